@@ -1,0 +1,26 @@
+#include "model/record.h"
+
+#include "base/hash.h"
+
+namespace tako::model {
+
+std::uint64_t position_of(std::string_view key) { return xxh3_64(key); }
+
+Record make_value(Version version, Bytes value, std::string content_type) {
+  Record record;
+  record.ballot = record.version = record.root = version;
+  record.size = value.size();
+  record.checksum = xxh3_64(value.view());
+  record.content_type = std::move(content_type);
+  record.value = std::move(value);
+  return record;
+}
+
+Record make_tombstone(Version version) {
+  Record record;
+  record.ballot = record.version = record.root = version;
+  record.kind = Kind::kTombstone;
+  return record;
+}
+
+}  // namespace tako::model

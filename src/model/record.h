@@ -1,0 +1,61 @@
+// Record: one version of one key, as a replica stores it and as it travels. Slot: all a replica knows of a key.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/time.h"
+#include "model/version.h"
+
+namespace tako::model {
+
+constexpr std::size_t kKeyBytesMax = 1024;
+constexpr std::size_t kContentTypeBytesMax = 255;
+constexpr std::uint64_t kValueBytesMax = 64ull << 20;
+
+// The ring: position = XXH3-64(key), its top 16 bits are the partition. Fixed for ever.
+constexpr std::uint32_t kPartitions = 65'536;
+using Partition = std::uint16_t;
+std::uint64_t position_of(std::string_view key);
+inline Partition partition_of_position(std::uint64_t position) { return static_cast<Partition>(position >> 48); }
+inline Partition partition_of(std::string_view key) { return partition_of_position(position_of(key)); }
+
+enum class Kind : std::uint8_t { kValue = 1, kTombstone = 2 };
+
+struct Record {
+  Ballot ballot;    // what replicas compare
+  Version version;  // what users see; ballot >= version
+  Kind kind = Kind::kValue;
+  Version base;     // the version that a conditional write was decided on; none for a blind write
+  Version root;     // the last blind write under this one: its own version for a blind write
+  std::uint32_t flags = 0;      // memcached's, given back as they came
+  Timestamp expires_at = 0;     // 0: never
+  std::string content_type;     // empty: application/octet-stream
+  std::uint64_t size = 0;       // of the whole value, also where `value` is left out
+  std::uint64_t checksum = 0;   // XXH3-64 of the value, from the proxy that received it
+  std::optional<Bytes> value;   // absent where only the version was asked for, and for a tombstone
+
+  bool tombstone() const { return kind == Kind::kTombstone; }
+  Record without_value() const {
+    Record head = *this;
+    head.value.reset();
+    return head;
+  }
+};
+
+// A blind write of `value`, or a tombstone without one, under `version`.
+Record make_value(Version version, Bytes value, std::string content_type = "");
+Record make_tombstone(Version version);
+
+// What a replica knows of a key. No record: never written, or forgotten; the promise stays either way.
+struct Slot {
+  Ballot promise;  // nothing below it is stored; none if nothing was promised
+  std::optional<Record> record;
+
+  Ballot ballot() const { return record ? record->ballot : Ballot{}; }
+};
+
+}  // namespace tako::model

@@ -1,0 +1,165 @@
+// The messages of Tako's one binary protocol, as values. Encoding: message.cc; frames: frame.h.
+//
+// The seam of the whole program is here: Transport::call(peer, Request, deadline) -> Reply. In one process a Request
+// is handed over as it is; over TCP it is encoded. Everything that a peer sends is checked while it is decoded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "model/record.h"
+
+namespace tako::wire {
+
+constexpr std::uint16_t kProtocolVersion = 1;
+
+// Which configuration the sender goes by. One linear history: the same counter with another hash is a conflict.
+// Counter 0: a file given by hand, outside any history; it is not compared.
+struct ConfigStamp {
+  std::uint64_t counter = 0;
+  std::uint64_t hash = 0;
+  friend bool operator==(const ConfigStamp&, const ConfigStamp&) = default;
+};
+
+// --- data -----------------------------------------------------------------------------------------------------
+
+struct Read {
+  std::string key;
+  bool want_value = true;  // false: the version is enough
+};
+
+struct Write {
+  // A proposal is counted towards its author's success; a copy (read repair, background repair, hand-off) acks nobody
+  // and passes a partition's fence.
+  enum class Source : std::uint8_t { kProposal = 1, kCopy = 2 };
+  std::string key;
+  model::Record record;  // with its value
+  Source source = Source::kProposal;
+};
+
+// Keys and ballots of a range in storage order, for repair. Only partitions whose replicas include both the asker and
+// the asked are listed.
+struct List {
+  std::string asker;           // node id
+  std::uint64_t position = 0;  // begin: the first key at or after (position, key)
+  std::string key;
+  std::uint64_t position_last = ~0ull;  // and with a position not above this
+  std::uint32_t entries_max = 1000;
+};
+
+// --- membership -----------------------------------------------------------------------------------------------
+
+// A node tells a peer who it is now, before it reads from it (rule 21): the peer keeps the highest incarnation.
+struct Announce {
+  std::string node;
+  std::uint64_t incarnation = 0;
+  bool blank = false;  // it stores nothing and never voted
+};
+
+struct StatusQuery {};
+
+// --- configuration --------------------------------------------------------------------------------------------
+
+// Answered at once if the asked has something newer than `have`, else held for up to `wait_ms`.
+struct FetchConfig {
+  ConfigStamp have;
+  std::uint32_t wait_ms = 0;
+};
+
+struct PushConfig {
+  std::uint64_t expected_counter = 0;  // compare-and-set; 0: whatever is in force
+  std::string text;
+};
+
+struct Ping {};
+
+struct Request {
+  ConfigStamp config;
+  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig> body;
+};
+
+// --- replies --------------------------------------------------------------------------------------------------
+
+struct Pong {};
+
+// The peers' incarnations that the answering replica learned within the last operation lifetime (rule 4): a vote of
+// an older incarnation is dropped by the proposer.
+struct Incarnation {
+  std::string node;
+  std::uint64_t incarnation = 0;
+};
+
+// Who answers: beside every reply about a key.
+struct Voter {
+  bool votes = false;  // false: this replica has forgotten, its «nothing» and its «stored» are no vote
+  std::uint64_t incarnation = 0;
+  std::vector<Incarnation> renewed;
+};
+
+struct ReadReply {
+  model::Slot slot;
+  Voter voter;
+};
+
+struct WriteReply {
+  enum class Outcome : std::uint8_t {
+    kStored = 1,   // exactly this ballot is in the write-ahead log (also when it was there before)
+    kRefused = 2,  // something newer is stored or promised; see below
+  };
+  Outcome outcome = Outcome::kRefused;
+  model::Ballot stored;  // what the replica holds now
+  model::Ballot promise;
+  model::Version version;  // the version of what it holds
+  Voter voter;
+};
+
+struct ListReply {
+  struct Entry {
+    std::string key;
+    model::Ballot ballot;
+    model::Ballot promise;
+  };
+  std::vector<Entry> entries;  // in storage order: (position, key)
+  // The page covers everything from the begin asked for up to (next_position, next_key), exclusive; `complete`: up to
+  // the end asked for.
+  bool complete = true;
+  std::uint64_t next_position = 0;
+  std::string next_key;
+  // Partitions within the page, first and last, in which the asked does not vote.
+  std::vector<std::pair<model::Partition, model::Partition>> not_voting;
+  std::uint64_t incarnation = 0;
+};
+
+struct AnnounceReply {
+  std::uint64_t known_incarnation = 0;  // the highest the asked knows of the announcer, before this one
+  std::uint64_t incarnation = 0;        // the asked's own
+  bool blank = false;                   // the asked is blank too
+};
+
+struct StatusReply {
+  std::string json;
+};
+
+struct ConfigReply {
+  ConfigStamp stamp;
+  std::string text;  // empty: nothing newer than what the asker has
+};
+
+struct Reply {
+  ConfigStamp config;
+  std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply> body;
+};
+
+// Bytes <-> values. Decoding believes nothing: lengths, ranges and enums are checked, and trailing bytes are an error.
+// Values are taken as slices of `bytes`, without a copy.
+std::string encode(const Request& request);
+std::string encode(const Reply& reply);
+Result<Request> decode_request(const Bytes& bytes);
+Result<Reply> decode_reply(const Bytes& bytes);
+
+}  // namespace tako::wire
