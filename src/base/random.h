@@ -32,7 +32,7 @@ class Random {
   // Uniform in [0, bound). REQUIRES: bound > 0
   std::uint64_t below(std::uint64_t bound) {
     ASSERT(bound > 0);
-    return static_cast<std::uint64_t>((static_cast<__extension__ unsigned __int128>(next()) * bound) >> 64);
+    return static_cast<std::uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }
 
   // Uniform in [low, high].
@@ -48,6 +48,8 @@ class Random {
   }
 
  private:
+  __extension__ using Wide = unsigned __int128;
+
   static std::uint64_t rotl(std::uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
   static std::uint64_t splitmix(std::uint64_t& x) {
     std::uint64_t z = (x += 0x9e3779b97f4a7c15ULL);

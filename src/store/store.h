@@ -1,0 +1,74 @@
+// Store: what a replica keeps of its keys: the acceptor of the protocol over an Engine. One object per loop; a key's
+// partition belongs to one loop (partition % loops), so that all writes to a key pass through one Store.
+//
+// Why no path can store an older version over a newer one: accept() is the only way in. It holds the key's lock (an
+// ordered wait on this loop) over «read the slot, compare, write the batch», so two accepts of one key never
+// interleave, and it compares with what is durable, not with what is in flight. The rule (protocol rule 1):
+//   ballot == stored           -> stored (again; nothing is written)
+//   ballot >  stored, >= promise -> written, with the old version's pieces freed in the same batch
+//   else                       -> refused, with what is stored and promised
+// The same test for proposals, read repair, background repair and hand-off. See Caspaxos (Rystsov, 2018).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/record.h"
+#include "runtime/loop.h"
+#include "store/engine.h"
+
+namespace tako::store {
+
+struct Accepted {
+  bool stored = false;    // exactly this ballot is held now
+  bool written = false;   // ... and was not before
+  model::Ballot ballot;   // what is held now
+  model::Version version; // of what is held now
+  model::Ballot promise;
+};
+
+struct Listing {
+  struct Entry {
+    std::uint64_t position = 0;
+    std::string key;
+    model::Ballot ballot;
+    model::Ballot promise;
+    bool tombstone = false;
+  };
+  std::vector<Entry> entries;  // in storage order: (position, key)
+  bool complete = true;        // everything up to position_last was seen
+  std::uint64_t next_position = 0;  // else: go on here, inclusive
+  std::string next_key;
+};
+
+class Store {
+ public:
+  // Values up to this size stand in the slot itself; larger ones in pieces in the chunks family.
+  static constexpr std::size_t kInlineBytesMax = 16 * 1024;
+  static constexpr std::size_t kPieceBytes = 256 * 1024;
+
+  Store(runtime::Loop& loop, Engine& engine);
+  ~Store();
+
+  // A slot without record: nothing is known of the key. Without want_value the record's value is left out (and no
+  // piece is read). kCorrupt: the value does not match its checksum, or the slot does not decode.
+  Task<Result<model::Slot>> read(std::string key, bool want_value);
+
+  // REQUIRES: the record has its value, unless it is a tombstone
+  Task<Result<Accepted>> accept(std::string key, model::Record record);
+
+  // Removes a copy that has been handed off, if it is still exactly this one. False: it changed meanwhile.
+  Task<Result<bool>> drop(std::string key, model::Ballot ballot);
+
+  // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.
+  Task<Result<Listing>> list(std::uint64_t position, std::string key, std::uint64_t position_last, std::size_t entries_max);
+
+ private:
+  // Defined by the implementation: the lock table is what it needs beside the engine.
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tako::store
