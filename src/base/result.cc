@@ -9,6 +9,7 @@ const char* name_of(ErrorCode code) {
     case ErrorCode::kNotFound: return "not_found";
     case ErrorCode::kTooLarge: return "too_large";
     case ErrorCode::kUnavailable: return "unavailable";
+    case ErrorCode::kUnsent: return "unsent";
     case ErrorCode::kTimeout: return "timeout";
     case ErrorCode::kOverloaded: return "overloaded";
     case ErrorCode::kStale: return "stale";

@@ -18,7 +18,8 @@ enum class ErrorCode : unsigned char {
   kInvalid,        // the caller's input is wrong
   kNotFound,       // what was asked for is not there
   kTooLarge,       // over a limit
-  kUnavailable,    // the party asked is away, or too few are there
+  kUnavailable,    // the party asked is away, or too few are there; it may or may not have been carried out
+  kUnsent,         // the party is known to be away: certainly not carried out
   kTimeout,        // the deadline passed
   kOverloaded,     // a bounded queue is full: try later
   kStale,          // the request's configuration is older than the server's

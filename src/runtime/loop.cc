@@ -1,5 +1,6 @@
 #include "runtime/loop.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
@@ -9,6 +10,9 @@
 
 namespace tako::runtime {
 namespace {
+
+// A wait without an end is TimePoint::max(), which does not fit into Asio's nanoseconds: it is armed again meanwhile.
+constexpr Duration kAlarmMax = hours(1);
 
 [[noreturn]] void die_of(const std::exception_ptr& exception) {
   try {
@@ -60,7 +64,7 @@ void Loop::arm() {
     return;
   }
   armed_ = next;
-  alarm_.expires_after(std::max(Duration::zero(), *next - now()));
+  alarm_.expires_after(std::clamp<Duration>(*next - now(), Duration::zero(), kAlarmMax));
   alarm_.async_wait([this](const asio::error_code& error) {
     if (error) return;  // armed anew, or the loop is gone
     armed_.reset();

@@ -50,4 +50,28 @@ Task<> Gate::drained() {
   co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(suspend, use_task);
 }
 
+Task<bool> Slots::acquire(TimePoint deadline) {
+  if (free_ > 0) {
+    --free_;
+    co_return true;
+  }
+  Signal signal(loop_);
+  waiting_.push_back(&signal);
+  const bool given = co_await signal.wait(deadline);
+  if (given) co_return true;
+  // A release may have named us between the deadline and this line: then the slot is ours after all.
+  if (std::erase(waiting_, &signal) == 0) co_return true;
+  co_return false;
+}
+
+void Slots::release() {
+  if (waiting_.empty()) {
+    ++free_;
+    return;
+  }
+  Signal* next = waiting_.front();
+  waiting_.pop_front();
+  next->notify();
+}
+
 }  // namespace tako::runtime

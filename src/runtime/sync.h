@@ -4,6 +4,7 @@
 // beside a Signal.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <utility>
 
@@ -76,6 +77,21 @@ class GatePass {
 
  private:
   Gate* gate_;
+};
+
+// At most N at once; the others wait in order.
+class Slots {
+ public:
+  Slots(Loop& loop, std::size_t count) : loop_(loop), free_(count) {}
+
+  // False: the deadline passed or the loop is stopping; there is nothing to release then.
+  Task<bool> acquire(TimePoint deadline);
+  void release();
+
+ private:
+  Loop& loop_;
+  std::size_t free_;
+  std::deque<Signal*> waiting_;
 };
 
 }  // namespace tako::runtime

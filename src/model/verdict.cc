@@ -1,0 +1,148 @@
+#include "model/verdict.h"
+
+#include <algorithm>
+
+namespace tako::model {
+namespace {
+
+using State = ReplicaReply::State;
+
+struct Count {
+  unsigned replicas = 0;
+  unsigned yes = 0;
+  unsigned pending = 0;
+};
+
+// Counts one deployment's replicas; `yes` decides which replies are counted.
+template <class Yes>
+Count count(std::uint8_t deployment, std::span<const ReplicaReply> replies, Yes yes) {
+  Count counted;
+  for (const ReplicaReply& reply : replies) {
+    if (!(reply.deployments & deployment)) continue;
+    ++counted.replicas;
+    if (reply.state == State::kPending) ++counted.pending;
+    else if (yes(reply)) ++counted.yes;
+  }
+  return counted;
+}
+
+unsigned wanted(WriteLevel level, unsigned replicas) {
+  switch (level) {
+    case WriteLevel::kOne: return std::min(1u, replicas);
+    case WriteLevel::kTwo: return std::min(2u, replicas);
+    case WriteLevel::kQuorum: return replicas / 2 + 1;
+    case WriteLevel::kAll: return replicas;
+  }
+  return replicas;
+}
+
+// The verdict of the deployments together: no if one says no, yes if all say yes.
+template <class Yes, class Wanted>
+Verdict judge(std::span<const ReplicaReply> replies, Yes yes, Wanted how_many) {
+  Verdict verdict = Verdict::kYes;
+  for (const std::uint8_t deployment : {kInActive, kInTarget}) {
+    const Count counted = count(deployment, replies, yes);
+    if (counted.replicas == 0) continue;
+    const unsigned need = how_many(counted.replicas);
+    if (counted.yes >= need) continue;
+    if (counted.yes + counted.pending < need) return Verdict::kNo;
+    verdict = Verdict::kWait;
+  }
+  return verdict;
+}
+
+bool answered(const ReplicaReply& reply) { return reply.state == State::kPresent || reply.state == State::kAbsent; }
+
+Verdict judge_latest(std::span<const ReplicaReply> replies) {
+  bool informed = false;
+  bool all_answered = true;
+  for (const ReplicaReply& reply : replies) {
+    if (reply.state == State::kPending) return Verdict::kWait;
+    informed |= reply.state == State::kPresent || (reply.state == State::kAbsent && reply.votes);
+    all_answered &= answered(reply);
+  }
+  return informed || all_answered ? Verdict::kYes : Verdict::kNo;
+}
+
+Verdict judge_one(std::span<const ReplicaReply> replies) {
+  for (const ReplicaReply& reply : replies) {
+    if (reply.state == State::kPresent || (reply.state == State::kAbsent && reply.votes)) return Verdict::kYes;
+  }
+  return judge_latest(replies);
+}
+
+}  // namespace
+
+std::optional<WriteLevel> parse_write_level(std::string_view text) {
+  if (text == "one") return WriteLevel::kOne;
+  if (text == "two") return WriteLevel::kTwo;
+  if (text == "quorum") return WriteLevel::kQuorum;
+  if (text == "all") return WriteLevel::kAll;
+  return std::nullopt;
+}
+
+std::optional<ReadLevel> parse_read_level(std::string_view text) {
+  if (text == "one") return ReadLevel::kOne;
+  if (text == "latest") return ReadLevel::kLatest;
+  if (text == "quorum") return ReadLevel::kQuorum;
+  if (text == "all") return ReadLevel::kAll;
+  return std::nullopt;
+}
+
+Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies) {
+  const bool strict = level == WriteLevel::kQuorum;
+  return judge(
+      replies, [strict](const ReplicaReply& reply) { return reply.state == State::kStored && (reply.votes || !strict); },
+      [level](unsigned replicas) { return wanted(level, replicas); });
+}
+
+bool nobody_has_it(std::span<const ReplicaReply> replies) {
+  return std::all_of(replies.begin(), replies.end(), [](const ReplicaReply& reply) {
+    return reply.state == State::kRefused || reply.state == State::kUnsent;
+  });
+}
+
+bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies) {
+  return judge(
+             replies,
+             [](const ReplicaReply& reply) { return reply.state == State::kStored || reply.state == State::kRefused; },
+             [level](unsigned replicas) { return wanted(level, replicas); }) == Verdict::kYes;
+}
+
+Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {
+  switch (level) {
+    case ReadLevel::kOne: return judge_one(replies);
+    case ReadLevel::kLatest: return judge_latest(replies);
+    case ReadLevel::kQuorum:
+      return judge(
+          replies, [](const ReplicaReply& reply) { return answered(reply) && reply.votes; },
+          [](unsigned replicas) { return replicas / 2 + 1; });
+    case ReadLevel::kAll:
+      return judge(
+          replies, [](const ReplicaReply& reply) { return answered(reply); }, [](unsigned replicas) { return replicas; });
+  }
+  return Verdict::kNo;
+}
+
+std::optional<std::size_t> newest(std::span<const ReplicaReply> replies) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (replies[i].state != State::kPresent) continue;
+    if (!best || replies[i].ballot > replies[*best].ballot) best = i;
+  }
+  return best;
+}
+
+bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies) {
+  return judge(
+             replies,
+             [&ballot](const ReplicaReply& reply) {
+               if (!reply.votes) return false;
+               if (ballot.none()) return reply.state == State::kAbsent;
+               const bool held = reply.state == State::kPresent || reply.state == State::kStored;
+               return held && reply.ballot == ballot;
+             },
+             [](unsigned replicas) { return replicas / 2 + 1; }) == Verdict::kYes;
+}
+
+}  // namespace tako::model

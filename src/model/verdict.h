@@ -1,0 +1,72 @@
+// The verdict over replicas' replies: pure functions, one for writes, one for reads.
+//
+// Given what each replica of a key has said so far, what can be answered now? A level is counted in each live
+// deployment by itself (protocol rules 8, 9 and 30): during a reconfiguration a key has two sets of replicas, and no
+// majority of the union can stand in for a majority of each.
+//
+// Votes: a replica that has forgotten (node/standing.h) stores and answers, but its «nothing» proves no absence and
+// its «stored» makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "model/replica.h"
+#include "model/version.h"
+
+namespace tako::model {
+
+enum class WriteLevel : std::uint8_t { kOne, kTwo, kQuorum, kAll };
+enum class ReadLevel : std::uint8_t { kOne, kLatest, kQuorum, kAll };
+
+std::optional<WriteLevel> parse_write_level(std::string_view text);
+std::optional<ReadLevel> parse_read_level(std::string_view text);
+
+// What one replica has said.
+struct ReplicaReply {
+  enum class State : std::uint8_t {
+    kPending,      // asked, no answer yet
+    kUnsent,       // certainly not carried out: the peer was known to be away
+    kFailed,       // no answer: away, late, or an error; it may have been carried out
+    kStored,       // write: exactly this ballot is held
+    kRefused,      // write: something newer is held or promised
+    kPresent,      // read: `ballot` is what it holds
+    kAbsent,       // read: it holds nothing
+  };
+  std::uint8_t deployments = kInActive;
+  State state = State::kPending;
+  bool votes = false;
+  Ballot ballot;    // kRefused, kPresent: what it holds
+  Version version;  // ... and that record's version
+};
+
+enum class Verdict : std::uint8_t {
+  kWait,     // replies still to come may decide
+  kYes,      // write: as many as the level asks have stored it. read: the newest is known
+  kNo,       // nobody can change it any more: too few
+};
+
+// Has the write reached its level? kNo as soon as the replies still pending cannot bring it there.
+Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies);
+
+// Every replica refused it, or never got it: nothing of this ballot exists, so the value may be written again under a
+// newer one (rule 10).
+bool nobody_has_it(std::span<const ReplicaReply> replies);
+
+// Replicas that hold `ballot` or something newer, by the count of `level`: where a plain write lost, its winner is as
+// safe as the write would have been.
+bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies);
+
+// Can the read be answered? kYes: by newest(), or by «absent» where that is empty.
+Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies);
+
+// The reply with the highest ballot among kPresent ones.
+std::optional<std::size_t> newest(std::span<const ReplicaReply> replies);
+
+// A majority of voters in each deployment holds exactly `ballot` (none: holds nothing): chosen for ever (rule 15).
+bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies);
+
+}  // namespace tako::model

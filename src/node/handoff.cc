@@ -1,0 +1,129 @@
+#include "node/handoff.h"
+
+#include "base/log.h"
+#include "runtime/run_on.h"
+
+namespace tako::node {
+namespace {
+
+constexpr std::size_t kPageEntries = 500;
+constexpr Duration kCallDeadline = seconds(30);
+constexpr Duration kRetryInterval = seconds(10);
+constexpr Duration kSettleBeforeStart = seconds(1);  // a change is seldom alone
+
+}  // namespace
+
+Handoff::Handoff(Parts parts) : parts_(std::move(parts)), kick_(loop()), gate_(loop()) {}
+
+void Handoff::adopt(std::shared_ptr<const model::Placement> placement) {
+  placement_ = std::move(placement);
+  changed_ = true;
+  kick_.notify();
+  if (!std::exchange(running_, true)) loop().spawn(gate_, run());
+}
+
+Task<> Handoff::run() {
+  while (!loop().stopping()) {
+    co_await loop().sleep(kSettleBeforeStart);
+    changed_ = false;
+    const bool allowed = placement_->policy().background_repair;
+    if (allowed && !loop().stopping()) co_await cycle();
+    if (loop().stopping()) break;
+    const Duration interval = placement_->policy().background_repair_interval;
+    const Duration wait = counters_.waiting > 0 ? std::min(interval, kRetryInterval) : interval;
+    if (!changed_) co_await kick_.wait(loop().now() + wait);
+  }
+}
+
+Task<> Handoff::cycle() {
+  const auto placement = placement_;
+  const auto self = placement->find(parts_.id);
+  const auto owned = [&](std::uint32_t p) { return self && placement->owns(*self, static_cast<model::Partition>(p)); };
+  counters_.waiting = 0;
+  const std::uint64_t before = counters_.handed_off;
+  for (std::uint32_t p = 0; p < model::kPartitions && !changed_ && !loop().stopping();) {
+    if (owned(p)) {
+      ++p;
+      continue;
+    }
+    std::uint32_t last = p;
+    while (last + 1 < model::kPartitions && !owned(last + 1)) ++last;
+    const bool read = co_await drain(static_cast<model::Partition>(p), static_cast<model::Partition>(last));
+    if (!read) ++counters_.waiting;
+    p = last + 1;
+  }
+  ++counters_.cycles;
+  if (counters_.handed_off > before) {
+    log::info("handed_off", {{"node", parts_.id}, {"copies", counters_.handed_off - before}, {"waiting", counters_.waiting}});
+  }
+}
+
+// False: the listing could not be read.
+Task<bool> Handoff::drain(model::Partition first, model::Partition last) {
+  std::uint64_t position = static_cast<std::uint64_t>(first) << 48;
+  const std::uint64_t position_last = (static_cast<std::uint64_t>(last) << 48) | 0xffff'ffff'ffffULL;
+  std::string key;
+  while (!changed_ && !loop().stopping()) {
+    auto listing = co_await parts_.shards.front()->store().list(position, key, position_last, kPageEntries);
+    if (!listing) co_return false;
+    for (auto& entry : listing->entries) {
+      const bool gone = co_await settle(std::move(entry));
+      if (gone) {
+        ++counters_.handed_off;
+      } else {
+        ++counters_.waiting;
+      }
+      if (changed_ || loop().stopping()) co_return true;
+    }
+    if (listing->complete) co_return true;
+    position = listing->next_position;
+    key = std::move(listing->next_key);
+  }
+  co_return true;
+}
+
+Task<bool> Handoff::settle(store::Listing::Entry entry) {
+  const auto placement = placement_;
+  const model::Partition partition = model::partition_of_position(entry.position);
+  const auto owners = placement->replicas(partition);
+  if (owners.size() == 0) co_return false;
+  for (const auto& owner : owners) {
+    const bool covered = co_await covered_by(owner.node, entry);
+    if (!covered) co_return false;
+  }
+  Shard& shard = *parts_.shards[partition % parts_.shards.size()];
+  auto drop = shard.drop(entry.key, entry.ballot);
+  const auto dropped = co_await runtime::run_on(shard.loop(), std::move(drop));
+  co_return dropped.ok() && *dropped;
+}
+
+Task<bool> Handoff::covered_by(model::NodeIndex owner, const store::Listing::Entry& entry) {
+  const auto placement = placement_;
+  const auto& node = placement->nodes()[owner];
+  const net::Peer peer{node.id, node.host, node.port};
+  wire::Read read;
+  read.key = entry.key;
+  read.want_value = false;
+  wire::Request question;
+  question.config = stamp_of(*placement);
+  question.body = std::move(read);
+  auto answer = co_await parts_.transport->call(peer, std::move(question), loop().now() + kCallDeadline);
+  auto held = net::expect<wire::ReadReply>(std::move(answer));
+  if (!held) co_return false;
+  if (held->slot.ballot() >= entry.ballot) co_return true;
+
+  auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
+  if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return false;
+  wire::Write write;
+  write.key = entry.key;
+  write.record = std::move(*slot->record);
+  write.source = wire::Write::Source::kCopy;
+  wire::Request copy;
+  copy.config = stamp_of(*placement);
+  copy.body = std::move(write);
+  auto written = co_await parts_.transport->call(peer, std::move(copy), loop().now() + kCallDeadline);
+  auto reply = net::expect<wire::WriteReply>(std::move(written));
+  co_return reply.ok() && reply->stored >= entry.ballot;
+}
+
+}  // namespace tako::node

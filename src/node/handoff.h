@@ -1,0 +1,58 @@
+// Handoff: copies that do not belong here any more go to their owners, and only then away (protocol rule 19).
+//
+// A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
+// one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
+// was written meanwhile stays. On the node's first loop; a cycle runs after a change of configuration, at start, and
+// each interval of the background repair.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "net/transport.h"
+#include "node/shard.h"
+#include "runtime/sync.h"
+
+namespace tako::node {
+
+class Handoff {
+ public:
+  struct Parts {
+    std::string id;
+    std::vector<Shard*> shards;  // the first is on this loop
+    net::Transport* transport = nullptr;
+  };
+  struct Counters {
+    std::uint64_t cycles = 0;
+    std::uint64_t handed_off = 0;  // copies dropped
+    std::uint64_t waiting = 0;     // in the last cycle: copies whose owners do not all have them yet
+  };
+
+  explicit Handoff(Parts parts);
+
+  void adopt(std::shared_ptr<const model::Placement> placement);
+  // REQUIRES: the loop is stopping
+  Task<> stop() { co_await gate_.drained(); }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  Task<> run();
+  Task<> cycle();
+  Task<bool> drain(model::Partition first, model::Partition last);
+  Task<bool> settle(store::Listing::Entry entry);
+  Task<bool> covered_by(model::NodeIndex owner, const store::Listing::Entry& entry);
+
+  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+
+  const Parts parts_;
+  std::shared_ptr<const model::Placement> placement_;
+  bool running_ = false;
+  bool changed_ = false;
+  runtime::Signal kick_;
+  runtime::Gate gate_;
+  Counters counters_;
+};
+
+}  // namespace tako::node

@@ -1,0 +1,76 @@
+// Node: the owner of keys. One Shard for each loop, and on the first loop what the node does by itself: repair with
+// its peers, hand-off of what belongs elsewhere, and its standing as a voter.
+//
+// A node is told a configuration by adopt() and knows nothing of where it comes from. Built before the loops run;
+// start() first, then adopt(), stop() last; all on the first loop. In production and in the simulator alike: what it
+// can do to the world is in Parts.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "net/switchboard.h"
+#include "net/transport.h"
+#include "node/handoff.h"
+#include "node/repair.h"
+#include "node/shard.h"
+#include "node/standing.h"
+
+namespace tako::node {
+
+class Node final : private Shard::Front {
+ public:
+  struct LoopParts {
+    runtime::Loop* loop = nullptr;
+    store::Engine* engine = nullptr;
+  };
+  struct Parts {
+    std::string id;
+    std::vector<LoopParts> loops;
+    net::Transport* transport = nullptr;  // of the first loop
+    std::string boot_id;                  // of the machine's kernel, empty where it is unknown
+    bool sync_always = false;
+    // Every node of the cluster is known to be new (`tako cluster` made all their folders just now).
+    bool newborn_cluster = false;
+  };
+
+  // REQUIRES: what the parts point to outlives it
+  explicit Node(Parts parts);
+  ~Node() override;
+
+  const std::string& id() const { return parts_.id; }
+  // Where requests go, for a server or a switchboard.
+  net::Shards shards() const;
+
+  // Reads what the data folder says of this node. Requests are served afterwards only.
+  Task<Status> start();
+  void adopt(std::shared_ptr<const model::Placement> placement);
+  // Ends what it does by itself. REQUIRES: the loops are stopping, and nobody sends requests any more
+  Task<> stop();
+
+  const Standing& standing() const { return standing_; }
+  const Repairer& repairer() const { return *repairer_; }
+  const Handoff& handoff() const { return *handoff_; }
+  store::Engine& engine() { return *parts_.loops.front().engine; }
+
+ private:
+  Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) override;
+  Task<wire::StatusReply> status() override;
+  Task<Status> load_incarnations();
+  Task<> tell_shards(std::string node, std::uint64_t incarnation);
+  Shard& first() { return *shards_.front(); }
+
+  Parts parts_;
+  const std::uint64_t session_;
+  Standing standing_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Repairer> repairer_;
+  std::unique_ptr<Handoff> handoff_;
+  std::map<std::string, std::uint64_t> incarnations_;  // of peers, the highest heard of; as in the engine
+  std::shared_ptr<const model::Placement> placement_;
+};
+
+}  // namespace tako::node

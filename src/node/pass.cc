@@ -1,0 +1,219 @@
+#include "node/pass.h"
+
+#include "runtime/run_on.h"
+
+namespace tako::node {
+namespace {
+
+constexpr std::uint32_t kPageEntries = 1000;
+constexpr Duration kListDeadline = seconds(10);
+constexpr Duration kCopyDeadline = seconds(30);
+constexpr Duration kPauseMax = seconds(1);
+
+}  // namespace
+
+Pass::Pass(Parts parts, Source& source, Counters& counters)
+    : parts_(std::move(parts)),
+      source_(source),
+      counters_(counters),
+      self_(*parts_.placement->find(parts_.id)),
+      peer_(*parts_.placement->find(source.id)),
+      copies_(loop(), kCopiesMax) {}
+
+wire::Request Pass::request(decltype(wire::Request::body) body) const {
+  wire::Request request;
+  request.config = stamp_of(*parts_.placement);
+  request.body = std::move(body);
+  return request;
+}
+
+Task<bool> Pass::run() {
+  const std::uint32_t first = source_.resume_partition;
+  reached_ = first;
+  mine_.next_position = theirs_.next_position = static_cast<std::uint64_t>(first) << 48;
+  bool whole = co_await merge();
+  co_await copy_differences();
+  if (loop().stopping()) whole = false;
+  const std::uint32_t covered = whole ? model::kPartitions : reached_;
+  mark_read(covered);
+  source_.resume_partition = whole ? 0 : covered;
+  co_return whole && failed_.none();
+}
+
+Task<bool> Pass::merge() {
+  while (!loop().stopping() && !source_.gone) {
+    const TimePoint page_began = loop().now();
+    if (mine_.needs_page()) {
+      const bool got = co_await refill_mine();
+      if (!got) co_return false;
+      co_await pause(page_began);
+    }
+    if (theirs_.needs_page()) {
+      const bool got = co_await refill_theirs();
+      if (!got) co_return false;
+    }
+    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() < kDifferencesMax) {
+      if (mine_.entries.empty() && theirs_.entries.empty()) co_return true;
+      compare_heads();
+    }
+    if (differences_.size() >= kDifferencesMax) co_await copy_differences();
+  }
+  co_return false;
+}
+
+// REQUIRES: a head on one side at least; a side without one is complete
+void Pass::compare_heads() {
+  ++counters_.keys_compared;
+  Entry* ours = mine_.entries.empty() ? nullptr : &mine_.entries.front();
+  Entry* peers = theirs_.entries.empty() ? nullptr : &theirs_.entries.front();
+  if (ours && peers) {
+    const auto order = std::tie(ours->position, ours->key) <=> std::tie(peers->position, peers->key);
+    if (order < 0) peers = nullptr;
+    if (order > 0) ours = nullptr;
+  }
+  const model::Ballot here = ours ? ours->ballot : model::Ballot{};
+  const model::Ballot there = peers ? peers->ballot : model::Ballot{};
+  reached_ = model::partition_of_position(ours ? ours->position : peers->position);
+  // Something promised above all that is stored: the key has to be settled before its partition votes (rule 23).
+  if (peers && peers->promise > std::max(here, there)) failed_.set(reached_);
+  if (here != there) differences_.push_back({here > there ? std::move(*ours) : std::move(*peers), there > here});
+  if (ours) mine_.entries.pop_front();
+  if (peers) theirs_.entries.pop_front();
+}
+
+Task<bool> Pass::refill_mine() {
+  auto listing = co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, ~0ull, kPageEntries);
+  if (!listing) co_return false;
+  for (auto& entry : listing->entries) {
+    if (!parts_.placement->share(self_, peer_, model::partition_of_position(entry.position))) continue;
+    mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise});
+  }
+  mine_.complete = listing->complete;
+  mine_.next_position = listing->next_position;
+  mine_.next_key = std::move(listing->next_key);
+  co_return true;
+}
+
+Task<bool> Pass::refill_theirs() {
+  wire::List list;
+  list.asker = parts_.id;
+  list.position = theirs_.next_position;
+  list.key = theirs_.next_key;
+  list.entries_max = kPageEntries;
+  wire::Request asked = request(std::move(list));
+  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+  if (!answer) co_return false;
+  // A source counts only if it is fenced before it is read: it has our configuration, or a later one (rule 27).
+  const wire::ConfigStamp stamp = stamp_of(*parts_.placement);
+  if (stamp.counter != 0 && answer->config.counter < stamp.counter) co_return false;
+  auto page = net::expect<wire::ListReply>(std::move(answer));
+  if (!page) co_return false;
+  if (page->incarnation != source_.incarnation) co_return false;  // another than the one we announced ourselves to
+  const auto begin = std::make_pair(theirs_.next_position, theirs_.next_key);
+  const auto next = std::make_pair(page->next_position, page->next_key);
+  if (!page->complete && next <= begin) co_return false;  // no progress
+
+  for (const auto& [first, last] : page->not_voting) {
+    for (std::uint32_t p = first; p <= last; ++p) not_voting_.set(p);
+  }
+  auto before = begin;
+  for (auto& entry : page->entries) {
+    auto at = std::make_pair(model::position_of(entry.key), entry.key);
+    if (at < before) co_return false;  // out of order: a peer that talks nonsense
+    theirs_.entries.push_back({at.first, std::move(entry.key), entry.ballot, entry.promise});
+    before = std::move(at);
+  }
+  source_.keys_listed += page->entries.size();
+  theirs_.complete = page->complete;
+  theirs_.next_position = page->next_position;
+  theirs_.next_key = std::move(page->next_key);
+  co_return true;
+}
+
+Task<> Pass::copy_differences() {
+  runtime::Gate copying(loop());
+  for (Difference& difference : differences_) {
+    const bool turn = co_await copies_.acquire(TimePoint::max());
+    if (!turn) {
+      failed_.set(model::partition_of_position(difference.entry.position));
+      continue;
+    }
+    loop().spawn(copying, copy(std::move(difference)));
+  }
+  co_await copying.drained();
+  differences_.clear();
+}
+
+Task<> Pass::copy(Difference difference) {
+  bool copied = false;
+  if (difference.pull) {
+    copied = co_await pull(difference.entry.key);
+  } else {
+    copied = co_await push(difference.entry.key);
+  }
+  if (!copied) {
+    ++counters_.failures;
+    failed_.set(model::partition_of_position(difference.entry.position));
+  }
+  copies_.release();
+}
+
+Task<bool> Pass::pull(std::string key) {
+  wire::Read read;
+  read.key = key;
+  wire::Request asked = request(std::move(read));
+  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kCopyDeadline);
+  auto reply = net::expect<wire::ReadReply>(std::move(answer));
+  if (!reply) co_return false;
+  if (!reply->slot.record) co_return true;  // handed off meanwhile
+  model::Record record = std::move(*reply->slot.record);
+  if (!record.tombstone() && !record.value) co_return false;
+  const std::uint64_t bytes = record.size;
+  Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+  auto accept = shard.accept_copy(std::move(key), std::move(record));
+  auto accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  if (!accepted) co_return false;
+  if (accepted->written) {
+    ++counters_.keys_pulled;
+    counters_.bytes_pulled += bytes;
+  }
+  co_return true;
+}
+
+Task<bool> Pass::push(std::string key) {
+  auto slot = co_await parts_.shards.front()->store().read(key, true);
+  if (!slot) co_return false;
+  if (!slot->record) co_return true;
+  wire::Write write;
+  write.key = std::move(key);
+  write.record = std::move(*slot->record);
+  write.source = wire::Write::Source::kCopy;
+  const std::uint64_t bytes = write.record.size;
+  wire::Request asked = request(std::move(write));
+  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kCopyDeadline);
+  auto reply = net::expect<wire::WriteReply>(std::move(answer));
+  if (!reply) co_return false;
+  if (reply->outcome == wire::WriteReply::Outcome::kStored) {
+    ++counters_.keys_pushed;
+    counters_.bytes_pushed += bytes;
+  }
+  co_return true;
+}
+
+void Pass::mark_read(std::uint32_t partitions_before) {
+  for (std::uint32_t p = 0; p < partitions_before; ++p) {
+    const auto partition = static_cast<model::Partition>(p);
+    if (failed_[p] || !parts_.placement->share(self_, peer_, partition)) continue;
+    source_.pulled.set(p);
+    source_.pulled_as_voter.set(p, !not_voting_[p]);
+  }
+}
+
+// A duty cycle of one half: as long asleep as the page took.
+Task<> Pass::pause(TimePoint page_began) {
+  if (parts_.hurry) co_return;
+  const Duration taken = std::min(loop().now() - page_began, kPauseMax);
+  if (taken > Duration::zero()) co_await loop().sleep(taken);
+}
+
+}  // namespace tako::node

@@ -1,0 +1,97 @@
+// Pass: one comparison of a node with one peer, over the partitions that both own, in storage order.
+//
+// Two listings, ours and theirs, page by page, are merged: what is newer there is pulled, what is newer here is
+// pushed; equal ballots cost nothing. Both directions end in the acceptor's one test (store/store.h), so a pass may
+// run beside writes, twice, or stop half-way, and harm nothing; a copy that a promise refuses is left for later.
+// Memory: two pages and kCopiesMax values. Lives on the node's first loop, for the time of the pass.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "net/transport.h"
+#include "node/shard.h"
+#include "node/source.h"
+#include "runtime/sync.h"
+
+namespace tako::node {
+
+class Pass {
+ public:
+  struct Counters {
+    std::uint64_t keys_compared = 0;
+    std::uint64_t keys_pulled = 0;
+    std::uint64_t keys_pushed = 0;
+    std::uint64_t bytes_pulled = 0;
+    std::uint64_t bytes_pushed = 0;
+    std::uint64_t failures = 0;
+  };
+
+  struct Parts {
+    std::string id;                // of this node
+    std::vector<Shard*> shards;
+    net::Transport* transport = nullptr;
+    std::shared_ptr<const model::Placement> placement;
+    bool hurry = false;            // a node that catches up does not pause between pages
+  };
+
+  Pass(Parts parts, Source& source, Counters& counters);
+
+  // True: compared to the end. Else `source.resume_partition` says how far. Marks what was read in the source.
+  Task<bool> run();
+
+ private:
+  static constexpr std::size_t kCopiesMax = 8;        // values on their way at once
+  static constexpr std::size_t kDifferencesMax = 256;  // noted before they are copied
+
+  struct Entry {
+    std::uint64_t position = 0;
+    std::string key;
+    model::Ballot ballot;
+    model::Ballot promise;
+  };
+  // One side's listing, a page at a time.
+  struct Side {
+    std::deque<Entry> entries;
+    bool complete = false;
+    std::uint64_t next_position = 0;
+    std::string next_key;
+    bool needs_page() const { return entries.empty() && !complete; }
+  };
+  struct Difference {
+    Entry entry;  // the newer one
+    bool pull = false;
+  };
+
+  Task<bool> merge();
+  Task<bool> refill_mine();
+  Task<bool> refill_theirs();
+  void compare_heads();
+  Task<> copy_differences();
+  Task<> copy(Difference difference);
+  Task<bool> pull(std::string key);
+  Task<bool> push(std::string key);
+  void mark_read(std::uint32_t partitions_before);
+  Task<> pause(TimePoint page_began);
+
+  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  wire::Request request(decltype(wire::Request::body) body) const;
+
+  const Parts parts_;
+  Source& source_;
+  Counters& counters_;
+  const model::NodeIndex self_;
+  const model::NodeIndex peer_;
+  Side mine_;
+  Side theirs_;
+  std::vector<Difference> differences_;
+  std::uint32_t reached_ = 0;  // the partition of the last key compared
+  PartitionSet not_voting_;
+  PartitionSet failed_;
+  runtime::Slots copies_;
+};
+
+}  // namespace tako::node

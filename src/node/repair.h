@@ -1,0 +1,76 @@
+// Repairer: background anti-entropy of one node: with each peer, partition by partition, both ways, newest wins.
+//
+// A pass with a peer (pass.h) is a merge of two listings in storage order. Passes are made with each peer at start, at
+// once when a peer (re)appears or restarted, and each configured interval. What a pass has read is also what makes a
+// node that has forgotten a voter again (standing.h): a Source keeps, by partition, whether its peer has been read
+// since we announced ourselves to it, and whether the peer was a voter then.
+//
+// On the node's first loop. In this form its cost follows the number of keys; digests come before it later.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "net/transport.h"
+#include "node/pass.h"
+#include "node/shard.h"
+#include "node/source.h"
+#include "node/standing.h"
+#include "runtime/sync.h"
+
+namespace tako::node {
+
+class Repairer {
+ public:
+  struct Parts {
+    std::string id;
+    std::vector<Shard*> shards;  // the first is on this loop
+    net::Transport* transport = nullptr;
+    Standing* standing = nullptr;
+  };
+
+  struct Counters {
+    std::uint64_t passes = 0;
+    std::uint64_t passes_failed = 0;
+    std::uint64_t possible_losses = 0;  // partitions that became voters with fewer sources than are safe
+    Pass::Counters copied;
+  };
+
+  // REQUIRES: what the parts point to outlives it
+  explicit Repairer(Parts parts);
+  ~Repairer();
+
+  // Starts and ends the tasks that follow peers.
+  void adopt(std::shared_ptr<const model::Placement> placement);
+  // REQUIRES: the loop is stopping
+  Task<> stop() { co_await gate_.drained(); }
+
+  const Counters& counters() const { return counters_; }
+  std::size_t peers() const { return sources_.size(); }
+  std::size_t peers_up() const;
+  // Since the peer that has waited longest was compared to the end; none while one never was.
+  std::optional<Duration> oldest_agreement() const;
+
+ private:
+  Task<> follow(std::shared_ptr<Source> source);
+  Task<bool> contact(Source& source);
+  void learn(Source& source, const wire::AnnounceReply& reply);
+  bool due(const Source& source) const;
+  Task<> pass_with(Source& source);
+  Task<> reconsider_votes();
+
+  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+
+  Parts parts_;
+  std::shared_ptr<const model::Placement> placement_;
+  std::map<std::string, std::shared_ptr<Source>> sources_;
+  runtime::Slots passes_;
+  runtime::Gate gate_;
+  Counters counters_;
+};
+
+}  // namespace tako::node

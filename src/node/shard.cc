@@ -1,0 +1,180 @@
+#include "node/shard.h"
+
+namespace tako::node {
+namespace {
+
+constexpr std::size_t kListEntriesMax = 4096;
+constexpr std::size_t kRenewedMax = 64;
+
+template <class T>
+void put(wire::Reply& reply, Result<T> result) {
+  if (result) {
+    reply.body = std::move(*result);
+  } else {
+    reply.body = result.error();
+  }
+}
+
+}  // namespace
+
+wire::ConfigStamp stamp_of(const model::Placement& placement) {
+  return wire::ConfigStamp{placement.config().counter, placement.config().hash};
+}
+
+Shard::Shard(std::string id, runtime::Loop& loop, store::Engine& engine, const Standing& standing, Front* front)
+    : id_(std::move(id)), loop_(loop), engine_(engine), store_(loop, engine), standing_(standing), front_(front) {}
+
+void Shard::adopt(std::shared_ptr<const model::Placement> placement) {
+  placement_ = std::move(placement);
+  self_ = placement_->find(id_);
+  stamp_ = stamp_of(*placement_);
+}
+
+void Shard::remember_renewed(std::string node, std::uint64_t incarnation) {
+  std::erase_if(renewed_, [&](const Renewed& old) { return old.who.node == node; });
+  if (renewed_.size() == kRenewedMax) renewed_.pop_front();
+  renewed_.push_back({{std::move(node), incarnation}, loop_.now() + 2 * kOperationLifetimeMax});
+}
+
+wire::Voter Shard::voter(model::Partition partition) {
+  while (!renewed_.empty() && renewed_.front().forget_at <= loop_.now()) renewed_.pop_front();
+  wire::Voter voter;
+  voter.votes = standing_.votes(partition);
+  voter.incarnation = standing_.incarnation();
+  for (const Renewed& renewed : renewed_) voter.renewed.push_back(renewed.who);
+  return voter;
+}
+
+Status Shard::check_configuration(const wire::ConfigStamp& theirs) const {
+  if (!placement_) return {ErrorCode::kUnavailable, "node " + id_ + " has no configuration yet"};
+  if (theirs.counter == 0 || stamp_.counter == 0) return ok_status();
+  if (theirs.counter < stamp_.counter) {
+    return {ErrorCode::kStale, "configuration " + std::to_string(theirs.counter) + " is outdated; node " + id_ + " has " +
+                                   std::to_string(stamp_.counter)};
+  }
+  if (theirs.counter == stamp_.counter && theirs.hash != stamp_.hash) {
+    return {ErrorCode::kConflict, "two different configurations both call themselves version " +
+                                      std::to_string(stamp_.counter) + "; push a new one through the master coordinator"};
+  }
+  return ok_status();
+}
+
+// Someone who knows a newer configuration than ours may know that we own the key.
+Status Shard::check_owner(const std::string& key, const wire::ConfigStamp& theirs) const {
+  if (theirs.counter > stamp_.counter) return ok_status();
+  if (self_ && placement_->owns(*self_, model::partition_of(key))) return ok_status();
+  return {ErrorCode::kStale, "node " + id_ + " does not own this key in configuration " + std::to_string(stamp_.counter)};
+}
+
+Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
+  loop_.check_here();
+  wire::Reply reply;
+  if (auto* announce = std::get_if<wire::Announce>(&request.body); announce && front_) {
+    auto answer = co_await front_->announced(std::move(*announce));
+    put(reply, std::move(answer));
+    reply.config = stamp_;
+    co_return reply;
+  }
+  if (std::holds_alternative<wire::StatusQuery>(request.body) && front_) {
+    wire::StatusReply answer = co_await front_->status();
+    reply.body = std::move(answer);
+    reply.config = stamp_;
+    co_return reply;
+  }
+  const Status current = check_configuration(request.config);
+  if (!current) {
+    reply.body = current.error();
+  } else if (auto* asked = std::get_if<wire::Read>(&request.body)) {
+    auto answer = co_await read(std::move(*asked));
+    put(reply, std::move(answer));
+  } else if (auto* given = std::get_if<wire::Write>(&request.body)) {
+    auto answer = co_await write(std::move(*given), request.config);
+    put(reply, std::move(answer));
+  } else if (auto* wanted = std::get_if<wire::List>(&request.body)) {
+    auto answer = co_await list(std::move(*wanted));
+    put(reply, std::move(answer));
+  } else if (std::holds_alternative<wire::Ping>(request.body)) {
+    reply.body = wire::Pong{};
+  } else {
+    reply.body = Error(ErrorCode::kInvalid, "a node does not serve this kind of request");
+  }
+  reply.config = stamp_;
+  co_return reply;
+}
+
+Task<Result<wire::ReadReply>> Shard::read(wire::Read request) {
+  ++counters_.reads;
+  wire::ReadReply reply;
+  const model::Partition partition = model::partition_of(request.key);
+  auto slot = co_await store_.read(std::move(request.key), request.want_value);
+  if (!slot) co_return slot.error();
+  reply.slot = std::move(*slot);
+  reply.voter = voter(partition);
+  co_return reply;
+}
+
+Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigStamp config) {
+  ++counters_.writes;
+  const Status owner = check_owner(request.key, config);
+  if (!owner) co_return owner.error();
+  if (!request.record.tombstone() && !request.record.value) {
+    co_return Error(ErrorCode::kInvalid, "a write without its value");
+  }
+  const model::Partition partition = model::partition_of(request.key);
+  auto accepted = co_await store_.accept(std::move(request.key), std::move(request.record));
+  if (!accepted) co_return accepted.error();
+  wire::WriteReply reply;
+  reply.outcome = accepted->stored ? wire::WriteReply::Outcome::kStored : wire::WriteReply::Outcome::kRefused;
+  reply.stored = accepted->ballot;
+  reply.version = accepted->version;
+  reply.promise = accepted->promise;
+  reply.voter = voter(partition);
+  if (!accepted->stored) ++counters_.refused;
+  co_return reply;
+}
+
+Task<Result<wire::ListReply>> Shard::list(wire::List request) {
+  const auto placement = placement_;
+  const auto asker = placement->find(request.asker);
+  if (!asker || !self_) {
+    co_return Error(ErrorCode::kStale, "node " + id_ + " or " + request.asker + " is in no live deployment");
+  }
+  const auto self = *self_;
+  const std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
+  auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last, std::max<std::size_t>(entries_max, 1));
+  if (!listing) co_return listing.error();
+  wire::ListReply reply;
+  reply.complete = listing->complete;
+  reply.next_position = listing->next_position;
+  reply.next_key = std::move(listing->next_key);
+  reply.incarnation = standing_.incarnation();
+  for (auto& entry : listing->entries) {
+    if (!placement->share(*asker, self, model::partition_of_position(entry.position))) continue;
+    reply.entries.push_back({std::move(entry.key), entry.ballot, entry.promise});
+  }
+  const std::uint32_t first = model::partition_of_position(request.position);
+  const std::uint32_t last = model::partition_of_position(reply.complete ? request.position_last : reply.next_position);
+  for (std::uint32_t p = first; p <= last; ++p) {
+    const auto partition = static_cast<model::Partition>(p);
+    if (standing_.votes(partition)) continue;
+    if (!reply.not_voting.empty() && reply.not_voting.back().second + 1u == p) {
+      reply.not_voting.back().second = partition;
+    } else if (placement->share(*asker, self, partition)) {
+      reply.not_voting.push_back({partition, partition});
+    }
+  }
+  co_return reply;
+}
+
+Task<Result<store::Accepted>> Shard::accept_copy(std::string key, model::Record record) {
+  loop_.check_here();
+  co_return co_await store_.accept(std::move(key), std::move(record));
+}
+
+Task<Result<bool>> Shard::drop(std::string key, model::Ballot ballot) {
+  loop_.check_here();
+  if (self_ && placement_->owns(*self_, model::partition_of(key))) co_return false;  // it is ours again
+  co_return co_await store_.drop(std::move(key), ballot);
+}
+
+}  // namespace tako::node

@@ -1,0 +1,88 @@
+// Shard: one loop's part of a node: the Service that owns the partitions with partition % shards == index.
+//
+// It answers reads, writes and listings from its Store, by the rules of protocol.md that a replica has to keep:
+// the acceptor's are in store/store.h, votes in standing.h, and here those about configurations (rule 5): a request
+// by an older configuration than ours is refused as stale, because a majority of the old one may no longer hold
+// what the new one decides.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "model/placement.h"
+#include "net/transport.h"
+#include "node/standing.h"
+#include "runtime/loop.h"
+#include "store/store.h"
+
+namespace tako::node {
+
+wire::ConfigStamp stamp_of(const model::Placement& placement);
+
+// No operation lives longer: deadlines over it are refused at the edge, and an incarnation is named for this long.
+inline constexpr Duration kOperationLifetimeMax = seconds(60);
+
+class Shard final : public net::Service {
+ public:
+  // What only the first shard can answer is handed to this.
+  class Front {
+   public:
+    virtual ~Front() = default;
+    virtual Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) = 0;
+    virtual Task<wire::StatusReply> status() = 0;
+  };
+
+  // REQUIRES: all outlive it
+  Shard(std::string id, runtime::Loop& loop, store::Engine& engine, const Standing& standing, Front* front);
+
+  Task<wire::Reply> handle(wire::Request request, TimePoint deadline) override;
+
+  // The following on this shard's loop only.
+  void adopt(std::shared_ptr<const model::Placement> placement);
+  // A peer came back as another: named in replies until no operation can hold one of its old votes.
+  void remember_renewed(std::string node, std::uint64_t incarnation);
+  // A copy that this node pulled for itself.
+  Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);
+  Task<Result<bool>> drop(std::string key, model::Ballot ballot);
+
+  runtime::Loop& loop() { return loop_; }
+  store::Store& store() { return store_; }
+  store::Engine& engine() { return engine_; }
+
+  struct Counters {
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t refused = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  Task<Result<wire::ReadReply>> read(wire::Read request);
+  Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config);
+  Task<Result<wire::ListReply>> list(wire::List request);
+
+  Status check_configuration(const wire::ConfigStamp& theirs) const;
+  Status check_owner(const std::string& key, const wire::ConfigStamp& theirs) const;
+  wire::Voter voter(model::Partition partition);
+
+  struct Renewed {
+    wire::Incarnation who;
+    TimePoint forget_at;
+  };
+
+  const std::string id_;
+  runtime::Loop& loop_;
+  store::Engine& engine_;
+  store::Store store_;
+  const Standing& standing_;
+  Front* const front_;
+  std::shared_ptr<const model::Placement> placement_;
+  std::optional<model::NodeIndex> self_;
+  wire::ConfigStamp stamp_;
+  std::deque<Renewed> renewed_;
+  Counters counters_;
+};
+
+}  // namespace tako::node

@@ -1,0 +1,56 @@
+#include "node/source.h"
+
+#include "model/verdict.h"
+
+namespace tako::node {
+namespace {
+
+struct Count {
+  unsigned members = 0;
+  unsigned others = 0;
+  unsigned read = 0;
+  unsigned read_as_voter = 0;
+  bool self_in = false;
+  bool had_keys = false;
+};
+
+Informed judge(const Count& count) {
+  const unsigned quorum = count.members / 2 + 1;
+  // A member needs one of every majority; a newcomer, who takes promises over too, a majority itself (27).
+  const unsigned voters_wanted = count.self_in ? count.members - quorum + 1 : quorum;
+  if (count.others > 0 && count.read_as_voter >= voters_wanted) return {true, false};
+  if (count.read == count.others) return {true, count.had_keys};
+  return {false, false};
+}
+
+}  // namespace
+
+Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
+                     const std::function<const Source*(model::NodeIndex)>& find) {
+  const auto replicas = placement.replicas(partition);
+  Informed all{true, false};
+  for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
+    Count count;
+    for (const auto& replica : replicas) {
+      if (!(replica.deployments & deployment)) continue;
+      ++count.members;
+      if (replica.node == self) {
+        count.self_in = true;
+        continue;
+      }
+      ++count.others;
+      const Source* source = find(replica.node);
+      if (!source || !source->pulled[partition]) continue;
+      ++count.read;
+      if (source->pulled_as_voter[partition]) ++count.read_as_voter;
+      count.had_keys |= source->keys_listed > 0 && !source->blank;
+    }
+    if (count.members == 0) continue;
+    const Informed here = judge(count);
+    all.yes &= here.yes;
+    all.possible_loss |= here.possible_loss;
+  }
+  return all;
+}
+
+}  // namespace tako::node
