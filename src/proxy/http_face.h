@@ -1,0 +1,45 @@
+// HttpFace: HTTP as SPEC §3 has it, over a Replicator. One per loop.
+//
+// /values/KEY and /stat/KEY are about a key, /config, /healthz and /status about this proxy and what it knows. Every
+// error is one line of text that says what to do.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "net/http_handler.h"
+#include "proxy/replicator.h"
+#include "proxy/status.h"
+
+namespace tako::proxy {
+
+class HttpFace final : public net::HttpHandler {
+ public:
+  static constexpr Duration kTimeoutDefault = seconds(10);
+  static constexpr Duration kTimeoutMax = seconds(60);
+  static constexpr Timestamp kTimestampAheadMax = 60'000'000;  // microseconds
+
+  // REQUIRES: all outlive it
+  HttpFace(runtime::Loop& loop, Replicator& replicator, StatusBoard& status)
+      : loop_(loop), replicator_(replicator), status_(status) {}
+
+  Task<wire::HttpResponse> handle(wire::HttpRequest request) override;
+
+ private:
+  Task<wire::HttpResponse> values(wire::HttpRequest request, std::string key);
+  Task<wire::HttpResponse> get(wire::HttpRequest request, std::string key);
+  Task<wire::HttpResponse> put(wire::HttpRequest request, std::string key);
+  Task<wire::HttpResponse> stat(wire::HttpRequest request, std::string key);
+  Task<wire::HttpResponse> status();
+  wire::HttpResponse config(const wire::HttpRequest& request) const;
+  wire::HttpResponse health() const;
+
+  Result<TimePoint> deadline_of(const wire::HttpRequest& request) const;
+  Result<std::optional<Timestamp>> timestamp_of(const wire::HttpRequest& request) const;
+
+  runtime::Loop& loop_;
+  Replicator& replicator_;
+  StatusBoard& status_;
+};
+
+}  // namespace tako::proxy

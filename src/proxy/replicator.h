@@ -1,0 +1,118 @@
+// Replicator: carries out reads and writes over the replicas of a key: the proposer and reader of protocol.md, for
+// plain operations. One per loop.
+//
+// Writes go to all replicas at once and are answered when as many as the level asks have stored that very ballot; the
+// rest goes on in the background, and what fails is repair's. A write that every replica refused (our clock is
+// behind) is issued again above all that was seen; one that some refused has lost to a newer one, and says so: it is
+// never issued twice, because a conditional write may already have built on it (rule 10).
+// Reads ask one replica for the value and the others for the version. Reads at `quorum` are settled: what is answered
+// is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
+// no later quorum read sees something older. Older copies seen on the way are repaired.
+// A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "model/verdict.h"
+#include "net/transport.h"
+#include "proxy/round.h"
+#include "proxy/version_clock.h"
+#include "runtime/sync.h"
+
+namespace tako::proxy {
+
+using runtime::Task;
+
+struct Draft {
+  bool tombstone = false;
+  Bytes value;
+  std::string content_type;
+  std::optional<Timestamp> timestamp;  // the client's own
+};
+
+struct WriteAnswer {
+  model::Version winner;  // what the key is at now, as far as is known; ours if it won
+  bool won = true;
+};
+
+struct ReadAnswer {
+  std::optional<model::Record> record;  // the newest; a tombstone counts as absent
+};
+
+struct ReplicaState {
+  std::string node;
+  std::string state;  // current, older, absent, no_vote, unreachable
+  std::optional<Timestamp> timestamp;
+};
+
+struct StatAnswer {
+  std::optional<model::Record> record;
+  std::vector<ReplicaState> replicas;
+};
+
+class Replicator {
+ public:
+  struct Counters {
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t writes_lost = 0;     // to a newer version
+    std::uint64_t writes_again = 0;    // refused by all, issued again
+    std::uint64_t unavailable = 0;
+    std::uint64_t timeouts = 0;
+    std::uint64_t repairs = 0;         // copies sent to replicas that were behind
+    std::uint64_t repairs_skipped = 0; // over the limit of repairs at once
+  };
+
+  // REQUIRES: both outlive it
+  Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock);
+
+  void adopt(std::shared_ptr<const model::Placement> placement) { placement_ = std::move(placement); }
+  std::shared_ptr<const model::Placement> placement() const { return placement_; }
+
+  Task<Result<WriteAnswer>> write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline);
+  Task<Result<ReadAnswer>> read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline);
+  Task<Result<StatAnswer>> stat(std::string key, TimePoint deadline);
+
+  // REQUIRES: the loop is stopping
+  Task<> stop() { co_await gate_.drained(); }
+
+  const Counters& counters() const { return counters_; }
+  const VersionClock& clock() const { return clock_; }
+
+ private:
+  using Shared = std::shared_ptr<Round>;
+
+  Shared new_round(const std::string& key);
+  void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
+  void ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record, TimePoint deadline);
+  Task<> call_read(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
+  Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
+  std::size_t value_from(const Round& round);
+
+  Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
+  Task<model::Verdict> wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline);
+  Result<WriteAnswer> write_failed(const Round& round, const model::Record& record, model::WriteLevel level, TimePoint deadline);
+  Error read_failed(const Round& round, model::Verdict verdict);
+  Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
+
+  // True: settled. False: something newer turned up, or too few answer.
+  Task<bool> settle(Shared round, std::string key, model::Record newest, TimePoint deadline);
+  Task<Result<model::Record>> fetch_value(Shared round, std::string key, model::Ballot ballot, TimePoint deadline);
+  void repair(const Shared& round, const std::string& key, const std::optional<model::Record>& newest);
+  Task<> finish_and_repair(Shared round, std::string key, std::optional<model::Record> newest);
+
+  runtime::Loop& loop_;
+  net::Transport& transport_;
+  VersionClock clock_;
+  std::shared_ptr<const model::Placement> placement_;
+  std::size_t repairs_running_ = 0;
+  runtime::Gate gate_;
+  Counters counters_;
+};
+
+}  // namespace tako::proxy

@@ -1,0 +1,91 @@
+#include "proxy/round.h"
+
+namespace tako::proxy {
+
+using State = model::ReplicaReply::State;
+
+Round::Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, const std::string& key)
+    : placement(std::move(by)),
+      replicas(placement->replicas(model::partition_of(key))),
+      replies(replicas.size()),
+      records(replicas.size()),
+      changed(loop),
+      incarnations_(replicas.size()),
+      newest_(replicas.size()) {
+  for (std::size_t i = 0; i < replies.size(); ++i) replies[i].deployments = replicas[i].deployments;
+}
+
+net::Peer Round::peer(std::size_t i) const {
+  const auto& node = placement->nodes()[replicas[i].node];
+  return net::Peer{node.id, node.host, node.port};
+}
+
+bool Round::pending() const {
+  for (const auto& reply : replies) {
+    if (reply.state == State::kPending) return true;
+  }
+  return false;
+}
+
+void Round::give_up() {
+  for (auto& reply : replies) {
+    if (reply.state == State::kPending) reply.state = State::kFailed;
+  }
+}
+
+void Round::failed(std::size_t i, const Error& error) {
+  replies[i].state = error.code == ErrorCode::kUnsent ? State::kUnsent : State::kFailed;
+  stale |= error.code == ErrorCode::kStale;
+  no_space |= error.code == ErrorCode::kNoSpace;
+  problem = error.message;
+}
+
+void Round::weigh(std::size_t i, const wire::Voter& voter) {
+  replies[i].votes = voter.votes;
+  incarnations_[i] = voter.incarnation;
+  for (const wire::Incarnation& renewed : voter.renewed) {
+    const auto index = placement->find(renewed.node);
+    for (std::size_t j = 0; index && j < replicas.size(); ++j) {
+      if (replicas[j].node == *index) newest_[j] = std::max(newest_[j], renewed.incarnation);
+    }
+  }
+  for (std::size_t j = 0; j < replies.size(); ++j) {
+    if (incarnations_[j] != 0 && incarnations_[j] < newest_[j]) replies[j].votes = false;
+  }
+}
+
+void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
+  auto reply = net::expect<wire::ReadReply>(std::move(answer));
+  if (!reply) {
+    failed(i, reply.error());
+  } else {
+    model::Slot& slot = reply->slot;
+    highest = std::max({highest, slot.ballot(), slot.promise});
+    replies[i].state = slot.record ? State::kPresent : State::kAbsent;
+    if (slot.record) {
+      replies[i].ballot = slot.record->ballot;
+      replies[i].version = slot.record->version;
+      records[i] = std::move(slot.record);
+    }
+    weigh(i, reply->voter);
+  }
+  changed.notify();
+}
+
+void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer) {
+  auto reply = net::expect<wire::WriteReply>(std::move(answer));
+  if (!reply) {
+    failed(i, reply.error());
+  } else {
+    highest = std::max({highest, reply->stored, reply->promise});
+    // «I have it, or something newer» is no success: only this very ballot is (rule 9).
+    const bool stored = reply->outcome == wire::WriteReply::Outcome::kStored && reply->stored == ballot;
+    replies[i].state = stored ? State::kStored : State::kRefused;
+    replies[i].ballot = reply->stored;
+    replies[i].version = reply->version;
+    weigh(i, reply->voter);
+  }
+  changed.notify();
+}
+
+}  // namespace tako::proxy

@@ -1,0 +1,50 @@
+// Round: one question to all replicas of a key, and what they have said so far.
+//
+// Shared by the request that asks and the calls under way: a request is answered as soon as enough replicas have,
+// and the rest of its calls go on without it. One loop.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/placement.h"
+#include "model/verdict.h"
+#include "net/transport.h"
+#include "runtime/sync.h"
+
+namespace tako::proxy {
+
+struct Round {
+  Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, const std::string& key);
+
+  net::Peer peer(std::size_t i) const;
+  bool pending() const;
+  // Nobody waits for the rest any more: what is pending counts as failed.
+  void give_up();
+
+  // Takes a replica's answer, and wakes the request.
+  void heard_read(std::size_t i, Result<wire::Reply> answer);
+  void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer);
+
+  const std::shared_ptr<const model::Placement> placement;
+  const model::ReplicaSet replicas;
+  std::vector<model::ReplicaReply> replies;           // one for each replica
+  std::vector<std::optional<model::Record>> records;  // what was read, with a value where one was asked for
+  model::Ballot highest;                              // stored or promised, of all that was named
+  bool stale = false;                                 // somebody has a newer configuration
+  bool no_space = false;
+  std::string problem;                                // the last error, for a person
+  runtime::Signal changed;
+
+ private:
+  void failed(std::size_t i, const Error& error);
+  // Rule 8: a vote of an incarnation that is known to be over is none.
+  void weigh(std::size_t i, const wire::Voter& voter);
+
+  std::vector<std::uint64_t> incarnations_;  // that answered
+  std::vector<std::uint64_t> newest_;        // that somebody named
+};
+
+}  // namespace tako::proxy

@@ -1,0 +1,38 @@
+// StatusBoard: what a proxy can say of its cluster, as JSON: itself, the configuration, and every node, asked now.
+// One per loop. At most kNodesAtOnce questions are under way, and one gathering at a time waits for another's.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "net/transport.h"
+#include "proxy/replicator.h"
+#include "runtime/sync.h"
+
+namespace tako::proxy {
+
+nlohmann::json stat_json(const std::string& key, const StatAnswer& answer);
+
+class StatusBoard {
+ public:
+  // REQUIRES: all outlive it
+  StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport, const Replicator& replicator);
+
+  Task<Result<nlohmann::json>> gather();
+
+ private:
+  static constexpr std::size_t kNodesAtOnce = 64;
+  static constexpr Duration kNodeDeadline = seconds(2);
+  static constexpr Duration kTurnDeadline = seconds(10);
+
+  struct Gathering;
+  Task<> ask(std::shared_ptr<Gathering> gathering, std::size_t node);
+
+  const std::string proxy_id_;
+  runtime::Loop& loop_;
+  net::Transport& transport_;
+  const Replicator& replicator_;
+  runtime::Slots turn_;
+  runtime::Slots questions_;
+};
+
+}  // namespace tako::proxy

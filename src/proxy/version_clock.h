@@ -1,0 +1,46 @@
+// VersionClock: issues versions, never one twice, and never one that is not above all it was told of.
+//
+// Any wall clock is good enough for safety: a version below what the replicas hold is refused by them, and the refusal
+// teaches the clock. A foreign clock is followed for a minute at most (kFollowMax), or one bad machine would drag all
+// versions into the future; above that, the key's own writes go above it, and others do not.
+// One per loop; the writer is drawn at start, so two processes, or one before and after a restart, never collide.
+#pragma once
+
+#include <algorithm>
+
+#include "model/version.h"
+#include "runtime/clock.h"
+
+namespace tako::proxy {
+
+class VersionClock {
+ public:
+  static constexpr Timestamp kFollowMax = 60'000'000;  // microseconds ahead of our own clock
+
+  VersionClock(const runtime::Clock& clock, std::uint64_t writer) : clock_(clock), writer_(writer) {}
+
+  Timestamp wall() const { return clock_.wall(); }
+
+  // Above `floor` (the highest ballot seen for the key), and all issued before.
+  model::Version next(const model::Version& floor = {}) {
+    const Timestamp base = std::max(clock_.wall(), last_ + 1);
+    if (floor.timestamp >= base) return model::Version{floor.timestamp + 1, writer_ + ++drawn_};
+    last_ = base;
+    return model::Version{last_, writer_};
+  }
+
+  // With a client's own timestamp. The writer is new each time: the same timestamp twice is two versions.
+  model::Version given(Timestamp timestamp) { return model::Version{timestamp, writer_ + ++drawn_}; }
+
+  void learn(const model::Version& seen) {
+    if (seen.timestamp > last_ && seen.timestamp <= clock_.wall() + kFollowMax) last_ = seen.timestamp;
+  }
+
+ private:
+  const runtime::Clock& clock_;
+  const std::uint64_t writer_;
+  std::uint64_t drawn_ = 0;
+  Timestamp last_ = 0;
+};
+
+}  // namespace tako::proxy
