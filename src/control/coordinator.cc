@@ -1,1 +1,249 @@
-// Being written.
+#include "control/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "base/log.h"
+
+namespace tako::control {
+namespace {
+
+// The hash of the content that was last taken from a file.
+constexpr const char* kImportedFile = "config/imported";
+constexpr std::size_t kImportedBytesMax = 100;
+constexpr Duration kDiskPause = seconds(1);  // before a disk that failed is tried again
+
+std::string master_of(const model::Configuration& configuration) {
+  if (configuration.coordinators.empty()) return "none";
+  const model::CoordinatorSpec* master = &configuration.coordinators.front();
+  if (configuration.master) master = configuration.find_coordinator(*configuration.master);
+  ASSERT(master);  // parse_config saw to it
+  return master->id + " at " + master->address.host + ":" + std::to_string(master->address.port);
+}
+
+}  // namespace
+
+Coordinator::Coordinator(runtime::Loop& loop, runtime::Workers& workers, runtime::Files& files,
+                         net::Transport& transport, Options options)
+    : loop_(loop),
+      workers_(workers),
+      files_(files),
+      options_(std::move(options)),
+      cache_(files, workers),
+      taken_(loop),
+      follower_(loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
+                [this](model::Configuration configuration) { take(std::move(configuration)); }),
+      gate_(loop) {}
+
+Coordinator::~Coordinator() { ASSERT(waiting_.empty()); }
+
+runtime::Task<Status> Coordinator::start() {
+  loop_.check_here();
+  const runtime::GatePass pass(gate_);
+  std::optional<model::Configuration> stored = co_await cache_.newest();
+  if (stored) hold(std::move(*stored));
+  Status imported = co_await import_file();
+  if (!imported || loop_.stopping()) co_return imported;
+
+  if (!current_) {
+    log::info("coordinator_empty", {{"id", options_.id}, {"action", "waits for the master, or for a push"}});
+  }
+  if (!current_ && options_.file) follower_.follow(coordinators_of(*options_.file, options_.id));
+  if (current_) follower_.follow(coordinators_of(*current_, options_.id));
+  loop_.spawn(gate_, mirror());
+  co_return imported;
+}
+
+runtime::Task<> Coordinator::drained() {
+  co_await follower_.drained();
+  co_await gate_.drained();
+}
+
+// A version of the history is made of the file if it is another than last time, and this is the place to make one: the
+// master in force, or the one that the file itself names (the way to replace a master that is lost).
+runtime::Task<Status> Coordinator::import_file() {
+  if (!options_.file) co_return ok_status();
+  const model::Configuration& file = *options_.file;
+  const std::string mark = std::to_string(file.hash);
+  auto read = [this] { return files_.read(kImportedFile, kImportedBytesMax); };
+  const Result<std::string> last = co_await workers_.run(std::move(read));
+  if (current_ && last && *last == mark) co_return ok_status();
+
+  if (!is_master(file, options_.id) && !(current_ && is_master(*current_, options_.id))) {
+    log::info("config_file_not_taken",
+              {{"reason", "this coordinator mirrors the master"}, {"master", master_of(file)}});
+    co_return ok_status();
+  }
+  if (!current_ || current_->hash != file.hash) {
+    model::Configuration next = file;
+    next.counter = std::max(next_counter(), file.counter);
+    if (next.counter > kCounterMax) {
+      co_return Error(ErrorCode::kInvalid, "version " + std::to_string(next.counter) +
+                                               " is out of range; expected up to " + std::to_string(kCounterMax));
+    }
+    Status installed = co_await install(std::move(next));
+    if (!installed) co_return installed;
+  }
+  auto write = [this, &mark] { return files_.write(kImportedFile, mark); };
+  Status written = co_await workers_.run(std::move(write));
+  co_return written;
+}
+
+runtime::Task<wire::Reply> Coordinator::handle(wire::Request request, TimePoint deadline) {
+  loop_.check_here();
+  const runtime::GatePass pass(gate_);
+  wire::Reply reply;
+  if (std::holds_alternative<wire::Ping>(request.body)) {
+    reply.body = wire::Pong();
+  } else if (const auto* fetched = std::get_if<wire::FetchConfig>(&request.body)) {
+    Result<wire::ConfigReply> answer = co_await fetch(*fetched, deadline);
+    if (answer) reply.body = std::move(*answer);
+    else reply.body = answer.error();
+  } else if (auto* pushed = std::get_if<wire::PushConfig>(&request.body)) {
+    Result<wire::ConfigReply> answer = co_await push(std::move(*pushed));
+    if (answer) reply.body = std::move(*answer);
+    else reply.body = answer.error();
+  } else {
+    reply.body = Error(ErrorCode::kInvalid, "this is a coordinator: it answers for configurations only");
+  }
+  reply.config = stamp();
+  co_return reply;
+}
+
+runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig request, TimePoint deadline) {
+  hear(request.have);
+  if (!current_) co_return Error(ErrorCode::kNotFound, "this coordinator has no configuration");
+  if (!newer_than(request.have)) {
+    if (waiting_.size() >= kWaitingMax) {
+      co_return Error(ErrorCode::kOverloaded, "too many wait for a configuration here; try later");
+    }
+    const Duration hold = std::min<Duration>(milliseconds(request.wait_ms), kHoldMax);
+    const TimePoint until = std::min(loop_.now() + hold, deadline - kAnswerMargin);
+    runtime::Signal changed(loop_);
+    const std::uint64_t place = ++waiting_sequence_;
+    waiting_.emplace(place, &changed);
+    while (!newer_than(request.have) && loop_.now() < until) {
+      const bool woken = co_await changed.wait(until);
+      if (!woken) break;
+    }
+    waiting_.erase(place);
+  }
+  wire::ConfigReply reply;
+  reply.stamp = stamp();
+  if (newer_than(request.have)) reply.text = *text_;
+  co_return reply;
+}
+
+runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig request) {
+  auto parse = [&request] { return model::parse_config(request.text, "the configuration"); };
+  Result<model::Configuration> parsed = co_await workers_.run(std::move(parse));
+  if (!parsed) co_return parsed.error();
+  const Status allowed = may_push(*parsed, request.expected_counter);
+  if (!allowed) co_return allowed.error();
+
+  wire::ConfigReply reply;
+  reply.stamp = stamp();
+  const bool in_force = current_ && current_->hash == parsed->hash && counter_heard_ <= current_->counter;
+  if (in_force) co_return reply;  // so a push can be repeated when its answer was lost
+
+  parsed->counter = next_counter();
+  reply.stamp = stamp_of(*parsed);
+  const Status installed = co_await install(std::move(*parsed));
+  if (!installed) co_return installed.error();
+  co_return reply;
+}
+
+Status Coordinator::may_push(const model::Configuration& pushed, std::uint64_t expected_counter) const {
+  if (loop_.stopping()) return {ErrorCode::kStopping, "this coordinator is stopping"};
+  const model::Configuration& ruling = current_ ? *current_ : pushed;
+  if (!is_master(ruling, options_.id)) {
+    return {ErrorCode::kConflict, "coordinator " + options_.id + " is not the master; push to " + master_of(ruling)};
+  }
+  if (storing_) return {ErrorCode::kOverloaded, "another change is being stored; try again"};
+  const std::uint64_t counter = stamp().counter;
+  if (expected_counter != 0 && expected_counter != counter) {
+    return {ErrorCode::kConflict, "the configuration in force is version " + std::to_string(counter) + ", not " +
+                                      std::to_string(expected_counter) + "; make the change to that one"};
+  }
+  if (next_counter() > kCounterMax) return {ErrorCode::kInternal, "there are no version numbers left"};
+  return ok_status();
+}
+
+// REQUIRES: !storing_, and it is newer than the one in force
+runtime::Task<Status> Coordinator::install(model::Configuration configuration) {
+  ASSERT(!storing_ && judge(stamp(), stamp_of(configuration)) == Judgement::kNewer);
+  storing_ = true;
+  Status saved = co_await cache_.save(configuration);
+  storing_ = false;
+  taken_.notify();
+  if (!saved) co_return saved;
+
+  hold(std::move(configuration));
+  log::info("config_in_force",
+            {{"version", to_text(stamp())}, {"active", current_->active}, {"waiting", waiting_.size()}});
+  for (const auto& [place, changed] : waiting_) changed->notify();
+  if (!loop_.stopping()) follower_.follow(coordinators_of(*current_, options_.id));
+  co_return saved;
+}
+
+// Installs what the other coordinators have newer, as it is: with its version.
+runtime::Task<> Coordinator::mirror() {
+  while (!loop_.stopping()) {
+    if (!newer_ || storing_) {
+      co_await taken_.wait(loop_.now() + hours(1));
+      continue;
+    }
+    model::Configuration next = *newer_;
+    if (judge(stamp(), stamp_of(next)) == Judgement::kNewer) {
+      const Status installed = co_await install(next);
+      if (!installed) {
+        log::error("config_not_stored", {{"version", to_text(stamp_of(next))}, {"error", installed.error().message}});
+        co_await loop_.sleep(kDiskPause);
+      }
+    }
+    if (newer_->counter == next.counter) newer_.reset();
+  }
+}
+
+// At once: anything of the history to those outside it, a higher counter, and to those with another configuration of
+// our own counter: they will not take it, but say so in their logs.
+bool Coordinator::newer_than(const wire::ConfigStamp& have) const {
+  if (!current_) return false;
+  return have.counter == 0 || judge(have, stamp()) == Judgement::kNewer || judge(have, stamp()) == Judgement::kConflict;
+}
+
+// Those who ask may be ahead of us, if this disk is an old one. Versions made from now on are above theirs. If what
+// they have is what we have, word for word, it is theirs that counts.
+void Coordinator::hear(const wire::ConfigStamp& have) {
+  if (have.counter <= stamp().counter || have.counter > kCounterMax) return;
+  counter_heard_ = std::max(counter_heard_, have.counter);
+  if (!current_) return;
+  if (have.hash == current_->hash && !newer_ && !loop_.stopping()) {
+    model::Configuration same = *current_;
+    same.counter = have.counter;
+    take(std::move(same));
+    return;
+  }
+  if (behind_said_ || !is_master(*current_, options_.id)) return;
+  behind_said_ = true;
+  log::warn("coordinator_behind", {{"ours", to_text(stamp())},
+                                   {"theirs", to_text(have)},
+                                   {"action", "they refuse ours: push the configuration that is wanted"}});
+}
+
+void Coordinator::take(model::Configuration configuration) {
+  newer_ = std::move(configuration);
+  taken_.notify();
+}
+
+void Coordinator::hold(model::Configuration configuration) {
+  text_ = std::make_shared<const std::string>(model::to_yaml(configuration));
+  current_ = std::make_shared<const model::Configuration>(std::move(configuration));
+}
+
+wire::ConfigStamp Coordinator::stamp() const { return current_ ? stamp_of(*current_) : wire::ConfigStamp(); }
+
+std::uint64_t Coordinator::next_counter() const { return std::max(stamp().counter, counter_heard_) + 1; }
+
+}  // namespace tako::control

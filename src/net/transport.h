@@ -2,7 +2,7 @@
 // a queue in this process (local_transport), a TCP connection (tcp_transport, tcp_server), or the simulator.
 //
 // A Transport belongs to one loop. A call always returns, by its deadline at the latest, and sooner when the peer is
-// known to be away; kUnavailable means that the request may or may not have been carried out.
+// known to be away. kUnsent: it was never sent, so certainly not carried out; kUnavailable and kTimeout: nobody knows.
 #pragma once
 
 #include <string_view>

@@ -1,1 +1,64 @@
-int main() { return 2; }
+// Name -> program, by the first argument or by the name that the binary was called by (`ln -s tako tako-ctl`).
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "roles/roles.h"
+
+namespace {
+
+struct Program {
+  const char* name;
+  int (*run)(int, char**);
+  const char* what;
+};
+
+constexpr Program kPrograms[] = {
+    {"cluster", tako::roles::run_cluster, "a whole cluster in one process, to try it or for one machine"},
+    {"node", tako::roles::run_node, "stores keys"},
+    {"proxy", tako::roles::run_proxy, "serves HTTP in front of the nodes"},
+    {"coordinator", tako::roles::run_coordinator, "keeps the configuration and hands it out"},
+    {"ctl", tako::roles::run_ctl, "looks after a cluster, and gets and puts values"},
+};
+
+const Program* find(const std::string& name) {
+  for (const Program& program : kPrograms) {
+    if (name == program.name) return &program;
+  }
+  return nullptr;
+}
+
+void print_help(std::FILE* to) {
+  std::fputs("Tako, a distributed key-value store.\n\nUsage: tako PROGRAM [OPTIONS]\n\nPrograms:\n", to);
+  for (const Program& program : kPrograms) std::fprintf(to, "  %-12s %s\n", program.name, program.what);
+  std::fputs(
+      "\n  tako PROGRAM --help says what each one takes; tako --version prints the version.\n\n"
+      "Example: tako cluster conf/local_cluster.yaml -p 8080\n",
+      to);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* slash = std::strrchr(argv[0], '/');
+  const std::string called = slash ? slash + 1 : argv[0];
+  if (called.starts_with("tako-")) {
+    if (const Program* program = find(called.substr(5))) return program->run(argc, argv);
+  }
+  if (argc < 2) {
+    print_help(stderr);
+    return 2;
+  }
+  const std::string first = argv[1];
+  if (first == "--version" || first == "-V") {
+    std::puts("tako " TAKO_VERSION);
+    return 0;
+  }
+  if (first == "--help" || first == "-h" || first == "help") {
+    print_help(stdout);
+    return 0;
+  }
+  if (const Program* program = find(first)) return program->run(argc - 1, argv + 1);
+  std::fprintf(stderr, "tako: there is no program '%s'; see tako --help\n", first.c_str());
+  return 2;
+}

@@ -41,6 +41,8 @@ struct Operation {
 
 struct Batch {
   std::vector<Operation> operations;
+  // Deletes and the node's own marks: written while the disk is nearly full and all else is refused with kNoSpace.
+  bool frees_space = false;
 
   void put(Family family, std::string key, std::string value) {
     operations.push_back({Operation::Kind::kPut, family, std::move(key), std::move(value)});

@@ -1,1 +1,298 @@
-// Being written.
+#include "store/store.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "store/key_locks.h"
+#include "store/slot_codec.h"
+
+namespace tako::store {
+
+using model::Ballot;
+using model::Record;
+using model::Slot;
+
+namespace {
+
+constexpr std::size_t kListBytesMax = 4 << 20;
+constexpr std::size_t kDamagedMax = 1024;
+constexpr std::uint64_t kUndecodableLogEvery = 1000;
+
+Status check_record(const std::string& key, const Record& record) {
+  if (key.size() > model::kKeyBytesMax) return {ErrorCode::kInvalid, "the key is too long"};
+  if (record.ballot.none()) return {ErrorCode::kInvalid, "a record without a ballot"};
+  if (record.tombstone()) {
+    if (record.value || record.size != 0) return {ErrorCode::kInvalid, "a tombstone with a value"};
+    return ok_status();
+  }
+  if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
+  if (record.size > model::kValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
+  if (record.value->size() != record.size || xxh3_64(record.value->view()) != record.checksum) {
+    return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
+  }
+  return ok_status();
+}
+
+Error damaged_error() { return Error(ErrorCode::kCorrupt, "the stored value does not match its checksum; it will be repaired"); }
+
+void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const StoredSlot& stored) {
+  for (std::uint32_t i = 0; i < stored.pieces; ++i) {
+    batch.erase(Family::kChunks, piece_key(position, key, stored.slot.ballot(), i));
+  }
+}
+
+// The new slot, and its value in pieces if it is large.
+void put_record(Batch& batch, std::uint64_t position, const std::string& key, const Ballot& promise, const Record& record) {
+  StoredSlot fresh;
+  fresh.slot.promise = promise;
+  if (!record.value || record.value->size() <= Store::kInlineBytesMax) {
+    fresh.slot.record = record;
+  } else {
+    const std::string_view value = record.value->view();
+    for (std::size_t from = 0; from < value.size(); from += Store::kPieceBytes) {
+      std::string piece(value.substr(from, Store::kPieceBytes));
+      batch.put(Family::kChunks, piece_key(position, key, record.ballot, fresh.pieces), std::move(piece));
+      ++fresh.pieces;
+    }
+    fresh.slot.record = record.without_value();
+  }
+  batch.put(Family::kMeta, slot_key(position, key), encode_slot(fresh));
+}
+
+Accepted describe(const Slot& slot) {
+  Accepted accepted;
+  accepted.ballot = slot.ballot();
+  if (slot.record) accepted.version = slot.record->version;
+  accepted.promise = slot.promise;
+  return accepted;
+}
+
+}  // namespace
+
+struct Store::State {
+  State(runtime::Loop& l, Engine& e) : loop(l), engine(e), locks(l) {}
+
+  Task<Result<StoredSlot>> load(std::string key);
+  // The value of a record that was loaded. kNotFound: a piece is gone.
+  Task<Result<Bytes>> load_pieces(std::string key, StoredSlot stored);
+  Task<Result<Slot>> load_large(std::string key, StoredSlot stored);
+
+  void note_damaged(const std::string& key, const Ballot& ballot);
+  bool is_damaged(const std::string& key, const Ballot& ballot) const;
+  void note_undecodable();
+
+  runtime::Loop& loop;
+  Engine& engine;
+  KeyLocks locks;
+  // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is
+  // found again by the next read.
+  std::map<std::string, Ballot> damaged;
+  std::uint64_t undecodable = 0;
+};
+
+Store::Store(runtime::Loop& loop, Engine& engine) : state_(std::make_unique<State>(loop, engine)) {}
+Store::~Store() = default;
+
+// --- reading ----------------------------------------------------------------------------------------------------
+
+Task<Result<StoredSlot>> Store::State::load(std::string key) {
+  std::string row_key = slot_key(model::position_of(key), key);
+  auto found = co_await engine.get(Family::kMeta, std::move(row_key));
+  if (!found) co_return Result<StoredSlot>(found.error());
+  if (!*found) co_return Result<StoredSlot>(StoredSlot{});
+  auto stored = decode_slot(std::move(**found));
+  if (!stored) note_undecodable();
+  co_return stored;
+}
+
+Task<Result<Bytes>> Store::State::load_pieces(std::string key, StoredSlot stored) {
+  const std::uint64_t position = model::position_of(key);
+  const std::uint64_t size = stored.slot.record->size;
+  std::string value;
+  value.reserve(static_cast<std::size_t>(size));
+  for (std::uint32_t i = 0; i < stored.pieces; ++i) {
+    std::string row_key = piece_key(position, key, stored.slot.ballot(), i);
+    const auto piece = co_await engine.get(Family::kChunks, std::move(row_key));
+    if (!piece) co_return Result<Bytes>(piece.error());
+    if (!*piece || value.size() + (*piece)->size() > size) co_return Result<Bytes>(ErrorCode::kNotFound, "a piece is gone");
+    value.append(**piece);
+  }
+  co_return Result<Bytes>(Bytes(std::move(value)));
+}
+
+Task<Result<Slot>> Store::State::load_large(std::string key, StoredSlot stored) {
+  auto value = co_await load_pieces(key, stored);
+  KeyLock lock(locks, key);
+  if (!value && value.code() == ErrorCode::kNotFound) {
+    // Replaced meanwhile, most likely: once more, and nobody may write.
+    if (!lock.try_lock()) {
+      const Status locked = co_await lock.wait();
+      if (!locked) co_return Result<Slot>(locked.error());
+    }
+    auto again = co_await load(key);
+    if (!again) co_return Result<Slot>(again.error());
+    stored = std::move(*again);
+    if (stored.pieces == 0) co_return Result<Slot>(std::move(stored.slot));
+    value = co_await load_pieces(key, stored);
+  }
+  const bool lost = !value && (value.code() == ErrorCode::kNotFound || value.code() == ErrorCode::kCorrupt);
+  if (!value && !lost) co_return Result<Slot>(value.error());
+  const Record& record = *stored.slot.record;
+  if (lost || value->size() != record.size || xxh3_64(value->view()) != record.checksum) {
+    note_damaged(key, record.ballot);
+    co_return Result<Slot>(damaged_error());
+  }
+  stored.slot.record->value = std::move(*value);
+  co_return Result<Slot>(std::move(stored.slot));
+}
+
+Task<Result<Slot>> Store::read(std::string key, bool want_value) {
+  state_->loop.check_here();
+  auto stored = co_await state_->load(key);
+  if (!stored) co_return Result<Slot>(stored.error());
+  Slot& slot = stored->slot;
+  if (!slot.record) co_return Result<Slot>(std::move(slot));
+  if (!want_value) {
+    slot.record->value.reset();
+    co_return Result<Slot>(std::move(slot));
+  }
+  if (stored->pieces > 0) co_return co_await state_->load_large(std::move(key), std::move(*stored));
+  if (slot.record->value && xxh3_64(slot.record->value->view()) != slot.record->checksum) {
+    state_->note_damaged(key, slot.record->ballot);
+    co_return Result<Slot>(damaged_error());
+  }
+  co_return Result<Slot>(std::move(slot));
+}
+
+// --- writing ----------------------------------------------------------------------------------------------------
+
+Task<Result<Accepted>> Store::accept(std::string key, Record record) {
+  state_->loop.check_here();
+  const Status valid = check_record(key, record);
+  if (!valid) co_return Result<Accepted>(valid.error());
+  KeyLock lock(state_->locks, key);
+  if (!lock.try_lock()) {
+    const Status locked = co_await lock.wait();
+    if (!locked) co_return Result<Accepted>(locked.error());
+  }
+  auto loaded = co_await state_->load(key);
+  if (!loaded) co_return Result<Accepted>(loaded.error());
+  const StoredSlot& stored = *loaded;
+
+  Accepted accepted = describe(stored.slot);
+  const bool same = record.ballot == stored.slot.ballot();
+  const bool mends = same && state_->is_damaged(key, record.ballot);
+  const bool newer = record.ballot > stored.slot.ballot() && record.ballot >= stored.slot.promise;
+  accepted.stored = same;
+  if (!newer && !mends) co_return Result<Accepted>(std::move(accepted));
+
+  const std::uint64_t position = model::position_of(key);
+  Batch batch;
+  batch.frees_space = record.tombstone();
+  erase_pieces(batch, position, key, stored);
+  put_record(batch, position, key, stored.slot.promise, record);
+  const Status written = co_await state_->engine.write(std::move(batch));
+  if (!written) co_return Result<Accepted>(written.error());
+
+  state_->damaged.erase(key);
+  accepted.stored = accepted.written = true;
+  accepted.ballot = record.ballot;
+  accepted.version = record.version;
+  co_return Result<Accepted>(std::move(accepted));
+}
+
+Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
+  state_->loop.check_here();
+  KeyLock lock(state_->locks, key);
+  if (!lock.try_lock()) {
+    const Status locked = co_await lock.wait();
+    if (!locked) co_return Result<bool>(locked.error());
+  }
+  auto loaded = co_await state_->load(key);
+  if (!loaded) co_return Result<bool>(loaded.error());
+  StoredSlot& stored = *loaded;
+  if (!stored.slot.record || stored.slot.ballot() != ballot) co_return Result<bool>(false);
+
+  const std::uint64_t position = model::position_of(key);
+  Batch batch;
+  batch.frees_space = true;
+  erase_pieces(batch, position, key, stored);
+  if (stored.slot.promise.none()) {
+    batch.erase(Family::kMeta, slot_key(position, key));
+  } else {
+    StoredSlot promise_only;
+    promise_only.slot.promise = stored.slot.promise;
+    batch.put(Family::kMeta, slot_key(position, key), encode_slot(promise_only));
+  }
+  const Status written = co_await state_->engine.write(std::move(batch));
+  if (!written) co_return Result<bool>(written.error());
+  state_->damaged.erase(key);
+  co_return Result<bool>(true);
+}
+
+// --- listing ----------------------------------------------------------------------------------------------------
+
+Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::uint64_t position_last,
+                                  std::size_t entries_max) {
+  state_->loop.check_here();
+  Range range;
+  range.begin = slot_key(position, key);
+  if (position_last != ~0ull) range.end = slot_key(position_last + 1, "");
+  ScanLimits limits;
+  limits.entries_max = std::max<std::size_t>(1, entries_max) + 1;  // the last is where to go on
+  limits.bytes_max = kListBytesMax;
+  auto page = co_await state_->engine.scan(Family::kMeta, std::move(range), limits);
+  if (!page) co_return Result<Listing>(page.error());
+
+  Listing listing;
+  auto& rows = page->entries;
+  const bool more = !page->complete || rows.size() == limits.entries_max;
+  if (more) {
+    // The last row is where to go on; a page of one row is an oversized one, to go on behind.
+    listing.complete = false;
+    const bool alone = rows.size() == 1;
+    const std::string resume = rows.back().first + (alone ? std::string(1, '\0') : "");
+    SlotKey next = slot_key_at(resume);
+    listing.next_position = next.position;
+    listing.next_key = std::move(next.key);
+    if (!alone) rows.pop_back();
+  }
+  for (auto& [row_key, row] : rows) {
+    auto parsed = parse_slot_key(row_key);
+    auto stored = decode_slot(std::move(row));
+    if (!parsed || !stored) {
+      state_->note_undecodable();
+      continue;
+    }
+    Listing::Entry entry;
+    entry.position = parsed->position;
+    entry.key = std::move(parsed->key);
+    entry.ballot = stored->slot.ballot();
+    entry.promise = stored->slot.promise;
+    entry.tombstone = stored->slot.record && stored->slot.record->tombstone();
+    listing.entries.push_back(std::move(entry));
+  }
+  co_return Result<Listing>(std::move(listing));
+}
+
+// --- damage -----------------------------------------------------------------------------------------------------
+
+void Store::State::note_damaged(const std::string& key, const Ballot& ballot) {
+  log::warn("value_damaged", {{"key", key}, {"ballot", model::to_string(ballot)}});
+  if (damaged.size() >= kDamagedMax) damaged.erase(damaged.begin());
+  damaged[key] = ballot;
+}
+
+bool Store::State::is_damaged(const std::string& key, const Ballot& ballot) const {
+  const auto found = damaged.find(key);
+  return found != damaged.end() && found->second == ballot;
+}
+
+void Store::State::note_undecodable() {
+  if (undecodable++ % kUndecodableLogEvery == 0) log::warn("slots_undecodable", {{"count", undecodable}});
+}
+
+}  // namespace tako::store

@@ -139,6 +139,7 @@ struct AnnounceReply {
   std::uint64_t known_incarnation = 0;  // the highest the asked knows of the announcer, before this one
   std::uint64_t incarnation = 0;        // the asked's own
   bool blank = false;                   // the asked is blank too
+  std::uint64_t session = 0;            // the asked's process: another one than last time means that it restarted
 };
 
 struct StatusReply {

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Feeds tidy.py what it must find, and what it must leave alone."""
+import unittest
+
+import tidy
+
+HEADER = '// What it is.\n#pragma once\n'
+
+
+def found(text, path='src/node/a.cc', known=()):
+    return [message for _, message in tidy.check(path, text, known) if not message.startswith('note:')]
+
+
+def coroutine(statement):
+    return found('Task<void> f() {\n  ' + statement + '\n}\n')
+
+
+class Coroutines(unittest.TestCase):
+    def test_forms_that_the_compiler_gets_wrong_are_found(self):
+        for bad in [
+            'if (co_await f()) return;',
+            'if (!co_await f()) return;',
+            'if ((co_await f()).ok()) return;',
+            'if (a && co_await f()) return;',
+            'if (const auto x = g(); co_await f(x)) return;',
+            'switch (co_await f()) { default: break; }',
+            'co_await f({a, b});',
+            'co_await f(P{a, b});',
+            'co_await f(P{.a = 1});',
+            'const auto r = co_await this->call(to, P{std::move(k)}, deadline);',
+            'const P p{co_await a(), co_await b()};',
+            'const P p = {co_await a(), 2};',
+            'co_return P{co_await a()};',
+            'const auto v = c ? co_await f() : g();',
+            'const auto v = c ? g() : co_await f();',
+            'const auto v = co_await f() ? 1 : 2;',
+            'co_await run([y] { return y; });',
+            'co_await run([&] { return y; });',
+            'co_await run([=] { return y; });',
+            'co_await run([this, y] { return y; });',
+            'co_await run([y = std::move(x)]() mutable { return y; });',
+            'co_await [z](int a) -> Task<void> { co_return; }(1);',
+        ]:
+            self.assertTrue(coroutine(bad), bad)
+
+    def test_forms_that_are_right_are_left_alone(self):
+        for good in [
+            'const bool ok = co_await f(x); if (ok) return;',
+            'if (auto v = co_await f(); v.ok()) return;',
+            'if (const auto v = co_await f()) return;',
+            'while (co_await f()) {}',
+            'for (int i = 0; i < 3; ++i) { co_await f(i); }',
+            'for (auto& p : ps) co_await f(p);',
+            'if (a) { co_await f(); } else { co_await g(); }',
+            'do { co_await f(); } while (a);',
+            'co_return co_await f();',
+            'Request r; r.key = k; auto reply = co_await net.call(to, std::move(r), deadline);',
+            'auto work = [y] { return y; }; co_await run(std::move(work));',
+            'const int n = a ? 1 : 2; co_await f(n);',
+            'const bool b = co_await f(a ? g(1) : h(2), x[(i)]);',
+            'const auto v = co_await f(xs[i]);',
+            'log("co_await {a}? no"); // if (co_await f())',
+            'auto g = [](int a) -> Task<void> { co_await f(a); }; spawn(g);',
+        ]:
+            self.assertEqual([], coroutine(good), good)
+
+    def test_the_line_is_the_one_at_fault(self):
+        findings = list(tidy.check('src/node/a.cc', '// a\n\n/* b\n */\nT f() {\n  if (co_await g()) {}\n}\n'))
+        self.assertEqual([6], [line for line, _ in findings])
+
+
+class Layers(unittest.TestCase):
+    KNOWN = {'base/result.h', 'proxy/proxy.h', 'node/node.h', 'net/transport.h', 'wire/http.h', 'runtime/loop.h'}
+
+    def includes(self, path, name):
+        return found(f'#include {name}\n', path, self.KNOWN)
+
+    def test_a_folder_includes_only_what_stands_below_it(self):
+        self.assertEqual([], self.includes('src/node/a.cc', '"base/result.h"'))
+        self.assertEqual([], self.includes('src/node/a.cc', '"net/transport.h"'))
+        self.assertEqual([], self.includes('src/node/a.cc', '"node/node.h"'))
+        self.assertTrue(self.includes('src/base/a.cc', '"node/node.h"'))
+        self.assertTrue(self.includes('src/net/a.cc', '"node/node.h"'))
+
+    def test_neighbours_do_not_know_each_other(self):
+        self.assertTrue(self.includes('src/node/a.cc', '"proxy/proxy.h"'))
+        self.assertTrue(self.includes('src/wire/a.cc', '"runtime/loop.h"'))
+
+    def test_includes_are_written_from_the_root_and_exist(self):
+        self.assertTrue(self.includes('src/node/a.cc', '"node.h"'))
+        self.assertTrue(self.includes('src/node/a.cc', '"node/nothing.h"'))
+
+    def test_third_parties_stay_in_their_place(self):
+        for name, home, elsewhere in [
+            ('<spdlog/spdlog.h>', 'src/base/log.cc', 'src/base/log.h'),
+            ('<yaml-cpp/yaml.h>', 'src/model/config_yaml.cc', 'src/control/a.cc'),
+            ('<llhttp.h>', 'src/wire/http_parser.cc', 'src/net/a.cc'),
+            ('<rocksdb/db.h>', 'src/store/rocks_engine.cc', 'src/store/store.cc'),
+            ('<asio/io_context.hpp>', 'src/net/a.cc', 'src/node/a.cc'),
+            ('<CLI/CLI.hpp>', 'src/roles/options.cc', 'src/ctl/a.cc'),
+            ('<nlohmann/json.hpp>', 'src/ctl/a.cc', 'src/store/a.cc'),
+        ]:
+            self.assertEqual([], self.includes(home, name), name)
+            self.assertTrue(self.includes(elsewhere, name), name)
+
+
+class World(unittest.TestCase):
+    def test_time_randomness_threads_sockets_and_files_are_confined(self):
+        for word in [
+            'auto t = std::chrono::steady_clock::now();',
+            'auto t = std::chrono::system_clock::now();',
+            'auto t = time(nullptr);',
+            'std::random_device d;',
+            'std::thread t(f);',
+            'std::jthread t(f);',
+            'std::this_thread::sleep_for(d);',
+            'int s = ::socket(a, b, c);',
+            'FILE* f = fopen(a, b);',
+            'std::ifstream in(path);',
+            'int f = ::open(path, O_RDONLY);',
+            'asio::co_spawn(x, f(), asio::detached);',
+        ]:
+            self.assertTrue(found(word + '\n', 'src/proxy/a.cc'), word)
+            self.assertEqual([], found('// ' + word + '\n', 'src/proxy/a.cc'), word)
+        self.assertEqual([], found('auto t = std::chrono::steady_clock::now();\n', 'src/runtime/clock.cc'))
+        self.assertEqual([], found('auto n = loop.now(); request.time(3); store.open(path);\n', 'src/node/a.cc'))
+
+
+class Shape(unittest.TestCase):
+    def test_sizes(self):
+        self.assertTrue(found('int a;\n' * 601))
+        self.assertEqual([], found('int a;\n' * 600))
+        self.assertTrue(found('//' + 'x' * 119 + '\n'))
+        self.assertEqual([], found('//' + 'x' * 118 + '\n'))
+        self.assertTrue(found('int f() {\n' + '  g();\n' * 90 + '}\n'))
+        self.assertEqual([], found('int f() {\n' + '  g();\n' * 60 + '}\n'))
+
+    def test_only_functions_count_as_functions(self):
+        class_body = 'class A {\n public:\n' + '  void f() { g(); }\n' * 100 + '};\n'
+        self.assertEqual([], found('namespace x {\n' + class_body + '}  // namespace x\n'))
+        self.assertEqual([], found('const int a[] = {\n' + '  1,\n' * 100 + '};\n'))
+
+    def test_headers_open_with_a_comment_and_a_guard(self):
+        self.assertEqual([], found(HEADER, 'src/node/a.h'))
+        self.assertTrue(found('#pragma once\n', 'src/node/a.h'))
+        self.assertTrue(found('// What it is.\n', 'src/node/a.h'))
+
+    def test_leftovers_and_paths_of_one_machine(self):
+        self.assertTrue(found('// TO' 'DO: more\n'))
+        self.assertTrue(found('// see /home' '/me/notes\n'))
+        self.assertEqual([], found('// see /etc/tako and /var/lib/tako\n'))
+        self.assertTrue(found('int a; \n'))
+        self.assertTrue(found('\tint a;\n'))
+
+    def test_digit_separators_and_raw_strings_do_not_confuse_it(self):
+        self.assertEqual([], found('const int a = 1\'000; const char* b = "x"; const char c = \'"\';\nint d;\n'))
+        self.assertEqual([], found('auto s = R"(if (co_await f()) "{ )";\n'))
+
+
+if __name__ == '__main__':
+    unittest.main()

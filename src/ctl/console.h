@@ -1,0 +1,41 @@
+// Console: where a verb of `tako ctl` reads and writes, and how it ends. Made by the role, on the loop of the program.
+//
+// What was asked for goes to `out`, complaints to `err` as one line, `tako ctl: ...`. Colour only on a terminal, never
+// in JSON. The exit code is what a script goes by.
+#pragma once
+
+#include <istream>
+#include <ostream>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace tako::ctl {
+
+constexpr int kExitYes = 0;
+constexpr int kExitNo = 1;     // absent, unhealthy, refused, unreachable
+constexpr int kExitUsage = 2;  // the question is wrong: a bad key, a file that is not there or not valid
+
+struct Console {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  bool colour = false;  // `out` is a terminal
+  bool json = false;    // --json
+};
+
+// Complains, and returns the exit code.
+int fail(Console& console, int exit_code, const std::string& message);
+
+// Flushes what was written. A full disk or a closed pipe is a failure, not silence.
+int finish(Console& console, int exit_code);
+
+// For people: control characters as \xNN, so that a key cannot drive the terminal.
+std::string printable(std::string_view text);
+// "2023-11-14 22:13:20.000000 UTC".
+std::string utc_of(Timestamp at);
+// "999 B", "1.5 kB", "12 MB".
+std::string bytes_of(std::uint64_t count);
+
+}  // namespace tako::ctl

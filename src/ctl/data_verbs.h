@@ -1,0 +1,36 @@
+// get, put, rm, stat: single values through a Door. Each returns the exit code; 1 where there is no such key.
+//
+// Values pass through memory, up to the limit of the data model. On the loop of the program, which has nothing else
+// to do: files are read and written in place.
+#pragma once
+
+#include <string>
+
+#include "ctl/console.h"
+#include "ctl/door.h"
+
+namespace tako::ctl {
+
+struct GetOptions {
+  std::string key;
+  std::string file;  // -o; empty or "-": the output
+};
+
+struct PutOptions {
+  std::string key;
+  std::string file;          // empty or "-": the input
+  std::string content_type;  // empty: none
+};
+
+struct KeyOptions {
+  std::string key;
+};
+
+// REQUIRES: console and door outlive the task
+Task<int> get_value(Console& console, Door& door, GetOptions options);
+Task<int> put_value(Console& console, Door& door, PutOptions options);
+// Yes also if there was no value, as DELETE.
+Task<int> remove_value(Console& console, Door& door, KeyOptions options);
+Task<int> stat_value(Console& console, Door& door, KeyOptions options);
+
+}  // namespace tako::ctl

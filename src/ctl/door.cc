@@ -1,0 +1,105 @@
+#include "ctl/door.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace tako::ctl {
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+Error bad_url(std::string_view text) {
+  return {ErrorCode::kInvalid, "'" + std::string(text) + "' is no address of a proxy; expected http://HOST:PORT"};
+}
+
+ErrorCode code_of(int status) {
+  if (status == 404) return ErrorCode::kNotFound;
+  if (status >= 400 && status < 500) return ErrorCode::kInvalid;
+  return ErrorCode::kUnavailable;
+}
+
+}  // namespace
+
+Result<Url> parse_url(std::string_view text) {
+  std::string_view rest = text;
+  if (rest.starts_with("https://")) {
+    return {ErrorCode::kInvalid, std::string(text) + ": https is not supported; expected http://HOST:PORT"};
+  }
+  if (rest.starts_with("http://")) rest.remove_prefix(7);
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+
+  Url url;
+  std::string_view port;
+  if (rest.starts_with('[')) {
+    const std::size_t end = rest.find(']');
+    if (end == std::string_view::npos) return bad_url(text);
+    url.host = rest.substr(1, end - 1);
+    rest.remove_prefix(end + 1);
+    if (!rest.empty() && !rest.starts_with(':')) return bad_url(text);
+  } else {
+    url.host = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(url.host.size());
+  }
+  if (rest.starts_with(':')) {
+    port = rest.substr(1);
+    const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), url.port);
+    if (problem != std::errc() || end != port.data() + port.size() || url.port == 0) return bad_url(text);
+  }
+  if (url.host.empty() || url.host.find_first_of("/?#@ []") != std::string::npos) return bad_url(text);
+  return url;
+}
+
+Task<Result<wire::HttpResponse>> HttpDoor::request(std::string method, std::string target, wire::HttpHeaders headers,
+                                                   Bytes body) {
+  net::HttpFetch fetch;
+  fetch.method = std::move(method);
+  fetch.target = std::move(target);
+  fetch.headers = std::move(headers);
+  fetch.body = std::move(body);
+  Result<wire::HttpResponse> response = co_await client_.fetch(std::move(fetch), loop_.now() + kRequestTimeMax);
+  co_return response;
+}
+
+Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::string target, wire::HttpHeaders headers,
+                                                      Bytes body) {
+  wire::HttpRequest request;
+  request.method = std::move(method);
+  const std::size_t query = target.find('?');
+  request.path = target.substr(0, query);
+  if (query != std::string::npos) request.query = target.substr(query + 1);
+  request.target = std::move(target);
+  request.headers = std::move(headers);
+  request.body = std::move(body);
+  wire::HttpResponse response = co_await handler_.handle(std::move(request));
+  for (auto& [name, value] : response.headers) std::transform(name.begin(), name.end(), name.begin(), lower);
+  co_return response;
+}
+
+Result<std::string> target_of(std::string_view prefix, std::string_view key) {
+  if (key.empty()) return {ErrorCode::kInvalid, "the key is empty"};
+  if (key.size() > kKeyBytesMax) {
+    return {ErrorCode::kInvalid, "the key has " + std::to_string(key.size()) + " bytes; at most " +
+                                     std::to_string(kKeyBytesMax) + " are allowed"};
+  }
+  return std::string(prefix) + wire::percent_encode(key, "/");
+}
+
+Task<Result<std::string>> fetch_text(Door& door, std::string target, std::string accept) {
+  wire::HttpHeaders headers;
+  headers.emplace_back("accept", std::move(accept));
+  const Result<wire::HttpResponse> response = co_await door.request("GET", std::move(target), std::move(headers), Bytes());
+  if (!response) co_return response.error();
+  if (response->status != 200) co_return Error(code_of(response->status), complaint_of(*response));
+  co_return std::string(response->body.view());
+}
+
+std::string complaint_of(const wire::HttpResponse& response) {
+  const std::string_view body = response.body.view();
+  std::string line(body.substr(0, std::min<std::size_t>(body.find('\n'), 500)));
+  while (line.ends_with('\r')) line.pop_back();
+  if (!line.empty()) return line;
+  return "the proxy answered " + std::to_string(response.status) + " " + std::string(wire::reason_phrase(response.status));
+}
+
+}  // namespace tako::ctl

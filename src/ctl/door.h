@@ -1,0 +1,73 @@
+// Door: the way into a cluster, as HTTP requests: to a proxy over the network (--proxy URL), or to one that runs
+// inside `tako ctl` itself, when it was given a configuration (-f) or a coordinator (-c) instead.
+//
+// One request at a time, on the loop of the program. Any answer is a value, whatever its status.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "net/http_client.h"
+#include "net/http_handler.h"
+#include "wire/http.h"
+
+namespace tako::ctl {
+
+using runtime::Task;
+
+constexpr Duration kRequestTimeMax = seconds(75);  // more than a proxy gives itself
+constexpr std::size_t kKeyBytesMax = 1024;
+
+class Door {
+ public:
+  virtual ~Door() = default;
+  // Header names of the answer are in lower case.
+  virtual Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
+                                                   Bytes body) = 0;
+};
+
+struct Url {
+  std::string host;
+  std::uint16_t port = 80;
+};
+
+// "http://host:port", "http://[::1]:8080/", "host:port". No path, no https.
+Result<Url> parse_url(std::string_view text);
+
+class HttpDoor final : public Door {
+ public:
+  // REQUIRES: loop and workers outlive it
+  HttpDoor(runtime::Loop& loop, runtime::Workers& workers, Url url)
+      : loop_(loop), client_(loop, workers, std::move(url.host), url.port) {}
+
+  Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
+                                           Bytes body) override;
+
+ private:
+  runtime::Loop& loop_;
+  net::HttpClient client_;
+};
+
+class HandlerDoor final : public Door {
+ public:
+  // REQUIRES: handler outlives it, and lives on this loop
+  explicit HandlerDoor(net::HttpHandler& handler) : handler_(handler) {}
+
+  Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
+                                           Bytes body) override;
+
+ private:
+  net::HttpHandler& handler_;
+};
+
+// "/values/" + key, percent-encoded; '/' stays. kInvalid: the key is empty or too long.
+Result<std::string> target_of(std::string_view prefix, std::string_view key);
+
+// GET of something that is answered 200, as text; anything else is an error with the server's own words.
+Task<Result<std::string>> fetch_text(Door& door, std::string target, std::string accept);
+
+// What a response that is no success says: its first line, or its status.
+std::string complaint_of(const wire::HttpResponse& response);
+
+}  // namespace tako::ctl

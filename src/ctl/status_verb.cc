@@ -1,0 +1,183 @@
+#include "ctl/status_verb.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "ctl/config_verbs.h"
+#include "ctl/table.h"
+
+namespace tako::ctl {
+namespace {
+
+using nlohmann::json;
+
+// Believes nothing about the kinds of what a proxy says.
+std::string text_in(const json& object, const char* name, const std::string& otherwise = "-") {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return otherwise;
+  return printable(found->is_string() ? found->get<std::string>() : found->dump());
+}
+
+std::optional<std::uint64_t> number_in(const json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
+const json& object_in(const json& object, const char* name) {
+  static const json kEmpty = json::object();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? *found : kEmpty;
+}
+
+struct Node {
+  std::string id;
+  std::string address;
+  std::string disk;
+  std::string version;
+  bool up = false;
+  std::optional<std::uint64_t> items, bytes, voting, owned;
+
+  bool disk_good() const { return disk == "ok" || disk == "-"; }
+  // It has forgotten nothing, as far as it says.
+  bool votes() const { return up && voting.value_or(0) >= owned.value_or(0); }
+};
+
+std::vector<Node> nodes_in(const json& status) {
+  std::vector<Node> nodes;
+  for (const json& entry : status.at("nodes")) {
+    if (!entry.is_object()) continue;
+    Node node;
+    node.id = text_in(entry, "id");
+    node.address = text_in(entry, "address");
+    node.disk = text_in(entry, "disk");
+    node.version = text_in(entry, "config_version");
+    node.up = text_in(entry, "state") == "up";
+    node.items = number_in(entry, "items");
+    node.bytes = number_in(entry, "bytes");
+    node.voting = number_in(entry, "voting_partitions");
+    node.owned = number_in(entry, "owned_partitions");
+    nodes.push_back(std::move(node));
+  }
+  return nodes;
+}
+
+std::string catching_up(const Node& node) {
+  if (!node.voting || !node.owned) return "-";
+  if (*node.voting >= *node.owned) return "no";
+  return std::to_string(*node.owned - *node.voting) + " of " + std::to_string(*node.owned);
+}
+
+std::string table_of(const std::vector<Node>& nodes, const std::string& version, bool colour) {
+  Table table({"NODE", "ADDRESS", "STATE", "ITEMS", "BYTES", "CATCHING UP", "CONFIG", "DISK"});
+  table.align(3, Align::kRight);
+  table.align(4, Align::kRight);
+  for (const Node& node : nodes) {
+    const std::string behind = catching_up(node);
+    const bool current = node.version == version || node.version == "-";
+    table.add({node.id, node.address, Cell(node.up ? "up" : "down", node.up ? Tone::kGood : Tone::kBad),
+               node.items ? std::to_string(*node.items) : "-", node.bytes ? bytes_of(*node.bytes) : "-",
+               Cell(behind, behind == "no" || behind == "-" ? Tone::kPlain : Tone::kDoubtful),
+               Cell(node.version, current ? Tone::kPlain : Tone::kDoubtful),
+               Cell(node.disk, node.disk_good() ? Tone::kPlain : Tone::kBad)});
+  }
+  return table.text(colour);
+}
+
+Cell words_of(int reserve) {
+  if (reserve < 0) return Cell("some keys are out of reach", Tone::kBad);
+  if (reserve == 0) return Cell("no further node can be lost", Tone::kDoubtful);
+  return Cell(reserve == 1 ? "any one node can be lost" : "any " + std::to_string(reserve) + " nodes can be lost",
+              Tone::kGood);
+}
+
+std::string head_of(const json& status, const std::vector<Node>& nodes, const std::optional<Reserve>& reserve,
+                    bool colour) {
+  const json& configuration = object_in(status, "configuration");
+  const json& proxy = object_in(status, "proxy");
+  std::string deployments = text_in(configuration, "active");
+  const std::string target = text_in(configuration, "target", "");
+  if (!target.empty()) deployments += ", moving to " + target;
+  const auto down = std::count_if(nodes.begin(), nodes.end(), [](const Node& node) { return !node.up; });
+
+  Table facts({"", ""});
+  facts.add({"proxy", text_in(proxy, "id") + ", tako " + text_in(proxy, "version")});
+  facts.add({"configuration", "version " + text_in(configuration, "version") + ", " + deployments});
+  facts.add({"nodes", Cell(std::to_string(nodes.size() - static_cast<std::size_t>(down)) + " of " +
+                               std::to_string(nodes.size()) + " up", down ? Tone::kBad : Tone::kGood)});
+  if (reserve) {
+    facts.add({"reads and writes", words_of(reserve->plain)});
+    facts.add({"strict ones", words_of(reserve->strict)});
+  }
+  return facts.text(colour);
+}
+
+}  // namespace
+
+Reserve reserve_of(const model::Placement& placement, const std::set<std::string>& up,
+                   const std::set<std::string>& voting) {
+  std::vector<bool> is_up, is_voting;
+  for (const auto& node : placement.nodes()) {
+    is_up.push_back(up.contains(node.id));
+    is_voting.push_back(is_up.back() && voting.contains(node.id));
+  }
+  Reserve reserve{std::numeric_limits<int>::max(), std::numeric_limits<int>::max()};
+  for (std::uint32_t p = 0; p < model::kPartitions; ++p) {
+    const model::ReplicaSet replicas = placement.replicas(static_cast<model::Partition>(p));
+    for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
+      int all = 0, reached = 0, voters = 0;
+      for (const model::Replica& replica : replicas) {
+        if (!(replica.deployments & deployment)) continue;
+        ++all;
+        reached += is_up[replica.node];
+        voters += is_voting[replica.node];
+      }
+      if (all == 0) continue;
+      reserve.plain = std::min(reserve.plain, reached - std::min(all, 2));
+      reserve.strict = std::min(reserve.strict, voters - (all / 2 + 1));
+    }
+  }
+  return reserve;
+}
+
+Task<int> show_status(Console& console, Door& door) {
+  const Result<std::string> text = co_await fetch_text(door, "/status", "application/json");
+  if (!text) co_return fail(console, kExitNo, text.error().message);
+  json status = json::parse(*text, nullptr, false);
+  if (!status.is_object() || !status.contains("nodes") || !status["nodes"].is_array()) {
+    co_return fail(console, kExitNo, "the proxy's answer is not the JSON of a status");
+  }
+  const std::vector<Node> nodes = nodes_in(status);
+  bool healthy = true;
+  std::set<std::string> up, voting;
+  for (const Node& node : nodes) {
+    healthy = healthy && node.up && node.disk_good();
+    if (node.up) up.insert(node.id);
+    if (node.votes()) voting.insert(node.id);
+  }
+
+  std::optional<Reserve> reserve;
+  const Result<model::Configuration> configuration = co_await fetch_config(door);
+  if (configuration) {
+    const auto placement = model::Placement::make(*configuration);
+    reserve = reserve_of(*placement, up, voting);
+    healthy = healthy && reserve->plain >= 0 && reserve->strict >= 0;
+  }
+
+  const int exit_code = healthy ? kExitYes : kExitNo;
+  if (console.json) {
+    status["healthy"] = healthy;
+    if (reserve) status["can_lose"] = {{"plain", reserve->plain}, {"strict", reserve->strict}};
+    console.out << status.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    co_return finish(console, exit_code);
+  }
+  const std::string version = text_in(object_in(status, "configuration"), "version");
+  console.out << head_of(status, nodes, reserve, console.colour) << '\n' << table_of(nodes, version, console.colour);
+  co_return finish(console, exit_code);
+}
+
+}  // namespace tako::ctl

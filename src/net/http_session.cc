@@ -1,0 +1,268 @@
+#include "net/http_session.h"
+
+#include <utility>
+
+#include <asio/buffer.hpp>
+
+#include "base/log.h"
+
+namespace tako::net {
+namespace {
+
+constexpr std::size_t kHeadBuffer = 4 << 10;
+constexpr std::size_t kBodyBuffer = 128 << 10;     // while a large body is coming
+constexpr std::size_t kBufferKept = 16 << 10;      // by an idle connection
+constexpr std::size_t kCopiedBytesMax = 16 << 10;  // bodies up to it are sent from `out_`, with others
+constexpr std::size_t kOutBytesMax = 64 << 10;     // gathered answers beyond it leave at once
+constexpr std::size_t kTurnBytes = 1 << 20;        // sent to one client, then the loop's other work has its turn
+constexpr const char* kTooManyBodies = "too many requests with large bodies at once; try again";
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+wire::HttpResponse text_response(int status, std::string line) {
+  wire::HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
+  response.body = Bytes(std::move(line) + "\n");
+  return response;
+}
+
+}  // namespace
+
+HttpSession::HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptions& options, HttpBudgets& budgets,
+                         wire::HttpDate& date)
+    : loop_(loop), handler_(handler), options_(options), date_(date), received_(budgets.received),
+      sending_(budgets.sending), socket_(loop.executor()), parser_(options.body_bytes_max),
+      watch_(loop, [this] { on_watch(); }), gate_(loop) {}
+
+Task<> HttpSession::run(Accepted connection) {
+  const bool adopted = adopt(socket_, std::move(connection.fd));
+  while (adopted && keep_alive_) {
+    const bool complete = co_await read_request();
+    if (!complete) break;
+    co_await answer();
+  }
+  if (refusal_) {
+    co_await refuse();
+  } else if (adopted) {
+    co_await send(Bytes());
+    if (in_begin_ < in_end_) co_await linger();  // closing on unread bytes would take the answer back
+  }
+  close();
+  co_await gate_.drained();
+}
+
+void HttpSession::stop() {
+  stopping_ = true;
+  if (phase_ == Phase::kIdle) close();
+}
+
+// False: there will be none. `refusal_` then says what to answer, if anything.
+Task<bool> HttpSession::read_request() {
+  parser_.reset();
+  phase_ = Phase::kIdle;
+  head_seen_ = false;
+  body_received_ = 0;
+  while (true) {
+    if (in_begin_ < in_end_) {
+      const std::size_t count = in_end_ - in_begin_;
+      const Result<std::size_t> taken = parser_.feed({in_.get() + in_begin_, count});
+      if (!taken) {
+        refuse_with(parser_.error_status(), taken.error().message);
+        co_return false;
+      }
+      in_begin_ += *taken;
+      if (parser_.state() == wire::HttpRequestParser::State::kDone) co_return account(parser_.request().body.size());
+      if (parser_.head_complete()) body_received_ += count;
+      const bool acceptable = head_acceptable() && account(body_received_);
+      if (!acceptable) co_return false;
+    }
+    if (stopping_ && parser_.idle()) co_return false;
+    const bool received = co_await receive();
+    if (!received) co_return false;
+  }
+}
+
+// Waits for bytes, with the deadline of the phase. What is to be sent is sent first.
+Task<bool> HttpSession::receive() {
+  std::size_t none = 0;
+  const Sent sent = send_now({}, none);
+  if (sent != Sent::kAll) {
+    const bool drained = co_await send(Bytes());
+    if (!drained) co_return false;
+  }
+  if (loop_.stopping()) co_return false;
+  expect_more();
+  in_begin_ = in_end_ = 0;
+  std::size_t wanted = kHeadBuffer;
+  if (phase_ == Phase::kBody) wanted = std::clamp<std::size_t>(parser_.content_length().value_or(kBodyBuffer), wanted, kBodyBuffer);
+  make_room(wanted);
+  const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
+  if (!error) {
+    in_end_ = count;
+    co_return true;
+  }
+  if (timed_out_ && phase_ != Phase::kIdle) refuse_with(408, "the request did not arrive in time; send it again");
+  co_return false;
+}
+
+void HttpSession::make_room(std::size_t wanted) {
+  if (in_size_ >= wanted && (in_size_ <= kBufferKept || phase_ == Phase::kBody)) return;
+  in_ = std::make_unique_for_overwrite<char[]>(wanted);
+  in_size_ = wanted;
+}
+
+// Sets phase and deadline for the next read.
+void HttpSession::expect_more() {
+  timed_out_ = false;
+  if (parser_.idle()) {
+    phase_ = Phase::kIdle;
+    return watch_.set_in(options_.idle_max);
+  }
+  if (!parser_.head_complete()) {
+    if (std::exchange(phase_, Phase::kHead) != Phase::kHead) watch_.set_in(options_.head_limit);
+    return;
+  }
+  if (std::exchange(phase_, Phase::kBody) != Phase::kBody) body_deadline_ = loop_.now() + options_.body_limit;
+  watch_.set(std::min(loop_.now() + options_.body_progress, body_deadline_));
+}
+
+// Once per request that has a body still to come: before it is sent, if the client waits.
+bool HttpSession::head_acceptable() {
+  if (head_seen_ || !parser_.head_complete()) return true;
+  head_seen_ = true;
+  const std::size_t length = parser_.content_length().value_or(0);
+  if (!received_.budget().has(length)) {
+    refuse_with(503, kTooManyBodies);
+    return false;
+  }
+  if (parser_.expects_continue()) out_ += kContinue;
+  return true;
+}
+
+bool HttpSession::account(std::size_t body_bytes) {
+  if (received_.grow_to(body_bytes)) return true;
+  refuse_with(503, kTooManyBodies);
+  return false;
+}
+
+Task<> HttpSession::answer() {
+  phase_ = Phase::kHandling;
+  watch_.clear();
+  if (out_sent_ < out_.size()) flush_soon();
+  wire::HttpRequest& request = parser_.request();
+  const int minor = request.minor;
+  const bool head = request.method == "HEAD";
+  const bool asked_to_keep = request.keep_alive;
+  std::string line;
+  if (log::enabled(log::Level::kDebug)) line = request.method + " " + request.target;
+
+  wire::HttpResponse response = co_await handler_.handle(std::move(request));
+  received_.clear();
+  limit_sending(response);
+  if (head) response.head_only = true;
+  keep_alive_ = asked_to_keep && !stopping_ && !loop_.stopping();
+  if (!line.empty()) log::debug("http", {{"request", line}, {"status", response.status}});
+
+  wire::append_head(out_, response, keep_alive_, date_.at(loop_.wall()), minor);
+  const bool bodiless = response.head_only || response.status == 204 || response.status == 304;
+  const std::size_t body_bytes = bodiless ? 0 : response.body.size();
+  const bool copied = body_bytes <= kCopiedBytesMax;
+  if (copied && body_bytes > 0) out_ += response.body.view();
+  if (copied && out_.size() < kOutBytesMax) co_return;
+  Bytes body;
+  if (!copied) body = std::move(response.body);
+  const bool sent = co_await send(std::move(body));
+  if (!sent) keep_alive_ = false;
+  sending_.clear();
+}
+
+// Values that clients are slow to take are bounded too.
+void HttpSession::limit_sending(wire::HttpResponse& response) {
+  if (response.body.size() <= kCopiedBytesMax || sending_.grow_to(response.body.size())) return;
+  response = text_response(503, "too many large values are being sent at once; try again");
+}
+
+void HttpSession::refuse_with(int status, std::string why) {
+  if (!refusal_) refusal_ = text_response(status, std::move(why));
+}
+
+// The answer to what is no request, or one that is not taken; then the end.
+Task<> HttpSession::refuse() {
+  log::debug("http_refused", {{"status", refusal_->status}});
+  wire::append_head(out_, *refusal_, false, date_.at(loop_.wall()), 1);
+  out_ += refusal_->body.view();
+  const bool sent = co_await send(Bytes());
+  if (sent) co_await linger();
+}
+
+// Reads on for a while, so that the client is not reset before it has read the answer.
+Task<> HttpSession::linger() {
+  asio::error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+  phase_ = Phase::kLingering;
+  watch_.set_in(options_.linger);
+  make_room(kHeadBuffer);
+  while (!stopping_ && !loop_.stopping()) {
+    const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
+    if (error) break;
+  }
+}
+
+// As much as the kernel takes, or a turn's worth, of `out_` and then of `body`.
+HttpSession::Sent HttpSession::send_now(std::string_view body, std::size_t& sent_of_body) {
+  std::size_t turn = 0;
+  while (!failed_ && (out_sent_ < out_.size() || !body.empty())) {
+    asio::error_code error;
+    const std::size_t left = out_.size() - out_sent_;
+    const std::size_t count = write_now(socket_, std::string_view(out_).substr(out_sent_), body, error);
+    failed_ = static_cast<bool>(error);
+    if (failed_ || count == 0) break;
+    out_sent_ += std::min(count, left);
+    const std::size_t of_body = count - std::min(count, left);
+    body.remove_prefix(of_body);
+    sent_of_body += of_body;
+    turn += count;
+    if (turn >= kTurnBytes) break;
+  }
+  if (failed_) return Sent::kFailed;
+  if (out_sent_ < out_.size()) return Sent::kSome;
+  out_.clear();
+  out_sent_ = 0;
+  if (out_.capacity() > kOutBytesMax) out_.shrink_to_fit();
+  return body.empty() ? Sent::kAll : Sent::kSome;
+}
+
+// False: the client is gone, or takes nothing for too long.
+Task<bool> HttpSession::send(Bytes body) {
+  phase_ = Phase::kWriting;
+  std::size_t sent_of_body = 0;
+  while (true) {
+    const Sent sent = send_now(body.view().substr(sent_of_body), sent_of_body);
+    if (sent != Sent::kSome) co_return sent == Sent::kAll;
+    watch_.set_in(options_.write_progress);
+    const auto [error] = co_await socket_.async_wait(Socket::wait_write, as_result);
+    watch_.clear();
+    if (error) failed_ = true;
+  }
+}
+
+// Answers that wait to leave with the next one leave without it, if that one takes more than this turn of the loop.
+void HttpSession::flush_soon() {
+  if (std::exchange(flush_posted_, true)) return;
+  gate_.enter();
+  loop_.post([this] {
+    flush_posted_ = false;
+    std::size_t none = 0;
+    if (phase_ == Phase::kHandling) (void)send_now({}, none);
+    gate_.leave();
+  });
+}
+
+void HttpSession::on_watch() {
+  timed_out_ = true;
+  asio::error_code ignored;
+  socket_.cancel(ignored);
+}
+
+}  // namespace tako::net

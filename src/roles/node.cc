@@ -1,0 +1,90 @@
+// tako node: one node, its folder, its port.
+#include "roles/data_folder.h"
+#include "roles/node_host.h"
+#include "roles/roles.h"
+#include "roles/serve.h"
+
+namespace tako::roles {
+namespace {
+
+class NodeServer final : public Server {
+ public:
+  NodeServer(Machine& machine, ServerOptions options, std::optional<model::Configuration> file)
+      : machine_(machine), options_(std::move(options)), file_(std::move(file)), resources_(store::RocksLimits{}) {}
+
+  Task<Result<std::string>> build() override {
+    auto files = open_data_folder(options_.data, "node " + options_.id);
+    if (!files) co_return files.error();
+    files_ = std::move(*files);
+
+    control::ConfigFeed::Options following{file_, contacts_of(options_.coordinators)};
+    auto publish = [this](control::ConfigFeed::Placed placement) {
+      if (host_) host_->adopt(std::move(placement));
+    };
+    feed_ = std::make_unique<control::ConfigFeed>(machine_.first(), machine_.workers(), *files_, machine_.transport(0),
+                                                  std::move(following), publish);
+    auto first = co_await feed_->start();
+    if (!first) co_return first.error();
+    if (!(*first)->find(options_.id) && !has_database(options_.data)) {
+      co_return Error(ErrorCode::kInvalid, "node " + options_.id + " is in no live deployment of the configuration (" +
+                                               (*first)->config().active + "); check -i");
+    }
+
+    NodeHost::Options node;
+    node.id = options_.id;
+    node.folder = options_.data;
+    node.sync = (*first)->config().sync;
+    auto host = std::make_unique<NodeHost>(machine_, resources_, std::move(node));
+    opened_ = std::move(host);
+    Status opened = co_await opened_->open();
+    if (!opened) co_return opened.error();
+    host_ = opened_.get();
+    const control::ConfigFeed::Placed placement = feed_->current();
+    host_->adopt(placement);
+    const auto index = placement->find(options_.id);
+    if (!index) co_return "node " + options_.id + " is in no live deployment: it hands off what it has";
+    opened = co_await host_->listen(placement, options_.listen);
+    if (!opened) co_return opened.error();
+    const auto& self = placement->nodes()[*index];
+    co_return "node " + options_.id + " serves on " + self.host + ":" + std::to_string(self.port);
+  }
+
+  Task<> close_ports() override {
+    if (opened_) co_await opened_->close_ports();
+  }
+
+  Task<> stop() override {
+    if (feed_) co_await feed_->drained();
+    if (opened_) co_await opened_->stop();
+  }
+
+ private:
+  Machine& machine_;
+  const ServerOptions options_;
+  const std::optional<model::Configuration> file_;
+  store::RocksResources resources_;
+  std::unique_ptr<runtime::DiskFiles> files_;
+  std::unique_ptr<control::ConfigFeed> feed_;
+  std::unique_ptr<NodeHost> opened_;
+  NodeHost* host_ = nullptr;  // once it can take a configuration
+};
+
+}  // namespace
+
+int run_node(int argc, char** argv) {
+  Parsed parsed = parse_server_options(Role::kNode, argc, argv);
+  if (!parsed.options) return parsed.exit_code;
+  auto file = load_config(parsed.options->config_file);
+  if (!file) {
+    complain("node", file.error());
+    return 2;
+  }
+  wire::Hello self;
+  self.role = "node";
+  self.id = parsed.options->id;
+  Machine machine(parsed.options->threads, std::move(self));
+  NodeServer server(machine, std::move(*parsed.options), std::move(*file));
+  return serve("node", machine, server);
+}
+
+}  // namespace tako::roles

@@ -1,0 +1,148 @@
+#include "roles/options.h"
+
+#include <charconv>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "base/log.h"
+
+namespace tako::roles {
+namespace {
+
+struct Raw {
+  std::vector<std::string> coordinators;
+  std::vector<unsigned> ports;
+  std::optional<unsigned> memcached;
+};
+
+const char* name_of_role(Role role) {
+  switch (role) {
+    case Role::kNode: return "node";
+    case Role::kProxy: return "proxy";
+    case Role::kCoordinator: return "coordinator";
+    case Role::kCluster: return "cluster";
+  }
+  return "";
+}
+
+const char* description(Role role) {
+  switch (role) {
+    case Role::kNode: return "Stores keys: one replica of the buckets it is in.";
+    case Role::kProxy: return "Serves users: HTTP in front, the nodes behind.";
+    case Role::kCoordinator: return "Keeps the configuration and hands it out.";
+    case Role::kCluster: return "A whole cluster in one process: coordinators, nodes and proxies.";
+  }
+  return "";
+}
+
+const char* example(Role role) {
+  switch (role) {
+    case Role::kNode: return "Example: tako node -i n1 -c c1.example:4710 -d /var/lib/tako";
+    case Role::kProxy: return "Example: tako proxy -i p1 -c c1.example:4710 -p 8080";
+    case Role::kCoordinator: return "Example: tako coordinator -i c1 -f conf/cluster.yaml -d /var/lib/tako-coordinator";
+    case Role::kCluster: return "Example: tako cluster conf/local_cluster.yaml -p 8080";
+  }
+  return "";
+}
+
+void add_options(CLI::App& app, Role role, ServerOptions& options, Raw& raw) {
+  const bool cluster = role == Role::kCluster;
+  const bool serves_http = role == Role::kProxy || cluster;
+  if (cluster) {
+    app.add_option("config,-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
+        ->envname("TAKO_CONFIG")->required()->type_name("FILE");
+    app.add_option("--skip", options.skip, "leave this node out; repeatable")->envname("TAKO_SKIP")->type_name("ID")
+        ->allow_extra_args(false);
+  } else {
+    app.add_option("-i,--id", options.id, "its id in the configuration")->envname("TAKO_ID")->required(role != Role::kProxy)
+        ->type_name("ID");
+    app.add_option("-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")->envname("TAKO_CONFIG")
+        ->type_name("FILE");
+  }
+  if (role == Role::kNode || role == Role::kProxy) {
+    app.add_option("-c,--coordinator", raw.coordinators, "fetch the configuration there; repeatable")
+        ->envname("TAKO_COORDINATOR")->type_name("HOST:PORT")->allow_extra_args(false);
+  }
+  app.add_option("-d,--data", options.data, "the folder for its state")->envname("TAKO_DATA")->capture_default_str()
+      ->type_name("DIR");
+  if (serves_http) {
+    app.add_option("-p,--port", raw.ports, cluster ? "HTTP, one proxy for each; repeatable (default 8080)" : "HTTP (default 8080)")
+        ->envname("TAKO_PORT")->type_name("PORT")->check(CLI::Range(0, 65535))->allow_extra_args(false);
+    app.add_option("--memcached", raw.memcached, "memcached protocol (not in this version)")->envname("TAKO_MEMCACHED")
+        ->type_name("PORT");
+  }
+  app.add_option("--listen", options.listen, "the address to bind; default: the configuration's, loopback for `cluster`")
+      ->envname("TAKO_LISTEN")->type_name("ADDR");
+  app.add_option("--threads", options.threads, "event-loop threads; default: the cores")->envname("TAKO_THREADS")
+      ->type_name("N")->check(CLI::Range(1, 256));
+  app.add_option("-v,--log-level", options.log_level, "debug, info, warn, error or off")->envname("TAKO_LOG_LEVEL")
+      ->capture_default_str()->type_name("LEVEL");
+  app.add_option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")->envname("TAKO_LOG_FILE")
+      ->type_name("FILE");
+  app.footer(example(role));
+}
+
+Status finish(Role role, ServerOptions& options, const Raw& raw) {
+  for (const std::string& text : raw.coordinators) {
+    auto address = parse_host_port(text);
+    if (!address) return {ErrorCode::kInvalid, "-c " + text + ": " + address.error().message};
+    options.coordinators.push_back(std::move(*address));
+  }
+  for (const unsigned port : raw.ports) options.ports.push_back(static_cast<std::uint16_t>(port));
+  if (raw.memcached) return {ErrorCode::kInvalid, "--memcached: the memcached protocol is not in this version"};
+  const bool serves_http = role == Role::kProxy || role == Role::kCluster;
+  if (serves_http && options.ports.empty()) options.ports.push_back(8080);
+  if (role == Role::kProxy && options.ports.size() > 1) {
+    return {ErrorCode::kInvalid, "-p: one port for a proxy; start one process for each, or use `tako cluster`"};
+  }
+  if (role == Role::kProxy && options.id.empty()) options.id = "p1";
+  const bool follows = role == Role::kNode || role == Role::kProxy;
+  if (follows && options.config_file.empty() && options.coordinators.empty()) {
+    return {ErrorCode::kInvalid, "give a configuration (-f FILE) or a coordinator (-c HOST:PORT)"};
+  }
+  if (options.id.find('/') != std::string::npos) return {ErrorCode::kInvalid, "-i: an id has no '/'"};
+  return log::open(options.log_level, options.log_file);
+}
+
+}  // namespace
+
+Result<HostPort> parse_host_port(const std::string& text) {
+  const Error bad(ErrorCode::kInvalid, "expected HOST:PORT, such as c1.example:4710 or [::1]:4710");
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos || colon == 0) return bad;
+  HostPort address;
+  address.host = text.substr(0, colon);
+  if (address.host.front() == '[' && address.host.back() == ']') address.host = address.host.substr(1, address.host.size() - 2);
+  else if (address.host.find(':') != std::string::npos) return bad;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data() + colon + 1, end, address.port);
+  if (error != std::errc() || at != end || address.port == 0 || address.host.empty()) return bad;
+  return address;
+}
+
+Parsed parse_server_options(Role role, int argc, char** argv) {
+  ServerOptions options;
+  Raw raw;
+  CLI::App app(description(role), std::string("tako ") + name_of_role(role));
+  add_options(app, role, options, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return {std::nullopt, 0};
+  } catch (const CLI::ParseError& e) {
+    std::string reason = e.what();
+    for (char& c : reason) c = c == '\n' ? ' ' : c;
+    std::cerr << "tako " << name_of_role(role) << ": " << reason << "; see tako " << name_of_role(role) << " --help\n";
+    return {std::nullopt, 2};
+  }
+  const Status finished = finish(role, options, raw);
+  if (!finished) {
+    std::cerr << "tako " << name_of_role(role) << ": " << finished.error().message << "\n";
+    return {std::nullopt, 2};
+  }
+  return {std::move(options), 0};
+}
+
+}  // namespace tako::roles

@@ -1,0 +1,42 @@
+#include "roles/proxy_host.h"
+
+namespace tako::roles {
+
+ProxyHost::ProxyHost(Machine& machine, std::string id) : machine_(machine), id_(std::move(id)) {
+  std::vector<net::HttpServer::Target> targets;
+  for (std::size_t i = 0; i < machine_.loops(); ++i) {
+    runtime::Loop& loop = machine_.loop(i);
+    auto lane = std::make_unique<Lane>();
+    lane->replicator = std::make_unique<proxy::Replicator>(loop, machine_.transport(i), machine_.process().clock());
+    lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *lane->replicator);
+    lane->face = std::make_unique<proxy::HttpFace>(loop, *lane->replicator, *lane->status);
+    targets.push_back({&loop, lane->face.get()});
+    lanes_.push_back(std::move(lane));
+  }
+  server_ = std::make_unique<net::HttpServer>(machine_.first(), "http " + id_, targets);
+}
+
+ProxyHost::~ProxyHost() = default;
+
+void ProxyHost::adopt(std::shared_ptr<const model::Placement> placement) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    proxy::Replicator* replicator = lanes_[i]->replicator.get();
+    if (i == 0) {
+      replicator->adopt(placement);
+    } else {
+      machine_.loop(i).post([replicator, placement] { replicator->adopt(placement); });
+    }
+  }
+}
+
+Status ProxyHost::listen(const std::string& address, std::uint16_t port) { return server_->open(address, port); }
+
+Task<> ProxyHost::close_ports() { co_await server_->stop(); }
+
+Task<> ProxyHost::stop() {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    co_await runtime::run_on(machine_.loop(i), lanes_[i]->replicator->stop());
+  }
+}
+
+}  // namespace tako::roles

@@ -1,0 +1,45 @@
+// ProxyHost: a proxy in a process: on each loop a Replicator and its HTTP face, and one HTTP port for all of them.
+// Made on the first loop.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/http_server.h"
+#include "proxy/http_face.h"
+#include "roles/machine.h"
+
+namespace tako::roles {
+
+class ProxyHost {
+ public:
+  // REQUIRES: machine outlives it
+  ProxyHost(Machine& machine, std::string id);
+  ~ProxyHost();
+
+  void adopt(std::shared_ptr<const model::Placement> placement);
+  Status listen(const std::string& address, std::uint16_t port);
+  std::uint16_t port() const { return server_->port(); }
+  // Of the first loop, for whoever calls without a socket.
+  net::HttpHandler& handler() { return *lanes_.front()->face; }
+  const std::string& id() const { return id_; }
+
+  // Before the loops stop, and after.
+  Task<> close_ports();
+  Task<> stop();
+
+ private:
+  struct Lane {
+    std::unique_ptr<proxy::Replicator> replicator;
+    std::unique_ptr<proxy::StatusBoard> status;
+    std::unique_ptr<proxy::HttpFace> face;
+  };
+
+  Machine& machine_;
+  const std::string id_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // one for each loop
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+}  // namespace tako::roles

@@ -1,0 +1,56 @@
+#include "roles/serve.h"
+
+#include <cstdio>
+
+#include "base/log.h"
+#include "runtime/files.h"
+
+namespace tako::roles {
+
+Result<std::optional<model::Configuration>> load_config(const std::string& file) {
+  if (file.empty()) return std::optional<model::Configuration>();
+  const auto text = runtime::read_whole_file(file, kConfigBytesMax);
+  if (!text) return text.error();
+  auto configuration = model::parse_config(*text, file);
+  if (!configuration) return configuration.error();
+  return std::optional<model::Configuration>(std::move(*configuration));
+}
+
+void complain(const std::string& program, const Error& error) {
+  std::fprintf(stderr, "tako %s: %s\n", program.c_str(), error.message.c_str());
+}
+
+std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinators) {
+  std::vector<control::Contact> contacts;
+  for (const HostPort& at : coordinators) contacts.push_back({control::kAnyCoordinator, at.host, at.port});
+  return contacts;
+}
+
+namespace {
+
+Task<int> live(const std::string& program, Machine& machine, Server& server) {
+  const Result<std::string> built = co_await server.build();
+  if (built) {
+    // To people on the terminal whatever the log level and wherever the log goes.
+    std::fprintf(stderr, "tako: %s\n", built->c_str());
+    runtime::notify_service_manager("READY=1\nSTATUS=" + *built);
+    co_await machine.process().until_stopped();
+    log::info("stopping", {{"program", program}});
+    runtime::notify_service_manager("STOPPING=1");
+  } else if (built.code() != ErrorCode::kStopping) {
+    complain(program, built.error());
+  }
+  co_await server.close_ports();
+  co_await machine.process().stop_loops();
+  co_await server.stop();
+  co_await machine.stop();
+  co_return built ? 0 : 1;
+}
+
+}  // namespace
+
+int serve(const std::string& program, Machine& machine, Server& server) {
+  return machine.process().run([&] { return live(program, machine, server); });
+}
+
+}  // namespace tako::roles

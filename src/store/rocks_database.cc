@@ -1,0 +1,392 @@
+#include "store/rocks_database.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/rate_limiter.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include "base/log.h"
+#include "store/rocks_options.h"
+
+namespace tako::store {
+namespace {
+
+constexpr std::size_t kReadaheadBytes = 256 << 10;
+constexpr std::size_t kLargeScanBytes = 512 << 10;
+constexpr std::uint64_t kWatchedBytes = 1 << 20;        // look at the free space after so much was written
+constexpr std::uint64_t kReclaimMargin = 1 << 20;
+constexpr unsigned kReclaimRounds = 10;
+constexpr unsigned kReopenPauseMax = 64;
+constexpr Duration kRoundMax = seconds(1);
+
+ErrorCode code_of(const rocksdb::Status& status) {
+  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) return ErrorCode::kNoSpace;
+  if (status.IsCorruption()) return ErrorCode::kCorrupt;
+  if (status.IsShutdownInProgress()) return ErrorCode::kStopping;
+  if (status.IsIncomplete() || status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return ErrorCode::kOverloaded;
+  return ErrorCode::kIo;
+}
+
+// What a client can be told; the details are in the log.
+std::string text_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kNoSpace: return "the node's disk is full; free some space on it, writes go on by themselves then";
+    case ErrorCode::kCorrupt: return "the node's database is damaged; see its log";
+    case ErrorCode::kOverloaded: return "the node's database is busy; try again later";
+    case ErrorCode::kStopping: return "the database is closing; try another node";
+    default: return "the node's disk fails; see its log";
+  }
+}
+
+Error error_of(const rocksdb::Status& status) { return Error(code_of(status), text_of(code_of(status)) + " (" + status.ToString() + ")"); }
+
+Error open_error(const std::string& path, const rocksdb::Status& status) {
+  const std::string text = status.ToString();
+  if (status.IsIOError() && text.find("lock") != std::string::npos) {
+    return Error(ErrorCode::kConflict, "database " + path + " is in use by another process; stop it, or use another folder");
+  }
+  if (code_of(status) == ErrorCode::kCorrupt) {
+    return Error(ErrorCode::kCorrupt, "database " + path + " is damaged: " + text + "; move it away, and the replicas fill a new one");
+  }
+  if (code_of(status) == ErrorCode::kNoSpace) {
+    return Error(ErrorCode::kNoSpace, "no space to open database " + path + ": free some");
+  }
+  return Error(ErrorCode::kIo, "cannot open database " + path + ": " + text);
+}
+
+std::size_t index(Family family) { return static_cast<std::size_t>(family); }
+
+}  // namespace
+
+// --- what databases share ---------------------------------------------------------------------------------------
+
+struct RocksResources::Parts {
+  RocksLimits limits;
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<rocksdb::WriteBufferManager> buffers;
+  std::shared_ptr<rocksdb::RateLimiter> rate;
+};
+
+RocksResources::RocksResources(const RocksLimits& limits) : parts_(std::make_unique<Parts>()) {
+  parts_->limits = limits;
+  parts_->cache = rocksdb::NewLRUCache(limits.block_cache_bytes, -1, false, 0.5);
+  parts_->buffers = std::make_shared<rocksdb::WriteBufferManager>(limits.write_buffer_bytes);
+  if (limits.background_bytes_per_second > 0) {
+    parts_->rate.reset(rocksdb::NewGenericRateLimiter(static_cast<std::int64_t>(limits.background_bytes_per_second)));
+  }
+  const int threads = std::max(1, static_cast<int>(limits.background_threads));
+  rocksdb::Env::Default()->SetBackgroundThreads(threads, rocksdb::Env::LOW);
+  rocksdb::Env::Default()->SetBackgroundThreads(threads, rocksdb::Env::HIGH);
+}
+
+RocksResources::~RocksResources() = default;
+
+// --- opening ----------------------------------------------------------------------------------------------------
+
+struct RocksDatabase::Open {
+  ~Open() {
+    if (!db) return;
+    for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+    db->Close();
+  }
+  rocksdb::ColumnFamilyHandle* at(Family family) const { return families[index(family)]; }
+
+  std::unique_ptr<rocksdb::DB> db;
+  std::vector<rocksdb::ColumnFamilyHandle*> families;  // by Family
+};
+
+// RocksDB's own recovery is switched off: it flushes the families one by one, and a crash between two of them leaves
+// a database that does not open (its pull request 13871). reopen() and Resume() in upkeep() do that work.
+struct RocksDatabase::Listener : rocksdb::EventListener {
+  explicit Listener(RocksDatabase& d) : database(d) {}
+
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* status) override {
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && code_of(*status) == ErrorCode::kNoSpace) {
+      database.compaction_failed_ = true;
+    } else {
+      database.fail(code_of(*status), status->ToString());
+    }
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* automatic) override { *automatic = false; }
+
+  RocksDatabase& database;
+};
+
+RocksDatabase::RocksDatabase(std::string path, RocksResources& resources, SyncPolicy sync)
+    : path_(std::move(path)), resources_(resources), sync_(sync), space_(path_), listener_(std::make_shared<Listener>(*this)) {}
+
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path, RocksResources& resources, SyncPolicy sync) {
+  std::error_code failure;
+  std::filesystem::create_directories(path, failure);
+  if (failure || !std::filesystem::is_directory(path, failure)) {
+    const std::string why = failure ? failure.message() : "it is not a folder";
+    return {ErrorCode::kInvalid, "cannot use " + path + " as the database's folder: " + why};
+  }
+  std::unique_ptr<RocksDatabase> database(new RocksDatabase(path, resources, sync));
+  auto opened = database->open_rocks();
+  if (!opened) return opened.error();
+  database->open_ = std::move(*opened);
+  return database;
+}
+
+Result<std::unique_ptr<RocksDatabase::Open>> RocksDatabase::open_rocks() {
+  const auto& shared = *resources_.parts_;
+  rocksdb::DBOptions options = database_options(shared.limits);
+  options.write_buffer_manager = shared.buffers;
+  options.rate_limiter = shared.rate;
+  options.listeners = {listener_};
+  // To flush what the log holds makes a failed sync good; where there is no room for that, the log is kept.
+  options.avoid_flush_during_recovery = space_.low();
+
+  const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
+      {rocksdb::kDefaultColumnFamilyName, family_options(Family::kSystem, shared.cache)},
+      {"meta", family_options(Family::kMeta, shared.cache)},
+      {"chunks", family_options(Family::kChunks, shared.cache)},
+  };
+  auto open = std::make_unique<Open>();
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(options, path_, families, &open->families, &db);
+  open->db.reset(db);
+  if (!status.ok()) return open_error(path_, status);
+  return open;
+}
+
+RocksDatabase::~RocksDatabase() {
+  if (open_ && !sync_.always) sync_log(*open_);
+  open_.reset();  // its listener still speaks
+}
+
+// --- reading ----------------------------------------------------------------------------------------------------
+
+std::shared_lock<std::shared_mutex> RocksDatabase::enter() {
+  const std::lock_guard turn(turnstile_);
+  return std::shared_lock(mutex_);
+}
+
+std::optional<RocksDatabase::Found> RocksDatabase::get_cached(Family family, const std::string& key) {
+  const std::shared_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !open_) return std::nullopt;
+  rocksdb::ReadOptions options;
+  options.read_tier = rocksdb::kBlockCacheTier;
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = open_->db->Get(options, open_->at(family), key, &value);
+  if (status.ok()) return Found(value.ToString());
+  if (status.IsNotFound()) return Found(std::nullopt);
+  return std::nullopt;  // also after an error: the blocking way will say which
+}
+
+RocksDatabase::Found RocksDatabase::get(Family family, const std::string& key) {
+  const auto lock = enter();
+  if (!open_) return Found(ErrorCode::kIo, text_of(ErrorCode::kIo));
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = open_->db->Get(rocksdb::ReadOptions(), open_->at(family), key, &value);
+  if (status.ok()) return Found(value.ToString());
+  if (status.IsNotFound()) return Found(std::nullopt);
+  return Found(error_of(status));
+}
+
+Result<Page> RocksDatabase::scan(Family family, const Range& range, const ScanLimits& limits) {
+  const auto lock = enter();
+  if (!open_) return {ErrorCode::kIo, text_of(ErrorCode::kIo)};
+  const rocksdb::Slice end(range.end);
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  if (limits.bytes_max >= kLargeScanBytes) options.readahead_size = kReadaheadBytes;
+  if (!range.end.empty()) options.iterate_upper_bound = &end;
+
+  const std::unique_ptr<rocksdb::Iterator> it(open_->db->NewIterator(options, open_->at(family)));
+  Page page;
+  std::size_t bytes = 0;
+  for (it->Seek(range.begin); it->Valid(); it->Next()) {
+    const std::size_t size = it->key().size() + it->value().size();
+    const bool full = page.entries.size() >= limits.entries_max || bytes + size > limits.bytes_max;
+    if (!page.entries.empty() && full) {
+      page.complete = false;
+      return page;
+    }
+    bytes += size;
+    page.entries.emplace_back(it->key().ToString(), it->value().ToString());
+  }
+  if (!it->status().ok()) return error_of(it->status());
+  return page;
+}
+
+// --- writing ----------------------------------------------------------------------------------------------------
+
+Status RocksDatabase::refusal(const Batch& batch) const {
+  if (failed_.load(std::memory_order_relaxed)) {
+    const ErrorCode code = failure_.load(std::memory_order_relaxed);
+    return {code, text_of(code)};
+  }
+  if (space_.low() && !batch.frees_space) return {ErrorCode::kNoSpace, text_of(ErrorCode::kNoSpace)};
+  return ok_status();
+}
+
+std::optional<Status> RocksDatabase::commit(const Open& open, const Committer::Group& group, bool may_wait) {
+  std::size_t bytes = 0;
+  bool frees = false;
+  for (const Batch& batch : group) {
+    bytes += bytes_of(batch);
+    frees = frees || batch.frees_space;
+  }
+  rocksdb::WriteBatch all(bytes);
+  for (const Batch& batch : group) {
+    for (const Operation& operation : batch.operations) {
+      auto* family = open.at(operation.family);
+      switch (operation.kind) {
+        case Operation::Kind::kPut: all.Put(family, operation.key, operation.value); break;
+        case Operation::Kind::kErase: all.Delete(family, operation.key); break;
+        case Operation::Kind::kEraseRange:
+          if (operation.key < operation.value) all.DeleteRange(family, operation.key, operation.value);
+          break;
+      }
+    }
+  }
+  rocksdb::WriteOptions options;
+  options.sync = sync_.always;
+  options.no_slowdown = !may_wait;
+  const rocksdb::Status status = open.db->Write(options, &all);
+  if (status.IsIncomplete() && !may_wait) return std::nullopt;
+  if (!status.ok()) {
+    const Error error = error_of(status);
+    if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kStopping) fail(error.code, status.ToString());
+    return Status(error);
+  }
+  unsynced_.store(true, std::memory_order_relaxed);
+  if (frees) freed_.store(true, std::memory_order_relaxed);
+  if (bytes_unwatched_.fetch_add(bytes, std::memory_order_relaxed) + bytes > kWatchedBytes) look_at_space(open);
+  return ok_status();
+}
+
+Status RocksDatabase::write(const Committer::Group& group) {
+  const auto lock = enter();
+  if (!open_) return {ErrorCode::kIo, text_of(ErrorCode::kIo)};
+  return *commit(*open_, group, true);
+}
+
+std::optional<Status> RocksDatabase::try_write(const Committer::Group& group) {
+  const std::shared_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !open_) return std::nullopt;
+  return commit(*open_, group, false);
+}
+
+void RocksDatabase::fail(ErrorCode code, const std::string& text) {
+  failure_ = code;
+  if (failed_.exchange(true)) return;
+  log::error("database_cannot_write", {{"path", path_}, {"code", name_of(code)}, {"error", text}});
+}
+
+// --- upkeep -----------------------------------------------------------------------------------------------------
+
+Task<> RocksDatabase::tend(runtime::Loop& loop, runtime::Workers& workers) {
+  const Duration pause = sync_.always ? kRoundMax : std::min(sync_.interval, kRoundMax);
+  while (!loop.stopping()) {
+    co_await loop.sleep(pause);
+    if (loop.stopping()) break;
+    auto work = [this] {
+      upkeep();
+      return true;
+    };
+    co_await workers.run(std::move(work));
+  }
+}
+
+void RocksDatabase::upkeep() {
+  ++rounds_;
+  {
+    const auto lock = enter();
+    if (open_) {
+      if (!sync_.always && !failed_) sync_log(*open_);
+      look_at_space(*open_);
+      if (rounds_ % kReclaimRounds == 0) reclaim(*open_);
+      if (compaction_failed_ && !space_.low() && open_->db->Resume().ok()) compaction_failed_ = false;
+    }
+  }
+  if (failed_ || !open_) {
+    if (rounds_ >= reopen_at_) reopen();
+  } else if (rounds_ > reopen_at_ + reopen_pause_) {
+    reopen_pause_ = 1;
+  }
+}
+
+void RocksDatabase::sync_log(const Open& open) {
+  if (!unsynced_.exchange(false)) return;
+  syncing_ = true;
+  const rocksdb::Status status = open.db->SyncWAL();
+  syncing_ = false;
+  if (status.ok()) return;
+  unsynced_ = true;
+  fail(code_of(status), status.ToString());
+}
+
+void RocksDatabase::look_at_space(const Open& open) {
+  bytes_unwatched_.store(0, std::memory_order_relaxed);
+  std::uint64_t in_memory = 0;
+  open.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &in_memory);
+  space_.check(in_memory);
+}
+
+// Deletes give space back when tables are merged; while space is low that cannot wait its turn.
+void RocksDatabase::reclaim(const Open& open) {
+  if (!space_.low() || !freed_.exchange(false)) return;
+  std::uint64_t in_memory = 0;
+  open.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &in_memory);
+  if (space_.bytes_free() < in_memory + kReclaimMargin) return;
+  if (!open.db->Flush(rocksdb::FlushOptions(), open.families).ok()) return;
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  open.db->CompactRange(options, open.at(Family::kChunks), nullptr, nullptr);
+
+  std::uint64_t meta = 0;
+  open.db->GetIntProperty(open.at(Family::kMeta), rocksdb::DB::Properties::kTotalSstFilesSize, &meta);
+  if (space_.bytes_free() > meta + kReclaimMargin) open.db->CompactRange(options, open.at(Family::kMeta), nullptr, nullptr);
+}
+
+// A log that failed is left behind: what was written is read from it, and what was answered is all there.
+void RocksDatabase::reopen() {
+  reopen_pause_ = std::min(2 * reopen_pause_, kReopenPauseMax);
+  reopen_at_ = rounds_ + reopen_pause_;
+  const std::lock_guard turn(turnstile_);
+  const std::lock_guard lock(mutex_);
+  if (space_.bytes_free() < kReclaimMargin / 2 && open_) return;  // it reads, and could not be opened
+  open_.reset();
+  auto opened = open_rocks();
+  if (!opened) {
+    log::error("database_not_reopened", {{"path", path_}, {"error", opened.error().message}});
+    return;
+  }
+  open_ = std::move(*opened);
+  compaction_failed_ = false;
+  failed_ = false;
+  log::info("database_reopened", {{"path", path_}});
+}
+
+EngineStats RocksDatabase::stats() {
+  EngineStats stats;
+  if (failed_) {
+    stats.state = text_of(failure_);
+  } else if (space_.low()) {
+    stats.state = text_of(ErrorCode::kNoSpace);
+  }
+  const std::shared_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !open_) return stats;
+  using Properties = rocksdb::DB::Properties;
+  open_->db->GetIntProperty(open_->at(Family::kMeta), Properties::kEstimateNumKeys, &stats.keys_estimate);
+  for (const auto& name : {Properties::kLiveSstFilesSize, Properties::kLiveBlobFileSize, Properties::kCurSizeAllMemTables}) {
+    std::uint64_t bytes = 0;
+    if (open_->db->GetAggregatedIntProperty(name, &bytes)) stats.bytes_on_disk += bytes;
+  }
+  return stats;
+}
+
+}  // namespace tako::store

@@ -1,0 +1,345 @@
+// request      := u8 format = 1, config: stamp, u8 body (the alternative's place in the variant), body
+// reply        := u8 format = 1, config: stamp, u8 body, body
+// stamp        := counter: varint, hash: u64
+//
+// ping         := (nothing)
+// read         := key: text, want_value: flag
+// write        := key: text, source: u8, record
+// list         := asker: text, position: u64, key: text, position_last: u64, entries_max: varint
+// announce     := node: text, incarnation: u64, blank: flag
+// status       := (nothing)
+// fetch        := have: stamp, wait_ms: u32
+// push         := expected_counter: varint, text: text
+//
+// pong         := (nothing)
+// error        := code: u8, message: text
+// read-reply   := promise: version, there: flag, [record], voter
+// write-reply  := outcome: u8, stored: version, promise: version, version: version, voter
+// list-reply   := n: varint, n * (key: text, ballot: version, promise: version), complete: flag,
+//                 [next_position: u64, next_key: text] (unless complete), n: varint, n * (first: u16, last: u16),
+//                 incarnation: u64
+// announced    := known_incarnation: u64, incarnation: u64, blank: flag
+// status-reply := json: text
+// config-reply := stamp, text: text
+//
+// voter        := votes: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
+// record, version: record_codec.cc; flag, varint, text: codec.h
+#include "wire/message.h"
+
+#include <type_traits>
+
+#include "wire/codec.h"
+#include "wire/limits.h"
+#include "wire/record_codec.h"
+
+namespace tako::wire {
+namespace {
+
+constexpr std::uint8_t kMessageFormat = 1;
+
+// What a message takes beside the parts counted in size_of().
+constexpr std::size_t kMessageHeadBytes = 64;
+
+void put(Writer& out, const ConfigStamp& stamp) {
+  out.varint(stamp.counter);
+  out.u64(stamp.hash);
+}
+
+ConfigStamp take_stamp(Reader& in) {
+  ConfigStamp stamp;
+  stamp.counter = in.varint();
+  stamp.hash = in.u64();
+  return stamp;
+}
+
+std::string take_key(Reader& in) { return in.text(model::kKeyBytesMax); }
+std::string take_node(Reader& in) { return in.text(kNodeIdBytesMax); }
+
+// An enum whose values are first..last.
+template <class Enum>
+Enum take_enum(Reader& in, Enum first, Enum last) {
+  const std::uint8_t value = in.u8();
+  if (value >= static_cast<std::uint8_t>(first) && value <= static_cast<std::uint8_t>(last)) {
+    return static_cast<Enum>(value);
+  }
+  in.fail("an unknown value of an enumeration");
+  return first;
+}
+
+// --- requests -------------------------------------------------------------------------------------------------
+
+void put(Writer&, const Ping&) {}
+void put(Writer&, const StatusQuery&) {}
+
+void put(Writer& out, const Read& read) {
+  out.text(read.key);
+  out.flag(read.want_value);
+}
+
+void put(Writer& out, const Write& write) {
+  out.text(write.key);
+  out.u8(static_cast<std::uint8_t>(write.source));
+  encode_record(out, write.record);
+}
+
+void put(Writer& out, const List& list) {
+  out.text(list.asker);
+  out.u64(list.position);
+  out.text(list.key);
+  out.u64(list.position_last);
+  out.varint(list.entries_max);
+}
+
+void put(Writer& out, const Announce& announce) {
+  out.text(announce.node);
+  out.u64(announce.incarnation);
+  out.flag(announce.blank);
+}
+
+void put(Writer& out, const FetchConfig& fetch) {
+  put(out, fetch.have);
+  out.u32(fetch.wait_ms);
+}
+
+void put(Writer& out, const PushConfig& push) {
+  out.varint(push.expected_counter);
+  out.text(push.text);
+}
+
+void take(Reader&, Ping&) {}
+void take(Reader&, StatusQuery&) {}
+
+void take(Reader& in, Read& read) {
+  read.key = take_key(in);
+  read.want_value = in.flag();
+}
+
+void take(Reader& in, Write& write) {
+  write.key = take_key(in);
+  write.source = take_enum(in, Write::Source::kProposal, Write::Source::kCopy);
+  write.record = decode_record(in);
+  if (!write.record.tombstone() && !write.record.value) in.fail("a write without its value");
+}
+
+void take(Reader& in, List& list) {
+  list.asker = take_node(in);
+  list.position = in.u64();
+  list.key = take_key(in);
+  list.position_last = in.u64();
+  list.entries_max = static_cast<std::uint32_t>(in.varint(kListEntriesMax));
+}
+
+void take(Reader& in, Announce& announce) {
+  announce.node = take_node(in);
+  announce.incarnation = in.u64();
+  announce.blank = in.flag();
+}
+
+void take(Reader& in, FetchConfig& fetch) {
+  fetch.have = take_stamp(in);
+  fetch.wait_ms = in.u32();
+}
+
+void take(Reader& in, PushConfig& push) {
+  push.expected_counter = in.varint();
+  push.text = in.text(kConfigBytesMax);
+}
+
+// --- replies --------------------------------------------------------------------------------------------------
+
+void put(Writer& out, const Voter& voter) {
+  out.flag(voter.votes);
+  out.u64(voter.incarnation);
+  out.varint(voter.renewed.size());
+  for (const Incarnation& renewed : voter.renewed) {
+    out.text(renewed.node);
+    out.u64(renewed.incarnation);
+  }
+}
+
+Voter take_voter(Reader& in) {
+  Voter voter;
+  voter.votes = in.flag();
+  voter.incarnation = in.u64();
+  voter.renewed.resize(in.count(kRenewedMax, 1 + 8));
+  for (Incarnation& renewed : voter.renewed) {
+    renewed.node = take_node(in);
+    renewed.incarnation = in.u64();
+  }
+  return voter;
+}
+
+void put(Writer&, const Pong&) {}
+
+void put(Writer& out, const Error& error) {
+  out.u8(static_cast<std::uint8_t>(error.code));
+  out.text(std::string_view(error.message).substr(0, kErrorBytesMax));
+}
+
+void put(Writer& out, const ReadReply& reply) {
+  encode_version(out, reply.slot.promise);
+  out.flag(reply.slot.record.has_value());
+  if (reply.slot.record) encode_record(out, *reply.slot.record);
+  put(out, reply.voter);
+}
+
+void put(Writer& out, const WriteReply& reply) {
+  out.u8(static_cast<std::uint8_t>(reply.outcome));
+  encode_version(out, reply.stored);
+  encode_version(out, reply.promise);
+  encode_version(out, reply.version);
+  put(out, reply.voter);
+}
+
+void put(Writer& out, const ListReply& reply) {
+  out.varint(reply.entries.size());
+  for (const ListReply::Entry& entry : reply.entries) {
+    out.text(entry.key);
+    encode_version(out, entry.ballot);
+    encode_version(out, entry.promise);
+  }
+  out.flag(reply.complete);
+  if (!reply.complete) {
+    out.u64(reply.next_position);
+    out.text(reply.next_key);
+  }
+  out.varint(reply.not_voting.size());
+  for (const auto& [first, last] : reply.not_voting) {
+    out.u16(first);
+    out.u16(last);
+  }
+  out.u64(reply.incarnation);
+}
+
+void put(Writer& out, const AnnounceReply& reply) {
+  out.u64(reply.known_incarnation);
+  out.u64(reply.incarnation);
+  out.flag(reply.blank);
+}
+
+void put(Writer& out, const StatusReply& reply) { out.text(reply.json); }
+
+void put(Writer& out, const ConfigReply& reply) {
+  put(out, reply.stamp);
+  out.text(reply.text);
+}
+
+void take(Reader&, Pong&) {}
+
+void take(Reader& in, Error& error) {
+  error.code = take_enum(in, ErrorCode::kInternal, ErrorCode::kStopping);
+  error.message = in.text(kErrorBytesMax);
+}
+
+void take(Reader& in, ReadReply& reply) {
+  reply.slot.promise = decode_version(in);
+  if (in.flag()) reply.slot.record = decode_record(in);
+  reply.voter = take_voter(in);
+}
+
+void take(Reader& in, WriteReply& reply) {
+  reply.outcome = take_enum(in, WriteReply::Outcome::kStored, WriteReply::Outcome::kRefused);
+  reply.stored = decode_version(in);
+  reply.promise = decode_version(in);
+  reply.version = decode_version(in);
+  reply.voter = take_voter(in);
+}
+
+void take(Reader& in, ListReply& reply) {
+  reply.entries.resize(in.count(kListEntriesMax, 1 + 1 + 1));
+  for (ListReply::Entry& entry : reply.entries) {
+    entry.key = take_key(in);
+    entry.ballot = decode_version(in);
+    entry.promise = decode_version(in);
+    if (!in.ok()) return;
+  }
+  reply.complete = in.flag();
+  if (!reply.complete) {
+    reply.next_position = in.u64();
+    reply.next_key = take_key(in);
+  }
+  reply.not_voting.resize(in.count(model::kPartitions, 2 + 2));
+  for (auto& [first, last] : reply.not_voting) {
+    first = in.u16();
+    last = in.u16();
+    if (first > last) in.fail("a range of partitions that ends before it begins");
+  }
+  reply.incarnation = in.u64();
+}
+
+void take(Reader& in, AnnounceReply& reply) {
+  reply.known_incarnation = in.u64();
+  reply.incarnation = in.u64();
+  reply.blank = in.flag();
+}
+
+void take(Reader& in, StatusReply& reply) { reply.json = in.text(kStatusBytesMax); }
+
+void take(Reader& in, ConfigReply& reply) {
+  reply.stamp = take_stamp(in);
+  reply.text = in.text(kConfigBytesMax);
+}
+
+// --- the whole ------------------------------------------------------------------------------------------------
+
+// An estimate, so that encoding allocates once.
+std::size_t size_of(const model::Record& record) {
+  return kRecordHeadBytesMax + record.content_type.size() + (record.value ? record.value->size() : 0);
+}
+template <class Body>
+std::size_t size_of(const Body&) {
+  return 0;
+}
+std::size_t size_of(const Write& write) { return write.key.size() + size_of(write.record); }
+std::size_t size_of(const PushConfig& push) { return push.text.size(); }
+std::size_t size_of(const ReadReply& reply) {
+  std::size_t bytes = reply.slot.record ? size_of(*reply.slot.record) : 0;
+  for (const Incarnation& renewed : reply.voter.renewed) bytes += renewed.node.size() + 2 + 8;
+  return bytes;
+}
+std::size_t size_of(const ListReply& reply) { return reply.entries.size() * kMessageHeadBytes; }
+std::size_t size_of(const StatusReply& reply) { return reply.json.size(); }
+std::size_t size_of(const ConfigReply& reply) { return reply.text.size(); }
+
+template <class Message>
+std::string encode_message(const Message& message) {
+  Writer out(kMessageHeadBytes + std::visit([](const auto& body) { return size_of(body); }, message.body));
+  out.u8(kMessageFormat);
+  put(out, message.config);
+  out.u8(static_cast<std::uint8_t>(message.body.index()));
+  std::visit([&out](const auto& body) { put(out, body); }, message.body);
+  return out.take();
+}
+
+// Makes the alternative `index` of a variant and reads into it.
+template <std::size_t kAt = 0, class... Bodies>
+void take_body(Reader& in, std::size_t index, std::variant<Bodies...>& body) {
+  if constexpr (kAt < sizeof...(Bodies)) {
+    if (index != kAt) return take_body<kAt + 1>(in, index, body);
+    take(in, body.template emplace<kAt>());
+  } else {
+    in.fail("an unknown kind of message");
+  }
+}
+
+template <class Message>
+Result<Message> decode_message(const Bytes& bytes, std::string_view what) {
+  Reader in(bytes);
+  Message message;
+  if (in.u8() != kMessageFormat) in.fail("a message format that this version does not know: upgrade");
+  message.config = take_stamp(in);
+  const std::uint8_t index = in.u8();
+  if (in.ok()) take_body(in, index, message.body);
+  const Status status = in.finish(what);
+  if (!status.ok()) return status.error();
+  return message;
+}
+
+}  // namespace
+
+std::string encode(const Request& request) { return encode_message(request); }
+std::string encode(const Reply& reply) { return encode_message(reply); }
+Result<Request> decode_request(const Bytes& bytes) { return decode_message<Request>(bytes, "request"); }
+Result<Reply> decode_reply(const Bytes& bytes) { return decode_message<Reply>(bytes, "reply"); }
+
+}  // namespace tako::wire

@@ -1,0 +1,194 @@
+#include "ctl/data_verbs.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <doctest/doctest.h>
+
+#include "ctl/fake_door.h"
+#include "runtime/files.h"
+
+namespace tako::ctl_test {
+namespace {
+
+struct Data : Desk {
+  int get(const std::string& key, const std::string& file = "") {
+    ctl::GetOptions options;
+    options.key = key;
+    options.file = file;
+    return run([&]() { return ctl::get_value(console, door, options); });
+  }
+  int put(const std::string& key, const std::string& file = "", const std::string& type = "") {
+    ctl::PutOptions options;
+    options.key = key;
+    options.file = file;
+    options.content_type = type;
+    return run([&]() { return ctl::put_value(console, door, options); });
+  }
+  int remove(const std::string& key) {
+    return run([&]() { return ctl::remove_value(console, door, of(key)); });
+  }
+  int stat(const std::string& key) {
+    return run([&]() { return ctl::stat_value(console, door, of(key)); });
+  }
+  static ctl::KeyOptions of(const std::string& key) {
+    ctl::KeyOptions options;
+    options.key = key;
+    return options;
+  }
+};
+
+// A folder of its own, gone afterwards.
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tako-ctl-test-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()));
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+TEST_CASE_FIXTURE(Data, "get writes the value as it is") {
+  const std::string value("\x00\xff\n\r\n", 5);
+  door.answer(200, value);
+
+  CHECK(get("a key") == 0);
+
+  CHECK(out.str() == value);
+  CHECK(err.str().empty());
+  CHECK(door.asked_[0].method == "GET");
+  CHECK(door.asked_[0].target == "/values/a%20key");
+}
+
+TEST_CASE_FIXTURE(Data, "get writes to a file, whole or not at all") {
+  const Folder folder;
+  const std::string file = folder.path + "/value";
+  door.answer(200, "first");
+  door.answer(404, "no such key\n");
+
+  CHECK(get("k", file) == 0);
+  CHECK(get("k", file) == 1);
+
+  CHECK(*runtime::read_whole_file(file, 100) == "first");
+  CHECK(out.str().empty());
+}
+
+TEST_CASE_FIXTURE(Data, "a key that is absent is a no, a proxy that is away or refuses too, a bad key is wrong usage") {
+  door.answer(404, "no such key\n");
+  CHECK(get("k\n") == 1);
+  CHECK(err.str() == "tako ctl: k\\x0a: no such key\n");
+  CHECK(out.str().empty());
+
+  err.str("");
+  door.answer(503, "too few replicas answered; try again\nmore\n");
+  CHECK(get("k") == 1);
+  CHECK(err.str() == "tako ctl: too few replicas answered; try again\n");
+
+  err.str("");
+  door.answer(500, "");
+  CHECK(get("k") == 1);
+  CHECK(contains(err.str(), "500 Internal Server Error"));
+
+  err.str("");
+  door.fail(ErrorCode::kUnsent, "cannot connect to 127.0.0.1:8080: connection refused");
+  CHECK(get("k") == 1);
+  CHECK(contains(err.str(), "127.0.0.1:8080"));
+
+  CHECK(get("") == 2);
+  CHECK(put("") == 2);
+  CHECK(remove("") == 2);
+  CHECK(stat("") == 2);
+}
+
+TEST_CASE_FIXTURE(Data, "put takes the input, or a file, as it is") {
+  in.str(std::string("in\0put\n", 7));
+  door.answer(200, "");
+  CHECK(put("k", "", "text/plain") == 0);
+  CHECK(door.asked_[0].method == "PUT");
+  CHECK(door.asked_[0].body == std::string("in\0put\n", 7));
+  CHECK(door.asked_[0].headers == wire::HttpHeaders{{"content-type", "text/plain"}});
+
+  const Folder folder;
+  auto files = runtime::DiskFiles::open(folder.path);
+  REQUIRE((*files)->write("value", "from a file").ok());
+  door.answer(200, "");
+  CHECK(put("k", folder.path + "/value") == 0);
+  CHECK(door.asked_[1].body == "from a file");
+  CHECK(out.str().empty());
+}
+
+TEST_CASE_FIXTURE(Data, "put refuses what is too large or not there, without asking anybody") {
+  in.str(std::string((64u << 20) + 1, 'x'));
+  CHECK(put("k") == 2);
+  CHECK(contains(err.str(), "64 MiB"));
+  CHECK(put("k", "/nowhere/at/all") == 2);
+  CHECK(contains(err.str(), "/nowhere/at/all"));
+  CHECK(door.asked_.empty());
+}
+
+TEST_CASE_FIXTURE(Data, "put and rm that were refused say why") {
+  in.str("v");
+  door.answer(507, "the disk is full\n");
+  CHECK(put("k") == 1);
+  CHECK(err.str() == "tako ctl: the disk is full\n");
+
+  door.answer(204, "");
+  CHECK(remove("a/b") == 0);
+  CHECK(door.asked_[1].method == "DELETE");
+  CHECK(door.asked_[1].target == "/values/a/b");
+  door.answer(503, "try again\n");
+  CHECK(remove("k") == 1);
+}
+
+constexpr const char* kStat = R"({"key": "k", "timestamp": 1700000000123456, "version": "0-1", "size": 12,
+  "expires": null, "content_type": "text/plain", "deleted": false, "replicas": [
+  {"node": "n1", "state": "current", "timestamp": 1700000000123456},
+  {"node": "n2", "state": "older", "timestamp": 1600000000000000},
+  {"node": "n3", "state": "unreachable", "timestamp": null}]})";
+
+TEST_CASE_FIXTURE(Data, "stat shows the key and every replica's copy") {
+  door.answer(200, kStat);
+
+  CHECK(stat("k") == 0);
+
+  CHECK(door.asked_[0].target == "/stat/k?format=json");
+  CHECK(out.str() == "key        k\n"
+                     "timestamp  1700000000123456  2023-11-14 22:13:20.123456 UTC\n"
+                     "size       12\n"
+                     "type       text/plain\n"
+                     "expires    -\n"
+                     "version    0-1\n"
+                     "\n"
+                     "REPLICA  STATE        TIMESTAMP\n"
+                     "n1       current      1700000000123456  2023-11-14 22:13:20.123456 UTC\n"
+                     "n2       older        1600000000000000  2020-09-13 12:26:40.000000 UTC\n"
+                     "n3       unreachable  -\n");
+}
+
+TEST_CASE_FIXTURE(Data, "stat as JSON is the proxy's, without colour") {
+  console.json = true;
+  console.colour = true;
+  door.answer(200, kStat);
+
+  CHECK(stat("k") == 0);
+
+  CHECK(out.str() == std::string(kStat) + "\n");
+}
+
+TEST_CASE_FIXTURE(Data, "stat of an absent key is a no, and survives any answer") {
+  door.answer(404, R"({"key": "k", "timestamp": null, "replicas": [{"node": "n1", "state": "absent"}]})");
+  CHECK(stat("k") == 1);
+  CHECK(contains(out.str(), "n1       absent"));
+  CHECK(contains(err.str(), "no such key"));
+
+  for (const char* body : {"", "17", "[]", "null", "<html>"}) {
+    door.answer(200, body);
+    CHECK(stat("k") == 1);
+  }
+  door.answer(200, R"({"replicas": [1, null, {"node": 7, "state": []}], "timestamp": "x", "size": {}})");
+  CHECK(stat("k") == 0);
+}
+
+}  // namespace
+}  // namespace tako::ctl_test

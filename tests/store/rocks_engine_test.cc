@@ -1,0 +1,261 @@
+// What only a real disk can show: locks, a killed process, a full file system, damage.
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "store/worlds.h"
+
+namespace tako::test {
+namespace {
+
+constexpr const char* kChildFolder = "TAKO_STORE_TEST_FOLDER";
+
+Result<std::unique_ptr<store::RocksDatabase>> open_at(const std::string& path) {
+  return store::RocksDatabase::open(path, small_resources(), {});
+}
+
+bool is_one_line(const std::string& text) { return !text.empty() && text.find('\n') == std::string::npos; }
+
+// A file system of its own, where the system allows it.
+class SmallDisk {
+ public:
+  explicit SmallDisk(int megabytes) {
+    const std::string options = "size=" + std::to_string(megabytes) + "m";
+    mounted_ = ::mount("tmpfs", folder_.path().c_str(), "tmpfs", 0, options.c_str()) == 0;
+  }
+  ~SmallDisk() {
+    if (mounted_) ::umount2(folder_.path().c_str(), MNT_DETACH);
+  }
+  bool mounted() const { return mounted_; }
+  std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
+
+  // Takes all the room there is, as a neighbour would.
+  void fill() const {
+    std::FILE* file = std::fopen(path("filler").c_str(), "ab");
+    REQUIRE(file != nullptr);
+    std::setvbuf(file, nullptr, _IONBF, 0);
+    const std::string block(64 << 10, 'f');
+    while (std::fwrite(block.data(), 1, block.size(), file) == block.size()) {}
+    std::fclose(file);
+  }
+  void unfill() const { ::unlink(path("filler").c_str()); }
+
+ private:
+  TemporaryFolder folder_;
+  bool mounted_ = false;
+};
+
+Status write_batch(RocksWorld& world, std::string key, std::string value, bool frees) {
+  return world.run([&]() -> Task<Status> {
+    Batch batch;
+    batch.put(Family::kMeta, key, value);
+    batch.frees_space = frees;
+    co_return co_await world.engine().write(std::move(batch));
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a database that is open elsewhere is a conflict, in one line that names it") {
+  RocksWorld world;
+
+  const auto second = open_at(world.path());
+
+  REQUIRE_FALSE(second.ok());
+  CHECK(second.code() == ErrorCode::kConflict);
+  CHECK(second.error().message.find(world.path()) != std::string::npos);
+  CHECK(is_one_line(second.error().message));
+}
+
+TEST_CASE("a folder that is none is invalid") {
+  TemporaryFolder folder;
+  std::ofstream(folder.path() + "/file") << "x";
+
+  const auto opened = open_at(folder.path() + "/file");
+
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.code() == ErrorCode::kInvalid);
+  CHECK(is_one_line(opened.error().message));
+  CHECK(open_at(folder.path() + "/a/b/c").ok());
+}
+
+TEST_CASE("a damaged database says so, in one line") {
+  RocksWorld world;
+  REQUIRE(put(world, Family::kMeta, "k", "x").ok());
+  world.close();
+  std::ofstream(world.path() + "/CURRENT", std::ios::trunc) << "nonsense\n";
+
+  const auto opened = open_at(world.path());
+
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.code() == ErrorCode::kCorrupt);
+  CHECK(is_one_line(opened.error().message));
+}
+
+TEST_CASE("under sync always everything works as well, and gathers") {
+  RocksWorld world({.always = true});
+  runtime::Gate gate(world.loop());
+  int done = 0;
+  auto write = [&](int number) -> Task<> {
+    Batch batch;
+    batch.put(Family::kMeta, std::to_string(number), "x");
+    const Status written = co_await world.engine().write(std::move(batch));
+    if (written.ok()) ++done;
+  };
+
+  for (int i = 0; i < 300; ++i) world.loop().spawn(gate, write(i));
+  world.run([&]() -> Task<> { co_await gate.drained(); });
+
+  CHECK(done == 300);
+  CHECK(world.engine().stats().commits < 30);
+}
+
+TEST_CASE("the database tends itself until the loop stops") {
+  RocksWorld world({.interval = milliseconds(1)});
+  runtime::Gate gate(world.loop());
+  RealLoop helper;
+  world.loop().spawn(gate, world.database().tend(world.loop(), helper.workers()));
+  REQUIRE(put(world, Family::kMeta, "k", "x").ok());
+
+  world.loop().stop();
+  world.run([&]() -> Task<> { co_await gate.drained(); });
+
+  CHECK(get(world, Family::kMeta, "k") == "x");
+}
+
+// --- kill -9 ----------------------------------------------------------------------------------------------------
+
+// Run in a process of its own by the case below: says each write's number once it was answered.
+TEST_CASE("child: writes numbers until it is killed" * doctest::skip()) {
+  const char* folder = std::getenv(kChildFolder);
+  if (!folder) return;
+  RocksWorld world(folder, {.interval = hours(1)});
+  for (int i = 0;; ++i) {
+    REQUIRE(put(world, Family::kMeta, std::to_string(i), "x").ok());
+    REQUIRE(put(world, Family::kChunks, std::to_string(i), std::string(5000, 'x')).ok());
+    const std::string line = std::to_string(i) + "\n";
+    if (::write(STDOUT_FILENO, line.data(), line.size()) < 0) return;
+  }
+}
+
+TEST_CASE("kill -9 loses nothing that was answered") {
+  TemporaryFolder folder;
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addclose(&actions, ends[0]);
+  const std::string setting = std::string(kChildFolder) + "=" + folder.path();
+  const char* arguments[] = {"store_test", "--no-skip", "--test-case=child: writes*", nullptr};
+  const char* environment[] = {setting.c_str(), nullptr};
+  pid_t child = 0;
+  const int spawned = ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, const_cast<char**>(arguments),
+                                    const_cast<char**>(environment));
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  REQUIRE(spawned == 0);
+
+  std::string output;
+  char buffer[4096];
+  ssize_t n = 0;
+  while (output.find("\n500\n") == std::string::npos && (n = ::read(ends[0], buffer, sizeof buffer)) > 0) {
+    output.append(buffer, static_cast<std::size_t>(n));
+  }
+  ::kill(child, SIGKILL);
+  while ((n = ::read(ends[0], buffer, sizeof buffer)) > 0) output.append(buffer, static_cast<std::size_t>(n));
+  ::close(ends[0]);
+  ::waitpid(child, nullptr, 0);
+
+  const std::size_t end = output.rfind('\n');
+  REQUIRE(end != std::string::npos);
+  const std::size_t begin = output.rfind('\n', end - 1) + 1;
+  const int last = std::atoi(output.substr(begin, end - begin).c_str());
+  REQUIRE(last >= 500);
+  RocksWorld world(folder.path(), {});
+  for (int i = 0; i <= last; ++i) {
+    CHECK(get(world, Family::kMeta, std::to_string(i)) == "x");
+    CHECK(get(world, Family::kChunks, std::to_string(i)).size() == 5000);
+  }
+}
+
+// --- a full disk ------------------------------------------------------------------------------------------------
+
+TEST_CASE("our own writes stop short of a full disk, reads and deletes go on, and room is found again") {
+  SmallDisk disk(64);
+  if (!disk.mounted()) {
+    MESSAGE("skipped: a file system can only be mounted by root");
+    return;
+  }
+  RocksWorld world(disk.path("data"), {});
+  Random random(1);
+  std::string value(200'000, '\0');
+  int stored = 0;
+  Status status = ok_status();
+  while (stored < 1000) {
+    for (char& c : value) c = static_cast<char>(random.next());  // does not compress
+    Batch batch;
+    batch.put(Family::kChunks, std::to_string(1000 + stored), value);
+    status = world.run([&]() -> Task<Status> { co_return co_await world.engine().write(batch); });
+    if (!status.ok()) break;
+    ++stored;
+  }
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.code() == ErrorCode::kNoSpace);
+  CHECK(is_one_line(status.error().message));
+  CHECK(world.engine().stats().state != "ok");
+  REQUIRE(stored > 50);
+
+  for (int i = 0; i < stored; ++i) CHECK(get(world, Family::kChunks, std::to_string(1000 + i)).size() == value.size());
+  for (int i = 0; i < stored; ++i) {
+    Batch batch;
+    batch.erase(Family::kChunks, std::to_string(1000 + i));
+    batch.frees_space = true;
+    REQUIRE(world.run([&]() -> Task<Status> { co_return co_await world.engine().write(batch); }).ok());
+  }
+  for (int i = 0; i < 40 && world.engine().stats().state != "ok"; ++i) world.database().upkeep();
+  CHECK(world.engine().stats().state == "ok");
+  CHECK(write_batch(world, "k", "again", false).ok());
+}
+
+TEST_CASE("a disk that others fill refuses writes, reads and deletes go on, and it recovers by itself") {
+  SmallDisk disk(64);
+  if (!disk.mounted()) {
+    MESSAGE("skipped: a file system can only be mounted by root");
+    return;
+  }
+  RocksWorld world(disk.path("data"), {});
+  REQUIRE(write_batch(world, "before", std::string(1000, 'x'), false).ok());
+
+  disk.fill();
+  SUBCASE("and it is seen in time") { world.database().upkeep(); }
+  SUBCASE("and a write finds it out") {
+    Status status = ok_status();
+    for (int i = 0; i < 1000 && status.ok(); ++i) status = write_batch(world, "w" + std::to_string(i), std::string(10'000, 'x'), false);
+    world.database().upkeep();
+    world.database().upkeep();
+    world.database().upkeep();
+  }
+  CHECK(write_batch(world, "refused", "x", false).code() == ErrorCode::kNoSpace);
+  CHECK(get(world, Family::kMeta, "before") == std::string(1000, 'x'));
+  CHECK(write_batch(world, "before", "deleted", true).ok());
+  CHECK(get(world, Family::kMeta, "before") == "deleted");
+
+  disk.unfill();
+  for (int i = 0; i < 10; ++i) world.database().upkeep();
+  CHECK(world.engine().stats().state == "ok");
+  CHECK(write_batch(world, "after", "x", false).ok());
+  world.reopen();
+  CHECK(get(world, Family::kMeta, "before") == "deleted");
+  CHECK(get(world, Family::kMeta, "after") == "x");
+}
+
+}  // namespace tako::test

@@ -1,0 +1,215 @@
+// Messages with random contents, and field-by-field comparison, for the tests of the formats.
+//
+// The comparison reads every field by name: a codec that forgets a field in both directions is noticed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/random.h"
+#include "wire/limits.h"
+#include "wire/message.h"
+
+namespace tako::wire::testing {
+
+inline std::string random_text(Random& random, std::size_t bytes_max) {
+  // Often empty or short, sometimes at the limit.
+  const std::uint64_t shape = random.below(8);
+  std::size_t size = shape == 0 ? 0 : shape == 1 ? bytes_max : random.below(std::min<std::size_t>(bytes_max, 40) + 1);
+  std::string text(size, '\0');
+  for (char& c : text) c = static_cast<char>(random.next());
+  return text;
+}
+
+inline std::uint64_t random_number(Random& random) { return random.next() >> random.below(64); }
+inline bool random_flag(Random& random) { return random.below(2) == 1; }
+
+inline model::Version random_version(Random& random) {
+  if (random.below(4) == 0) return {};
+  return {random_number(random), random_number(random)};
+}
+
+inline ConfigStamp random_stamp(Random& random) { return {random_number(random), random.next()}; }
+
+inline model::Record random_record(Random& random, bool with_value) {
+  model::Record record;
+  record.version = random_version(random);
+  record.ballot = random_flag(random) ? record.version : random_version(random);
+  record.base = random_version(random);
+  record.root = random_flag(random) ? record.version : random_version(random);
+  if (random_flag(random)) record.flags = static_cast<std::uint32_t>(random_number(random));
+  if (random_flag(random)) record.expires_at = random_number(random);
+  record.content_type = random_text(random, model::kContentTypeBytesMax);
+  record.checksum = random.next();
+  if (random.below(4) == 0) {
+    record.kind = model::Kind::kTombstone;
+  } else if (with_value || random_flag(random)) {
+    record.value = Bytes(random_text(random, 3000));
+    record.size = record.value->size();
+  } else {
+    record.size = random.below(model::kValueBytesMax + 1);
+  }
+  return record;
+}
+
+inline Voter random_voter(Random& random) {
+  Voter voter;
+  voter.votes = random_flag(random);
+  voter.incarnation = random.next();
+  const std::uint64_t count = random.below(8) == 0 ? kRenewedMax : random.below(3);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    voter.renewed.push_back({random_text(random, kNodeIdBytesMax), random.next()});
+  }
+  return voter;
+}
+
+inline ListReply random_list_reply(Random& random) {
+  ListReply reply;
+  for (std::uint64_t left = random.below(20); left > 0; --left) {
+    reply.entries.push_back({random_text(random, model::kKeyBytesMax), random_version(random), random_version(random)});
+  }
+  reply.complete = random_flag(random);
+  if (!reply.complete) {
+    reply.next_position = random.next();
+    reply.next_key = random_text(random, model::kKeyBytesMax);
+  }
+  for (std::uint64_t left = random.below(5); left > 0; --left) {
+    const auto first = static_cast<model::Partition>(random.next());
+    const auto last = static_cast<model::Partition>(random.between(first, model::kPartitions - 1));
+    reply.not_voting.emplace_back(first, last);
+  }
+  reply.incarnation = random.next();
+  return reply;
+}
+
+constexpr std::size_t kRequestKinds = std::variant_size_v<decltype(Request::body)>;
+constexpr std::size_t kReplyKinds = std::variant_size_v<decltype(Reply::body)>;
+
+inline Request random_request(Random& random, std::size_t kind) {
+  Request request;
+  request.config = random_stamp(random);
+  const auto key = [&random] { return random_text(random, model::kKeyBytesMax); };
+  switch (kind) {
+    case 0: request.body = Ping{}; break;
+    case 1: request.body = Read{key(), random_flag(random)}; break;
+    case 2: {
+      const auto source = random_flag(random) ? Write::Source::kProposal : Write::Source::kCopy;
+      request.body = Write{key(), random_record(random, true), source};
+      break;
+    }
+    case 3: {
+      const auto entries_max = static_cast<std::uint32_t>(random.below(kListEntriesMax + 1));
+      request.body = List{random_text(random, kNodeIdBytesMax), random.next(), key(), random.next(), entries_max};
+      break;
+    }
+    case 4: request.body = Announce{random_text(random, kNodeIdBytesMax), random.next(), random_flag(random)}; break;
+    case 5: request.body = StatusQuery{}; break;
+    case 6: request.body = FetchConfig{random_stamp(random), static_cast<std::uint32_t>(random.next())}; break;
+    default: request.body = PushConfig{random_number(random), random_text(random, 5000)}; break;
+  }
+  return request;
+}
+
+inline Reply random_reply(Random& random, std::size_t kind) {
+  Reply reply;
+  reply.config = random_stamp(random);
+  switch (kind) {
+    case 0: reply.body = Pong{}; break;
+    case 1: {
+      const auto code = static_cast<ErrorCode>(random.below(static_cast<std::uint64_t>(ErrorCode::kStopping) + 1));
+      reply.body = Error{code, random_text(random, kErrorBytesMax)};
+      break;
+    }
+    case 2: {
+      ReadReply read;
+      read.slot.promise = random_version(random);
+      if (random_flag(random)) read.slot.record = random_record(random, false);
+      read.voter = random_voter(random);
+      reply.body = std::move(read);
+      break;
+    }
+    case 3: {
+      const auto outcome = random_flag(random) ? WriteReply::Outcome::kStored : WriteReply::Outcome::kRefused;
+      WriteReply write{outcome, random_version(random), random_version(random), random_version(random), Voter()};
+      write.voter = random_voter(random);
+      reply.body = std::move(write);
+      break;
+    }
+    case 4: reply.body = random_list_reply(random); break;
+    case 5: reply.body = AnnounceReply{random.next(), random.next(), random_flag(random)}; break;
+    case 6: reply.body = StatusReply{random_text(random, 5000)}; break;
+    default: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
+  }
+  return reply;
+}
+
+// --- comparison -----------------------------------------------------------------------------------------------
+
+inline bool same(const model::Record& a, const model::Record& b) {
+  return a.ballot == b.ballot && a.version == b.version && a.kind == b.kind && a.base == b.base && a.root == b.root &&
+         a.flags == b.flags && a.expires_at == b.expires_at && a.content_type == b.content_type && a.size == b.size &&
+         a.checksum == b.checksum && a.value == b.value;
+}
+
+inline bool same(const Voter& a, const Voter& b) {
+  if (a.votes != b.votes || a.incarnation != b.incarnation || a.renewed.size() != b.renewed.size()) return false;
+  for (std::size_t i = 0; i < a.renewed.size(); ++i) {
+    if (a.renewed[i].node != b.renewed[i].node || a.renewed[i].incarnation != b.renewed[i].incarnation) return false;
+  }
+  return true;
+}
+
+inline bool same(const Ping&, const Ping&) { return true; }
+inline bool same(const Pong&, const Pong&) { return true; }
+inline bool same(const StatusQuery&, const StatusQuery&) { return true; }
+inline bool same(const Read& a, const Read& b) { return a.key == b.key && a.want_value == b.want_value; }
+inline bool same(const Write& a, const Write& b) {
+  return a.key == b.key && a.source == b.source && same(a.record, b.record);
+}
+inline bool same(const List& a, const List& b) {
+  return a.asker == b.asker && a.position == b.position && a.key == b.key && a.position_last == b.position_last &&
+         a.entries_max == b.entries_max;
+}
+inline bool same(const Announce& a, const Announce& b) {
+  return a.node == b.node && a.incarnation == b.incarnation && a.blank == b.blank;
+}
+inline bool same(const FetchConfig& a, const FetchConfig& b) { return a.have == b.have && a.wait_ms == b.wait_ms; }
+inline bool same(const PushConfig& a, const PushConfig& b) {
+  return a.expected_counter == b.expected_counter && a.text == b.text;
+}
+inline bool same(const Error& a, const Error& b) { return a.code == b.code && a.message == b.message; }
+inline bool same(const ReadReply& a, const ReadReply& b) {
+  if (a.slot.promise != b.slot.promise || a.slot.record.has_value() != b.slot.record.has_value()) return false;
+  return (!a.slot.record || same(*a.slot.record, *b.slot.record)) && same(a.voter, b.voter);
+}
+inline bool same(const WriteReply& a, const WriteReply& b) {
+  return a.outcome == b.outcome && a.stored == b.stored && a.promise == b.promise && a.version == b.version &&
+         same(a.voter, b.voter);
+}
+inline bool same(const ListReply& a, const ListReply& b) {
+  if (a.entries.size() != b.entries.size()) return false;
+  for (std::size_t i = 0; i < a.entries.size(); ++i) {
+    const ListReply::Entry& x = a.entries[i];
+    const ListReply::Entry& y = b.entries[i];
+    if (x.key != y.key || x.ballot != y.ballot || x.promise != y.promise) return false;
+  }
+  return a.complete == b.complete && a.next_position == b.next_position && a.next_key == b.next_key &&
+         a.not_voting == b.not_voting && a.incarnation == b.incarnation;
+}
+inline bool same(const AnnounceReply& a, const AnnounceReply& b) {
+  return a.known_incarnation == b.known_incarnation && a.incarnation == b.incarnation && a.blank == b.blank;
+}
+inline bool same(const StatusReply& a, const StatusReply& b) { return a.json == b.json; }
+inline bool same(const ConfigReply& a, const ConfigReply& b) { return a.stamp == b.stamp && a.text == b.text; }
+
+// Of Request and Reply.
+template <class Message>
+bool same_message(const Message& a, const Message& b) {
+  if (a.config != b.config || a.body.index() != b.body.index()) return false;
+  const auto same_as_in_b = [&b](const auto& body) {
+    return same(body, std::get<std::decay_t<decltype(body)>>(b.body));
+  };
+  return std::visit(same_as_in_b, a.body);
+}
+
+}  // namespace tako::wire::testing
