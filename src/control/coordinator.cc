@@ -111,10 +111,15 @@ runtime::Task<wire::Reply> Coordinator::handle(wire::Request request, TimePoint 
   co_return reply;
 }
 
+void Coordinator::dismiss() {
+  dismissed_ = true;
+  for (const auto& [place, changed] : waiting_) changed->notify();
+}
+
 runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig request, TimePoint deadline) {
   hear(request.have);
   if (!current_) co_return Error(ErrorCode::kNotFound, "this coordinator has no configuration");
-  if (!newer_than(request.have)) {
+  if (!newer_than(request.have) && !dismissed_) {
     if (waiting_.size() >= kWaitingMax) {
       co_return Error(ErrorCode::kOverloaded, "too many wait for a configuration here; try later");
     }
@@ -123,7 +128,7 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig re
     runtime::Signal changed(loop_);
     const std::uint64_t place = ++waiting_sequence_;
     waiting_.emplace(place, &changed);
-    while (!newer_than(request.have) && loop_.now() < until) {
+    while (!newer_than(request.have) && !dismissed_ && loop_.now() < until) {
       const bool woken = co_await changed.wait(until);
       if (!woken) break;
     }

@@ -52,6 +52,10 @@ class Coordinator final : public net::Service {
     return options_.file ? &*options_.file : nullptr;
   }
 
+  // Answers those who wait for a newer version, and from now on nobody waits: before its ports close, or the close
+  // would wait for them.
+  void dismiss();
+
   // REQUIRES: the loop is stopping. Returns when nothing of it is left on the loop.
   runtime::Task<> drained();
 
@@ -83,6 +87,7 @@ class Coordinator final : public net::Service {
   runtime::Signal taken_;
   std::map<std::uint64_t, runtime::Signal*> waiting_;  // in the order they came
   std::uint64_t waiting_sequence_ = 0;
+  bool dismissed_ = false;
   Follower follower_;
   runtime::Gate gate_;
 };

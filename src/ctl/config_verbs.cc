@@ -100,7 +100,8 @@ Task<Result<model::Configuration>> fetch_config(net::Transport& transport, runti
     request.body = wire::FetchConfig();
     const Result<wire::ConfigReply> answer = co_await ask(transport, loop, coordinator, std::move(request));
     if (answer) {
-      Result<model::Configuration> found = model::parse_config(answer->text, "the configuration of " + coordinator.text());
+      const std::string source = "the configuration of " + coordinator.text();
+      Result<model::Configuration> found = model::parse_config(answer->text, source);
       if (!newest || (found && found->counter > newest->counter)) newest = std::move(found);
     } else if (!newest && newest.code() != ErrorCode::kNotFound) {
       newest = answer.error();
@@ -144,7 +145,8 @@ Task<int> push_config(Console& console, net::Transport& transport, runtime::Loop
   std::vector<Contact> coordinators = std::move(options.coordinators);
   if (coordinators.empty()) coordinators = control::coordinators_of(*parsed, "");
   if (coordinators.empty()) {
-    co_return fail(console, kExitUsage, options.file + " names no coordinators; say which one to push to (-c HOST:PORT)");
+    const std::string problem = options.file + " names no coordinators; say which one to push to (-c HOST:PORT)";
+    co_return fail(console, kExitUsage, problem);
   }
 
   wire::PushConfig change;

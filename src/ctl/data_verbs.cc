@@ -35,14 +35,15 @@ Result<std::string> read_all(std::istream& in) {
 Result<std::string> read_value(std::istream& in, const std::string& file) {
   if (is_stream(file)) return read_all(in);
   Result<std::string> content = runtime::read_whole_file(file, model::kValueBytesMax);
-  if (!content && content.code() == ErrorCode::kTooLarge) return {ErrorCode::kTooLarge, over_limit(file + " is too large")};
-  return content;
+  if (content || content.code() != ErrorCode::kTooLarge) return content;
+  return {ErrorCode::kTooLarge, over_limit(file + " is too large")};
 }
 
 // Whole or not at all: what was there stays if it fails.
 Status write_file(const std::string& file, std::string_view content) {
   const std::filesystem::path path(file);
   const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
+  if (!std::filesystem::is_directory(folder)) return {ErrorCode::kNotFound, folder + ": no such folder"};
   auto files = runtime::DiskFiles::open(folder);
   if (!files) return files.error();
   return (*files)->write(path.filename().string(), std::string(content));
@@ -117,7 +118,7 @@ Task<int> put_value(Console& console, Door& door, PutOptions options) {
   wire::HttpHeaders headers;
   if (!options.content_type.empty()) headers.emplace_back("content-type", options.content_type);
   Bytes body(std::move(*value));
-  const Result<wire::HttpResponse> response = co_await door.request("PUT", *target, std::move(headers), std::move(body));
+  const auto response = co_await door.request("PUT", *target, std::move(headers), std::move(body));
   if (!response) co_return fail(console, kExitNo, response.error().message);
   if (response->status != 200) co_return fail(console, kExitNo, complaint_of(*response));
   co_return kExitYes;

@@ -88,7 +88,7 @@ Result<std::string> target_of(std::string_view prefix, std::string_view key) {
 Task<Result<std::string>> fetch_text(Door& door, std::string target, std::string accept) {
   wire::HttpHeaders headers;
   headers.emplace_back("accept", std::move(accept));
-  const Result<wire::HttpResponse> response = co_await door.request("GET", std::move(target), std::move(headers), Bytes());
+  const auto response = co_await door.request("GET", std::move(target), std::move(headers), Bytes());
   if (!response) co_return response.error();
   if (response->status != 200) co_return Error(code_of(response->status), complaint_of(*response));
   co_return std::string(response->body.view());
@@ -99,7 +99,8 @@ std::string complaint_of(const wire::HttpResponse& response) {
   std::string line(body.substr(0, std::min<std::size_t>(body.find('\n'), 500)));
   while (line.ends_with('\r')) line.pop_back();
   if (!line.empty()) return line;
-  return "the proxy answered " + std::to_string(response.status) + " " + std::string(wire::reason_phrase(response.status));
+  const std::string_view reason = wire::reason_phrase(response.status);
+  return "the proxy answered " + std::to_string(response.status) + " " + std::string(reason);
 }
 
 }  // namespace tako::ctl

@@ -21,7 +21,8 @@ struct Reserve {
 };
 
 // `up`: node ids that answer; `voting`: those of them that have forgotten nothing.
-Reserve reserve_of(const model::Placement& placement, const std::set<std::string>& up, const std::set<std::string>& voting);
+Reserve reserve_of(const model::Placement& placement, const std::set<std::string>& up,
+                   const std::set<std::string>& voting);
 
 // REQUIRES: console and door outlive the task
 Task<int> show_status(Console& console, Door& door);

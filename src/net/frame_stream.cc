@@ -16,6 +16,19 @@ constexpr std::size_t kReadBytesMin = 4 << 10;
 // What the kernel holds back unsent. Little, so that a ping is not queued behind megabytes.
 using NotSentLowWater = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
 constexpr int kNotSentBytes = 512 << 10;
+// A machine that vanished without a word is noticed after two minutes, also where nothing is asked of it.
+using KeepAliveIdle = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPIDLE>;
+using KeepAliveInterval = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPINTVL>;
+using KeepAliveCount = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_KEEPCNT>;
+
+void set_options(Socket& socket) {
+  asio::error_code ignored;
+  socket.set_option(NotSentLowWater(kNotSentBytes), ignored);
+  socket.set_option(Socket::keep_alive(true), ignored);
+  socket.set_option(KeepAliveIdle(60), ignored);
+  socket.set_option(KeepAliveInterval(15), ignored);
+  socket.set_option(KeepAliveCount(4), ignored);
+}
 
 }  // namespace
 
@@ -24,8 +37,7 @@ FrameStream::FrameStream(Loop& loop, Limits limits)
       progress_(loop), stall_(loop, [this] { close("the peer does not read what is sent to it"); }), gate_(loop) {}
 
 Task<Status> FrameStream::send_hello(wire::Hello hello) {
-  asio::error_code ignored;
-  socket_.set_option(NotSentLowWater(kNotSentBytes), ignored);
+  set_options(socket_);
   const std::string bytes = wire::encode_hello(hello);
   const bool written = co_await write(bytes);
   if (!written) co_return Error(ErrorCode::kUnavailable, reason_);
@@ -150,7 +162,8 @@ Task<bool> FrameStream::write(std::string_view bytes) {
     std::size_t count = write_now(socket_, bytes, {}, error);
     if (count == 0 && !error) {
       stall_.set_in(limits_.stall_max);
-      const auto [waited, written] = co_await socket_.async_write_some(asio::buffer(bytes.data(), bytes.size()), as_result);
+      const auto rest = asio::buffer(bytes.data(), bytes.size());
+      const auto [waited, written] = co_await socket_.async_write_some(rest, as_result);
       stall_.clear();
       error = waited;
       count = written;

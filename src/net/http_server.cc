@@ -11,7 +11,8 @@ namespace tako::net {
 class HttpServer::Part final : public Taker {
  public:
   Part(const Target& target, const HttpServerOptions& options, HttpBudgets& budgets)
-      : loop_(*target.loop), handler_(*target.handler), options_(options), budgets_(budgets), left_(loop_), gate_(loop_) {}
+      : loop_(*target.loop), handler_(*target.handler), options_(options), budgets_(budgets), left_(loop_),
+        gate_(loop_) {}
 
   Loop& loop() { return loop_; }
 

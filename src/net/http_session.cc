@@ -77,7 +77,6 @@ Task<bool> HttpSession::read_request() {
       const bool acceptable = head_acceptable() && account(body_received_);
       if (!acceptable) co_return false;
     }
-    if (stopping_ && parser_.idle()) co_return false;
     const bool received = co_await receive();
     if (!received) co_return false;
   }
@@ -91,11 +90,13 @@ Task<bool> HttpSession::receive() {
     const bool drained = co_await send(Bytes());
     if (!drained) co_return false;
   }
-  if (loop_.stopping()) co_return false;
+  if (loop_.stopping() || (stopping_ && parser_.idle())) co_return false;
   expect_more();
   in_begin_ = in_end_ = 0;
   std::size_t wanted = kHeadBuffer;
-  if (phase_ == Phase::kBody) wanted = std::clamp<std::size_t>(parser_.content_length().value_or(kBodyBuffer), wanted, kBodyBuffer);
+  if (phase_ == Phase::kBody) {
+    wanted = std::clamp<std::size_t>(parser_.content_length().value_or(kBodyBuffer), kHeadBuffer, kBodyBuffer);
+  }
   make_room(wanted);
   const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
   if (!error) {

@@ -44,7 +44,8 @@ struct HttpBudgets {
 class HttpSession {
  public:
   // REQUIRES: all outlive it
-  HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptions& options, HttpBudgets& budgets, wire::HttpDate& date);
+  HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptions& options, HttpBudgets& budgets,
+              wire::HttpDate& date);
 
   Task<> run(Accepted connection);
 

@@ -88,7 +88,8 @@ void Listener::hand_over(UniqueFd fd, const asio::ip::tcp::endpoint& from) {
   Accepted accepted{std::move(fd), from, ConnectionSlot(open_)};
   const Target& target = targets_[next_++ % targets_.size()];
   if (target.loop == &loop_) return target.taker->take(std::move(accepted));
-  target.loop->post([taker = target.taker, accepted = std::move(accepted)]() mutable { taker->take(std::move(accepted)); });
+  auto take = [taker = target.taker, accepted = std::move(accepted)]() mutable { taker->take(std::move(accepted)); };
+  target.loop->post(std::move(take));
 }
 
 }  // namespace tako::net

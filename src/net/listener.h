@@ -19,7 +19,9 @@ namespace tako::net {
 // One of a listener's connections, counted while it lives.
 class ConnectionSlot {
  public:
-  explicit ConnectionSlot(std::atomic<std::size_t>& open) : open_(&open) { open.fetch_add(1, std::memory_order_relaxed); }
+  explicit ConnectionSlot(std::atomic<std::size_t>& open) : open_(&open) {
+    open.fetch_add(1, std::memory_order_relaxed);
+  }
   ConnectionSlot(ConnectionSlot&& other) noexcept : open_(std::exchange(other.open_, nullptr)) {}
   ConnectionSlot& operator=(ConnectionSlot&&) = delete;
   ~ConnectionSlot() { if (open_) open_->fetch_sub(1, std::memory_order_relaxed); }

@@ -20,7 +20,8 @@ class LogLimit {
       found->second = now;
       return true;
     }
-    if (last_.size() >= keys_max_) std::erase_if(last_, [&](const auto& entry) { return now - entry.second >= every_; });
+    const auto old = [&](const auto& entry) { return now - entry.second >= every_; };
+    if (last_.size() >= keys_max_) std::erase_if(last_, old);
     if (last_.size() >= keys_max_) return false;
     last_.emplace(key, now);
     return true;

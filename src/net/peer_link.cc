@@ -29,9 +29,10 @@ std::string milliseconds_of(Duration duration) {
 
 PeerLink::PeerLink(Loop& loop, Resolver& resolver, const TcpTransportOptions& options, const wire::Hello& self,
                    const Peer& peer)
-    : loop_(loop), resolver_(resolver), options_(options), self_(self), id_(peer.id), host_(peer.host), port_(peer.port),
-      name_(id_ + " at " + text_of(host_, port_)), called_at_(loop.now()), backoff_(options.backoff_min),
-      connect_watch_(loop, [this] { give_up_connecting(); }), life_watch_(loop, [this] { watch_life(); }), wake_(loop) {
+    : loop_(loop), resolver_(resolver), options_(options), self_(self), id_(peer.id), host_(peer.host),
+      port_(peer.port), name_(id_ + " at " + text_of(host_, port_)), called_at_(loop.now()),
+      backoff_(options.backoff_min), connect_watch_(loop, [this] { give_up_connecting(); }),
+      life_watch_(loop, [this] { watch_life(); }), wake_(loop) {
   begin_stream();
 }
 
@@ -44,7 +45,9 @@ Task<Result<wire::Reply>> PeerLink::call(wire::Request request, TimePoint deadli
   if (full) co_return Error(ErrorCode::kOverloaded, name_ + " has too much waiting for it; try later");
 
   Bytes bytes(wire::encode(request));
-  if (bytes.size() > wire::kMessageBytesMax) co_return Error(ErrorCode::kTooLarge, "a request larger than messages may be");
+  if (bytes.size() > wire::kMessageBytesMax) {
+    co_return Error(ErrorCode::kTooLarge, "a request larger than messages may be");
+  }
   const std::uint64_t id = ++last_id_;
   const bool pushed = stream_->push(wire::FrameType::kRequest, id, std::move(bytes), deadline);
   if (!pushed) co_return Error(ErrorCode::kOverloaded, name_ + " has too much waiting for it; try later");
@@ -186,7 +189,8 @@ std::string PeerLink::take(wire::Message message) {
 
 // The peer is away: calls under way end, further ones fail until it is back.
 void PeerLink::lose(const std::string& why) {
-  const ErrorCode code = stopping_ ? ErrorCode::kStopping : state_ == State::kReady ? ErrorCode::kUnavailable : ErrorCode::kUnsent;
+  ErrorCode code = state_ == State::kReady ? ErrorCode::kUnavailable : ErrorCode::kUnsent;
+  if (stopping_) code = ErrorCode::kStopping;
   state_ = State::kDown;
   reason_ = why;
   for (const auto& [id, call] : calls_) {
@@ -227,7 +231,10 @@ void PeerLink::watch_life() {
     (void)stream_->push(wire::FrameType::kPing, ++last_id_, {});  // full: what waits there is as good a question
   }
   watch_at_ = heard_at_ + options_.ping_after;
-  if (pinged_at_) watch_at_ = std::max(heard_at_ + options_.dead_after, *pinged_at_ + options_.dead_after - options_.ping_after);
+  if (pinged_at_) {
+    const Duration to_answer = options_.dead_after - options_.ping_after;
+    watch_at_ = std::max(heard_at_ + options_.dead_after, *pinged_at_ + to_answer);
+  }
   life_watch_.set(watch_at_);
 }
 

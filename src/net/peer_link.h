@@ -35,7 +35,8 @@ struct TcpTransportOptions {
 
 class PeerLink {
  public:
-  PeerLink(Loop& loop, Resolver& resolver, const TcpTransportOptions& options, const wire::Hello& self, const Peer& peer);
+  PeerLink(Loop& loop, Resolver& resolver, const TcpTransportOptions& options, const wire::Hello& self,
+           const Peer& peer);
 
   const std::string& id() const { return id_; }
   const std::string& host() const { return host_; }

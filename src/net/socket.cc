@@ -14,7 +14,9 @@ constexpr int kBacklog = 4096;  // the kernel cuts it to net.core.somaxconn
 
 Error cannot_listen(const std::string& where, const asio::error_code& error) {
   std::string line = "cannot listen on " + where + ": " + words_of(error);
-  if (error == asio::error::address_in_use) return {ErrorCode::kConflict, line + "; choose another port or stop what uses it"};
+  if (error == asio::error::address_in_use) {
+    return {ErrorCode::kConflict, line + "; choose another port or stop what uses it"};
+  }
   if (error == asio::error::access_denied) return {ErrorCode::kInvalid, line + "; ports below 1024 need a privilege"};
   if (error.value() == EADDRNOTAVAIL) return {ErrorCode::kInvalid, line + "; give an address of this machine"};
   return {ErrorCode::kIo, line};
@@ -51,7 +53,9 @@ Result<Acceptor> listen_on(Loop& loop, const std::string& address, std::uint16_t
   const std::string where = text_of(address, port);
   asio::error_code error;
   const auto ip = asio::ip::make_address(address, error);
-  if (error) return {ErrorCode::kInvalid, "cannot listen on " + where + ": give a numeric address, such as 127.0.0.1 or ::"};
+  if (error) {
+    return {ErrorCode::kInvalid, "cannot listen on " + where + ": give a numeric address, such as 127.0.0.1 or ::"};
+  }
 
   const asio::ip::tcp::endpoint endpoint(ip, port);
   Acceptor acceptor(loop.executor());
@@ -76,7 +80,6 @@ bool adopt(Socket& socket, UniqueFd fd) {
 void tune(Socket& socket) {
   asio::error_code ignored;  // a connection that died meanwhile tells so at its first read
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-  socket.set_option(Socket::keep_alive(true), ignored);
   socket.non_blocking(true, ignored);
 }
 

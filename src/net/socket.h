@@ -63,7 +63,7 @@ Result<Acceptor> listen_on(Loop& loop, const std::string& address, std::uint16_t
 // Takes an accepted connection over; false if the system refuses it.
 bool adopt(Socket& socket, UniqueFd fd);
 
-// No delay for small writes, keep-alive, non-blocking for the program too (write_now).
+// No delay for small writes, non-blocking for the program too (write_now).
 void tune(Socket& socket);
 
 // Closes without waiting; both pending operations end with an error. May be called more than once.

@@ -12,7 +12,8 @@ constexpr std::size_t kSmallReplyBytes = 64 << 10;
 
 FrameStream::Limits limits_of(const TcpServerOptions& options) {
   FrameStream::Limits limits;
-  limits.outbox_bytes_max = options.reply_bytes_max + options.requests_max * (kSmallReplyBytes + wire::Outbox::kEntryBytes);
+  constexpr std::size_t kSmallCost = kSmallReplyBytes + wire::Outbox::kEntryBytes;
+  limits.outbox_bytes_max = options.reply_bytes_max + options.requests_max * kSmallCost;
   limits.stall_max = options.stall_max;
   return limits;
 }
@@ -25,7 +26,7 @@ TcpSession::TcpSession(Loop& loop, const Shards& shards, const wire::Hello& self
 
 Task<std::string> TcpSession::run(Accepted connection) {
   const bool adopted = adopt(stream_.socket(), std::move(connection.fd));
-  if (!adopted) co_return "";
+  if (!adopted || stopping_) co_return "";
   std::string wrong = co_await greet();
   if (wrong.empty() && !stream_.closed()) {
     stream_.start();
@@ -121,9 +122,9 @@ Task<> TcpSession::answer(std::uint64_t id, wire::Request request, TimePoint dea
 
 void TcpSession::reply_with(std::uint64_t id, const wire::Reply& reply) {
   Bytes bytes(wire::encode(reply));
-  const bool fits = bytes.size() <= wire::kMessageBytesMax &&
-                    (bytes.size() <= kSmallReplyBytes || stream_.outbox_bytes() + bytes.size() <= options_.reply_bytes_max);
-  if (!fits) {
+  const bool small = bytes.size() <= kSmallReplyBytes;
+  const bool room = stream_.outbox_bytes() + bytes.size() <= options_.reply_bytes_max;
+  if (!small && (!room || bytes.size() > wire::kMessageBytesMax)) {
     wire::Reply refusal;
     refusal.config = reply.config;
     refusal.body = Error(ErrorCode::kOverloaded, "too many large replies wait on this connection; try later");

@@ -2,7 +2,8 @@
 
 namespace tako::net {
 
-TcpTransport::TcpTransport(runtime::Loop& loop, runtime::Workers& workers, wire::Hello self, TcpTransportOptions options)
+TcpTransport::TcpTransport(runtime::Loop& loop, runtime::Workers& workers, wire::Hello self,
+                           TcpTransportOptions options)
     : loop_(loop), self_(std::move(self)), options_(options), resolver_(loop, workers), gate_(loop) {}
 
 TcpTransport::~TcpTransport() = default;

@@ -57,7 +57,8 @@ Task<Status> Node::start() {
 
 Task<Status> Node::load_incarnations() {
   store::Range range{kIncarnationPrefix, kIncarnationEnd};
-  auto page = co_await engine().scan(store::Family::kSystem, std::move(range), store::ScanLimits{kIncarnationsMax, 64 << 20});
+  const store::ScanLimits limits{kIncarnationsMax, 64 << 20};
+  auto page = co_await engine().scan(store::Family::kSystem, std::move(range), limits);
   if (!page) co_return page.error();
   for (const auto& [key, value] : page->entries) {
     wire::Reader reader{std::string_view(value)};

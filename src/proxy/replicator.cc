@@ -32,8 +32,9 @@ std::string count_of(const Round& round, State state) {
 
 }  // namespace
 
-Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock)
-    : loop_(loop), transport_(transport), clock_(clock, loop.random().next()), gate_(loop) {}
+Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock,
+                       std::shared_ptr<VersionMark> mark)
+    : loop_(loop), transport_(transport), clock_(clock, loop.random().next(), std::move(mark)), gate_(loop) {}
 
 Replicator::Shared Replicator::new_round(const std::string& key) {
   return std::make_shared<Round>(loop_, placement_, key);

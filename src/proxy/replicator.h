@@ -68,8 +68,9 @@ class Replicator {
     std::uint64_t repairs_skipped = 0; // over the limit of repairs at once
   };
 
-  // REQUIRES: both outlive it
-  Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock);
+  // REQUIRES: all outlive it. `mark`: one for all Replicators of a process.
+  Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock,
+             std::shared_ptr<VersionMark> mark = std::make_shared<VersionMark>(0));
 
   void adopt(std::shared_ptr<const model::Placement> placement) { placement_ = std::move(placement); }
   std::shared_ptr<const model::Placement> placement() const { return placement_; }

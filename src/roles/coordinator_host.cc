@@ -39,6 +39,7 @@ Task<Result<std::string>> CoordinatorHost::open() {
 }
 
 Task<> CoordinatorHost::close_ports() {
+  if (coordinator_) coordinator_->dismiss();
   if (server_) co_await server_->stop();
 }
 

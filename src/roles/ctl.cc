@@ -1,5 +1,222 @@
+// tako ctl: the verbs are src/ctl's; here are their command line and the way into the cluster: a proxy by HTTP, or a
+// proxy of our own in this process, made from a file (-f) or from what a coordinator says (-c).
+#include <functional>
+#include <iostream>
+#include <memory>
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/log.h"
+#include "ctl/config_verbs.h"
+#include "ctl/data_verbs.h"
+#include "ctl/locate.h"
+#include "ctl/status_verb.h"
+#include "roles/machine.h"
+#include "roles/options.h"
+#include "roles/proxy_host.h"
 #include "roles/roles.h"
+#include "roles/serve.h"
 
 namespace tako::roles {
-int run_ctl(int, char**) { return 2; }
+namespace {
+
+constexpr char kProxyDefault[] = "http://127.0.0.1:8080";
+
+struct CtlOptions {
+  std::string config_file;
+  std::vector<std::string> coordinators;
+  std::string proxy = kProxyDefault;
+  bool json = false;
+  std::string key;
+  std::string file;
+  std::string content_type;
+  std::uint64_t expected = 0;
+};
+
+// The way in, for one verb.
+class Way {
+ public:
+  Way(Machine& machine, const CtlOptions& options) : machine_(machine), options_(options) {}
+
+  std::vector<control::Contact> contacts() const {
+    std::vector<HostPort> addresses;
+    for (const std::string& text : options_.coordinators) addresses.push_back(*parse_host_port(text));
+    return contacts_of(addresses);
+  }
+
+  Task<Result<model::Configuration>> configuration() {
+    if (!options_.config_file.empty()) co_return ctl::read_config_file(options_.config_file);
+    if (!options_.coordinators.empty()) {
+      co_return co_await ctl::fetch_config(machine_.transport(0), machine_.first(), contacts());
+    }
+    const auto made = co_await door();
+    if (!made) co_return made.error();
+    co_return co_await ctl::fetch_config(**made);
+  }
+
+  Task<Result<ctl::Door*>> door() {
+    if (options_.config_file.empty() && options_.coordinators.empty()) {
+      auto url = ctl::parse_url(options_.proxy);
+      if (!url) co_return url.error();
+      door_ = std::make_unique<ctl::HttpDoor>(machine_.first(), machine_.workers(), std::move(*url));
+      co_return door_.get();
+    }
+    auto known = co_await configuration();
+    if (!known) co_return known.error();
+    proxy_ = std::make_unique<ProxyHost>(machine_, "ctl");
+    proxy_->adopt(model::Placement::make(std::move(*known)));
+    door_ = std::make_unique<ctl::HandlerDoor>(proxy_->handler());
+    co_return door_.get();
+  }
+
+  Task<> stop() {
+    co_await machine_.process().stop_loops();
+    if (proxy_) co_await proxy_->stop();
+    co_await machine_.stop();
+  }
+
+ private:
+  Machine& machine_;
+  const CtlOptions& options_;
+  std::unique_ptr<ProxyHost> proxy_;
+  std::unique_ptr<ctl::Door> door_;
+};
+
+using Verb = std::function<Task<int>(Machine&, Way&, ctl::Console&)>;
+using DoorVerb = std::function<Task<int>(ctl::Console&, ctl::Door&)>;
+using ConfigVerb = std::function<int(ctl::Console&, const model::Configuration&)>;
+
+int code_of(const Error& error) { return error.code == ErrorCode::kInvalid ? ctl::kExitUsage : ctl::kExitNo; }
+
+Verb through_door(DoorVerb verb) {
+  return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
+    const auto door = co_await way.door();
+    if (!door) co_return ctl::fail(console, code_of(door.error()), door.error().message);
+    co_return co_await verb(console, **door);
+  };
+}
+
+Verb with_config(ConfigVerb verb) {
+  return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
+    const auto known = co_await way.configuration();
+    if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+    co_return verb(console, *known);
+  };
+}
+
+CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char* example, Verb& chosen, Verb verb) {
+  CLI::App* sub = app.add_subcommand(name, what)->fallthrough();
+  sub->footer(std::string("Example: tako ctl ") + example);
+  sub->callback([&chosen, verb] { chosen = verb; });
+  return sub;
+}
+
+void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  auto* get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
+                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::get_value(c, d, {o.key, o.file}); }));
+  get->add_option("key", o.key, "the key")->required();
+  get->add_option("-o,--output", o.file, "write there instead")->type_name("FILE");
+
+  auto* put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
+                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::put_value(c, d, {o.key, o.file, o.content_type}); }));
+  put->add_option("key", o.key, "the key")->required();
+  put->add_option("file", o.file, "the value; without it, the input")->type_name("FILE");
+  put->add_option("--content-type", o.content_type, "comes back on reads")->type_name("TYPE");
+
+  auto* rm = add_verb(app, "rm", "removes a key", "rm users/17", chosen,
+                      through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::remove_value(c, d, {o.key}); }));
+  rm->add_option("key", o.key, "the key")->required();
+
+  auto* stat = add_verb(app, "stat", "shows timestamp, size and every replica's copy", "stat users/17", chosen,
+                        through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::stat_value(c, d, {o.key}); }));
+  stat->add_option("key", o.key, "the key")->required();
+
+  auto* locate = add_verb(app, "locate", "computes the buckets and nodes of a key", "locate users/17 -f conf/cluster.yaml", chosen,
+                          with_config([&o](ctl::Console& c, const model::Configuration& known) { return ctl::locate(c, known, o.key); }));
+  locate->add_option("key", o.key, "the key")->required();
+  add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
+           through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
+}
+
+void add_config_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  CLI::App* config = app.add_subcommand("config", "the versioned configuration")->fallthrough();
+  config->require_subcommand(1);
+  config->footer("Example: tako ctl config validate conf/cluster.yaml");
+  add_verb(*config, "show", "prints the configuration in force", "config show", chosen, with_config(ctl::show_config));
+  auto* validate = add_verb(*config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
+                            [&o](Machine&, Way&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
+  validate->add_option("file", o.file, "the file")->required()->type_name("FILE");
+  auto* push = add_verb(*config, "push", "makes a file the next version, through the master coordinator",
+                        "config push conf/cluster.yaml -c c1.example:4710", chosen,
+                        [&o](Machine& m, Way& way, ctl::Console& c) -> Task<int> {
+                          ctl::PushOptions options{o.file, o.expected, way.contacts()};
+                          co_return co_await ctl::push_config(c, m.transport(0), m.first(), std::move(options));
+                        });
+  push->add_option("file", o.file, "the file")->required()->type_name("FILE");
+  push->add_option("--expect", o.expected, "only if this version is in force")->type_name("VERSION");
+}
+
+int usage(const std::string& reason) {
+  std::string line = reason;
+  for (char& c : line) c = c == '\n' ? ' ' : c;
+  std::cerr << "tako ctl: " << line << "; see tako ctl --help\n";
+  return ctl::kExitUsage;
+}
+
+Status check(const CtlOptions& options) {
+  for (const std::string& text : options.coordinators) {
+    const auto address = parse_host_port(text);
+    if (!address) return {ErrorCode::kInvalid, "-c " + text + ": " + address.error().message};
+  }
+  if (!options.config_file.empty() && !options.coordinators.empty()) {
+    return {ErrorCode::kInvalid, "-f and -c: give one of them"};
+  }
+  return ok_status();
+}
+
+int run(const CtlOptions& options, const Verb& verb) {
+  ctl::Console console{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1, options.json};
+  wire::Hello self;
+  self.role = "ctl";
+  self.id = "ctl";
+  Machine machine(1, std::move(self));
+  Way way(machine, options);
+  return machine.process().run([&]() -> Task<int> {
+    const int code = co_await verb(machine, way, console);
+    co_await way.stop();
+    co_return code;
+  });
+}
+
+}  // namespace
+
+int run_ctl(int argc, char** argv) {
+  CtlOptions options;
+  Verb chosen;
+  CLI::App app("Looks after a cluster, and gets and puts values.", "tako ctl");
+  app.require_subcommand(1);
+  app.add_option("-f,--config", options.config_file, "the cluster by its configuration file")->type_name("FILE");
+  app.add_option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
+      ->type_name("HOST:PORT")->envname("TAKO_COORDINATOR")->allow_extra_args(false);
+  app.add_option("--proxy", options.proxy, "the cluster by a proxy")->envname("TAKO_PROXY")->capture_default_str()->type_name("URL");
+  app.add_flag("--json", options.json, "for programs");
+  add_data_verbs(app, options, chosen);
+  add_config_verbs(app, options, chosen);
+  app.footer("Example: tako ctl stat users/17");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << app.help();
+    return 0;
+  } catch (const CLI::ParseError& e) {
+    return usage(e.what());
+  }
+  const Status checked = check(options);
+  if (!checked) return usage(checked.error().message);
+  if (!log::open("warn", "")) return ctl::kExitNo;
+  return run(options, chosen);
+}
+
 }  // namespace tako::roles

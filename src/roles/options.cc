@@ -62,13 +62,14 @@ void add_options(CLI::App& app, Role role, ServerOptions& options, Raw& raw) {
   }
   if (role == Role::kNode || role == Role::kProxy) {
     app.add_option("-c,--coordinator", raw.coordinators, "fetch the configuration there; repeatable")
-        ->envname("TAKO_COORDINATOR")->type_name("HOST:PORT")->allow_extra_args(false);
+        ->envname("TAKO_COORDINATOR")->type_name("HOST:PORT")->allow_extra_args(false)->delimiter(',');
   }
   app.add_option("-d,--data", options.data, "the folder for its state")->envname("TAKO_DATA")->capture_default_str()
       ->type_name("DIR");
   if (serves_http) {
     app.add_option("-p,--port", raw.ports, cluster ? "HTTP, one proxy for each; repeatable (default 8080)" : "HTTP (default 8080)")
-        ->envname("TAKO_PORT")->type_name("PORT")->check(CLI::Range(0, 65535))->allow_extra_args(false);
+        ->envname("TAKO_PORT")->type_name("PORT")->check(CLI::Range(0, 65535))->allow_extra_args(false)
+        ->delimiter(',');
     app.add_option("--memcached", raw.memcached, "memcached protocol (not in this version)")->envname("TAKO_MEMCACHED")
         ->type_name("PORT");
   }

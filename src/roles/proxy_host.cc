@@ -7,7 +7,8 @@ ProxyHost::ProxyHost(Machine& machine, std::string id) : machine_(machine), id_(
   for (std::size_t i = 0; i < machine_.loops(); ++i) {
     runtime::Loop& loop = machine_.loop(i);
     auto lane = std::make_unique<Lane>();
-    lane->replicator = std::make_unique<proxy::Replicator>(loop, machine_.transport(i), machine_.process().clock());
+    lane->replicator = std::make_unique<proxy::Replicator>(loop, machine_.transport(i), machine_.process().clock(),
+                                                           machine_.version_mark());
     lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *lane->replicator);
     lane->face = std::make_unique<proxy::HttpFace>(loop, *lane->replicator, *lane->status);
     targets.push_back({&loop, lane->face.get()});

@@ -28,13 +28,23 @@ std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinat
 
 namespace {
 
+// A signal while it is being built (it may wait for a coordinator for ever) stops the loops, and so the wait.
+Task<> stop_while_building(Machine& machine, const bool& building) {
+  co_await machine.process().until_stopped();
+  if (building) co_await machine.process().stop_loops();
+}
+
 Task<int> live(const std::string& program, Machine& machine, Server& server) {
+  runtime::Gate signals(machine.first());
+  bool building = true;
+  machine.first().spawn(signals, stop_while_building(machine, building));
   const Result<std::string> built = co_await server.build();
+  building = false;
   if (built) {
     // To people on the terminal whatever the log level and wherever the log goes.
     std::fprintf(stderr, "tako: %s\n", built->c_str());
     runtime::notify_service_manager("READY=1\nSTATUS=" + *built);
-    co_await machine.process().until_stopped();
+    co_await signals.drained();
     log::info("stopping", {{"program", program}});
     runtime::notify_service_manager("STOPPING=1");
   } else if (built.code() != ErrorCode::kStopping) {
@@ -42,9 +52,10 @@ Task<int> live(const std::string& program, Machine& machine, Server& server) {
   }
   co_await server.close_ports();
   co_await machine.process().stop_loops();
+  co_await signals.drained();
   co_await server.stop();
   co_await machine.stop();
-  co_return built ? 0 : 1;
+  co_return built || built.code() == ErrorCode::kStopping ? 0 : 1;
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ int Process::run(std::function<Task<int>()> main) {
 }
 
 Task<> Process::until_stopped() {
-  while (!stop_asked_) co_await stop_->wait(TimePoint::max());
+  while (!stop_asked_ && !loop(0).stopping()) co_await stop_->wait(TimePoint::max());
 }
 
 Task<> Process::stop_loops() {

@@ -32,7 +32,7 @@ class Process {
   // Runs until `main` returns, then ends and joins the threads. `main` has stopped and drained what it made.
   int run(std::function<Task<int>()> main);
 
-  // On loop 0: returns when a signal asked the process to end.
+  // On loop 0: returns when a signal asked the process to end, or the loops stop. REQUIRES: one waits at a time.
   Task<> until_stopped();
 
   // On loop 0: stops every loop: all waits return at once, and new ones too. Gates can be drained then.

@@ -30,7 +30,8 @@ Task<Status> Committer::write(Batch batch) {
       gate_.leave();
     });
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<runtime::Executor>, void(Status)>(suspend, runtime::use_task);
+  using Token = const asio::use_awaitable_t<runtime::Executor>;
+  co_return co_await asio::async_initiate<Token, void(Status)>(suspend, runtime::use_task);
 }
 
 Task<> Committer::run() {

@@ -16,6 +16,7 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "base/log.h"
+#include "store/rocks_errors.h"
 #include "store/rocks_options.h"
 
 namespace tako::store {
@@ -27,42 +28,7 @@ constexpr std::uint64_t kWatchedBytes = 1 << 20;        // look at the free spac
 constexpr std::uint64_t kReclaimMargin = 1 << 20;
 constexpr unsigned kReclaimRounds = 10;
 constexpr unsigned kReopenPauseMax = 64;
-constexpr Duration kRoundMax = seconds(1);
-
-ErrorCode code_of(const rocksdb::Status& status) {
-  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit) return ErrorCode::kNoSpace;
-  if (status.IsCorruption()) return ErrorCode::kCorrupt;
-  if (status.IsShutdownInProgress()) return ErrorCode::kStopping;
-  if (status.IsIncomplete() || status.IsBusy() || status.IsTimedOut() || status.IsTryAgain()) return ErrorCode::kOverloaded;
-  return ErrorCode::kIo;
-}
-
-// What a client can be told; the details are in the log.
-std::string text_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kNoSpace: return "the node's disk is full; free some space on it, writes go on by themselves then";
-    case ErrorCode::kCorrupt: return "the node's database is damaged; see its log";
-    case ErrorCode::kOverloaded: return "the node's database is busy; try again later";
-    case ErrorCode::kStopping: return "the database is closing; try another node";
-    default: return "the node's disk fails; see its log";
-  }
-}
-
-Error error_of(const rocksdb::Status& status) { return Error(code_of(status), text_of(code_of(status)) + " (" + status.ToString() + ")"); }
-
-Error open_error(const std::string& path, const rocksdb::Status& status) {
-  const std::string text = status.ToString();
-  if (status.IsIOError() && text.find("lock") != std::string::npos) {
-    return Error(ErrorCode::kConflict, "database " + path + " is in use by another process; stop it, or use another folder");
-  }
-  if (code_of(status) == ErrorCode::kCorrupt) {
-    return Error(ErrorCode::kCorrupt, "database " + path + " is damaged: " + text + "; move it away, and the replicas fill a new one");
-  }
-  if (code_of(status) == ErrorCode::kNoSpace) {
-    return Error(ErrorCode::kNoSpace, "no space to open database " + path + ": free some");
-  }
-  return Error(ErrorCode::kIo, "cannot open database " + path + ": " + text);
-}
+constexpr Duration kRound = seconds(1);
 
 std::size_t index(Family family) { return static_cast<std::size_t>(family); }
 
@@ -117,15 +83,19 @@ struct RocksDatabase::Listener : rocksdb::EventListener {
       database.fail(code_of(*status), status->ToString());
     }
   }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* automatic) override { *automatic = false; }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* automatic) override {
+    *automatic = false;
+  }
 
   RocksDatabase& database;
 };
 
 RocksDatabase::RocksDatabase(std::string path, RocksResources& resources, SyncPolicy sync)
-    : path_(std::move(path)), resources_(resources), sync_(sync), space_(path_), listener_(std::make_shared<Listener>(*this)) {}
+    : path_(std::move(path)), resources_(resources), sync_(sync), space_(path_), synced_(path_ + "/synced"),
+      listener_(std::make_shared<Listener>(*this)) {}
 
-Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path, RocksResources& resources, SyncPolicy sync) {
+Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path, RocksResources& resources,
+                                                           SyncPolicy sync) {
   std::error_code failure;
   std::filesystem::create_directories(path, failure);
   if (failure || !std::filesystem::is_directory(path, failure)) {
@@ -158,11 +128,14 @@ Result<std::unique_ptr<RocksDatabase::Open>> RocksDatabase::open_rocks() {
   const rocksdb::Status status = rocksdb::DB::Open(options, path_, families, &open->families, &db);
   open->db.reset(db);
   if (!status.ok()) return open_error(path_, status);
+  if (db->GetLatestSequenceNumber() < synced_.read()) {
+    return damaged_error(path_, "its log has lost writes that were synced");
+  }
   return open;
 }
 
 RocksDatabase::~RocksDatabase() {
-  if (open_ && !sync_.always) sync_log(*open_);
+  if (open_ && !failed_) sync_log(*open_);
   open_.reset();  // its listener still speaks
 }
 
@@ -289,24 +262,30 @@ void RocksDatabase::fail(ErrorCode code, const std::string& text) {
 // --- upkeep -----------------------------------------------------------------------------------------------------
 
 Task<> RocksDatabase::tend(runtime::Loop& loop, runtime::Workers& workers) {
-  const Duration pause = sync_.always ? kRoundMax : std::min(sync_.interval, kRoundMax);
+  const Duration pause = sync_.always ? kRound : std::min(sync_.interval, kRound);
+  TimePoint round_at = loop.now() + kRound;
   while (!loop.stopping()) {
     co_await loop.sleep(pause);
     if (loop.stopping()) break;
-    auto work = [this] {
-      upkeep();
-      return true;
-    };
+    const bool whole = loop.now() >= round_at;
+    if (whole) round_at = loop.now() + kRound;
+    auto work = [this, whole] { return whole ? upkeep() : sync(); };
     co_await workers.run(std::move(work));
   }
 }
 
-void RocksDatabase::upkeep() {
+bool RocksDatabase::sync() {
+  const auto lock = enter();
+  if (open_ && !failed_) sync_log(*open_);
+  return !failed_;
+}
+
+bool RocksDatabase::upkeep() {
   ++rounds_;
+  sync();
   {
     const auto lock = enter();
     if (open_) {
-      if (!sync_.always && !failed_) sync_log(*open_);
       look_at_space(*open_);
       if (rounds_ % kReclaimRounds == 0) reclaim(*open_);
       if (compaction_failed_ && !space_.low() && open_->db->Resume().ok()) compaction_failed_ = false;
@@ -317,16 +296,24 @@ void RocksDatabase::upkeep() {
   } else if (rounds_ > reopen_at_ + reopen_pause_) {
     reopen_pause_ = 1;
   }
+  return !failed_;
 }
 
 void RocksDatabase::sync_log(const Open& open) {
   if (!unsynced_.exchange(false)) return;
-  syncing_ = true;
-  const rocksdb::Status status = open.db->SyncWAL();
-  syncing_ = false;
-  if (status.ok()) return;
-  unsynced_ = true;
-  fail(code_of(status), status.ToString());
+  const std::uint64_t last = open.db->GetLatestSequenceNumber();
+  rocksdb::Status status;
+  if (!sync_.always) {
+    syncing_ = true;
+    status = open.db->SyncWAL();
+    syncing_ = false;
+  }
+  if (status.ok()) {
+    synced_.write(last);
+  } else {
+    unsynced_ = true;
+    fail(code_of(status), status.ToString());
+  }
 }
 
 void RocksDatabase::look_at_space(const Open& open) {
@@ -349,7 +336,8 @@ void RocksDatabase::reclaim(const Open& open) {
 
   std::uint64_t meta = 0;
   open.db->GetIntProperty(open.at(Family::kMeta), rocksdb::DB::Properties::kTotalSstFilesSize, &meta);
-  if (space_.bytes_free() > meta + kReclaimMargin) open.db->CompactRange(options, open.at(Family::kMeta), nullptr, nullptr);
+  if (space_.bytes_free() < meta + kReclaimMargin) return;
+  open.db->CompactRange(options, open.at(Family::kMeta), nullptr, nullptr);
 }
 
 // A log that failed is left behind: what was written is read from it, and what was answered is all there.
@@ -382,9 +370,11 @@ EngineStats RocksDatabase::stats() {
   if (!lock || !open_) return stats;
   using Properties = rocksdb::DB::Properties;
   open_->db->GetIntProperty(open_->at(Family::kMeta), Properties::kEstimateNumKeys, &stats.keys_estimate);
-  for (const auto& name : {Properties::kLiveSstFilesSize, Properties::kLiveBlobFileSize, Properties::kCurSizeAllMemTables}) {
+  const std::string* sizes[] = {&Properties::kLiveSstFilesSize, &Properties::kLiveBlobFileSize,
+                                &Properties::kCurSizeAllMemTables};
+  for (const std::string* name : sizes) {
     std::uint64_t bytes = 0;
-    if (open_->db->GetAggregatedIntProperty(name, &bytes)) stats.bytes_on_disk += bytes;
+    if (open_->db->GetAggregatedIntProperty(*name, &bytes)) stats.bytes_on_disk += bytes;
   }
   return stats;
 }

@@ -3,7 +3,8 @@
 // The only file that knows RocksDB is rocks_database.cc. A node has one database, on which every loop has a
 // RocksEngine. Calls block unless they say otherwise: from a loop they go through Workers. A database looks after
 // itself in tend(), a task: it syncs the log every interval, watches the free space, and heals after a failure by
-// opening itself anew (RocksDB 7.8 can resume, but not write to a log that once failed: its issue 11643).
+// opening itself anew (RocksDB 7.8 can resume, but not write to a log that once failed: its issue 11643). It knows
+// how far it was synced (SyncMark) and does not open with less: a node that forgot must not go on as if it had not.
 // Errors are one line: kConflict (open elsewhere), kCorrupt, kNoSpace, kIo, kInvalid (not a folder).
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "store/committer.h"
 #include "store/disk_space.h"
 #include "store/engine.h"
+#include "store/sync_mark.h"
 
 namespace tako::store {
 
@@ -48,7 +50,8 @@ class RocksDatabase {
   using Found = Result<std::optional<std::string>>;
 
   // Makes the folder, with its parents, and the database if they do not exist. REQUIRES: resources outlive it
-  static Result<std::unique_ptr<RocksDatabase>> open(const std::string& path, RocksResources& resources, SyncPolicy sync);
+  static Result<std::unique_ptr<RocksDatabase>> open(const std::string& path, RocksResources& resources,
+                                                     SyncPolicy sync);
   // Syncs the log and closes. REQUIRES: no call is in flight
   ~RocksDatabase();
 
@@ -70,8 +73,9 @@ class RocksDatabase {
 
   // Until the loop stops. REQUIRES: spawned once, and over before the database ends
   Task<> tend(runtime::Loop& loop, runtime::Workers& workers);
-  // One round of it, blocking.
-  void upkeep();
+  // What tend() does, blocking: every interval, and every second. RETURNS whether it can write
+  bool sync();
+  bool upkeep();
 
   // Without the counts of batches.
   EngineStats stats();
@@ -95,6 +99,7 @@ class RocksDatabase {
   RocksResources& resources_;
   const SyncPolicy sync_;
   DiskSpace space_;
+  SyncMark synced_;
   std::shared_ptr<Listener> listener_;
 
   // Held shared by every call, alone by reopen(). It is the database's only lock of ours: loops only try it.

@@ -6,6 +6,7 @@ namespace tako::store {
 namespace {
 
 Error gone_error() { return Error(ErrorCode::kIo, "this database was open on a disk that is gone"); }
+Error rotten_error() { return Error(ErrorCode::kCorrupt, "a row does not match its checksum"); }
 
 }  // namespace
 
@@ -112,7 +113,7 @@ Task<Result<std::optional<std::string>>> SimEngine::get(Family family, std::stri
   if (options_.latency_max > Duration::zero()) co_await linger();
   const Status status = readable();
   if (!status) co_return Found(status.error());
-  if (disk_.rotten_.contains({family, key})) co_return Found(ErrorCode::kCorrupt, "a row does not match its checksum");
+  if (disk_.rotten_.contains({family, key})) co_return Found(rotten_error());
 
   const auto& table = disk_.rows(family);
   const auto found = table.find(key);
@@ -154,13 +155,14 @@ Task<Result<Page>> SimEngine::scan(Family family, Range range, ScanLimits limits
   std::size_t bytes = 0;
   for (auto it = table.lower_bound(range.begin); it != table.end(); ++it) {
     if (!range.end.empty() && it->first >= range.end) break;
-    const bool full = page.entries.size() >= limits.entries_max || bytes + it->first.size() + it->second.size() > limits.bytes_max;
+    const std::size_t size = it->first.size() + it->second.size();
+    const bool full = page.entries.size() >= limits.entries_max || bytes + size > limits.bytes_max;
     if (!page.entries.empty() && full) {
       page.complete = false;
       break;
     }
-    if (disk_.rotten_.contains({family, it->first})) co_return Result<Page>(ErrorCode::kCorrupt, "a row does not match its checksum");
-    bytes += it->first.size() + it->second.size();
+    if (disk_.rotten_.contains({family, it->first})) co_return Result<Page>(rotten_error());
+    bytes += size;
     page.entries.emplace_back(it->first, it->second);
   }
   co_return Result<Page>(std::move(page));

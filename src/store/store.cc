@@ -36,7 +36,9 @@ Status check_record(const std::string& key, const Record& record) {
   return ok_status();
 }
 
-Error damaged_error() { return Error(ErrorCode::kCorrupt, "the stored value does not match its checksum; it will be repaired"); }
+Error damaged_error() {
+  return Error(ErrorCode::kCorrupt, "the stored value does not match its checksum; a replica's copy will mend it");
+}
 
 void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const StoredSlot& stored) {
   for (std::uint32_t i = 0; i < stored.pieces; ++i) {
@@ -45,7 +47,8 @@ void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, 
 }
 
 // The new slot, and its value in pieces if it is large.
-void put_record(Batch& batch, std::uint64_t position, const std::string& key, const Ballot& promise, const Record& record) {
+void put_record(Batch& batch, std::uint64_t position, const std::string& key, const Ballot& promise,
+                const Record& record) {
   StoredSlot fresh;
   fresh.slot.promise = promise;
   if (!record.value || record.value->size() <= Store::kInlineBytesMax) {
@@ -117,7 +120,8 @@ Task<Result<Bytes>> Store::State::load_pieces(std::string key, StoredSlot stored
     std::string row_key = piece_key(position, key, stored.slot.ballot(), i);
     const auto piece = co_await engine.get(Family::kChunks, std::move(row_key));
     if (!piece) co_return Result<Bytes>(piece.error());
-    if (!*piece || value.size() + (*piece)->size() > size) co_return Result<Bytes>(ErrorCode::kNotFound, "a piece is gone");
+    const bool fits = *piece && value.size() + (*piece)->size() <= size;
+    if (!fits) co_return Result<Bytes>(ErrorCode::kNotFound, "a piece is gone");
     value.append(**piece);
   }
   co_return Result<Bytes>(Bytes(std::move(value)));

@@ -63,7 +63,8 @@ class Store {
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
 
   // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.
-  Task<Result<Listing>> list(std::uint64_t position, std::string key, std::uint64_t position_last, std::size_t entries_max);
+  Task<Result<Listing>> list(std::uint64_t position, std::string key, std::uint64_t position_last,
+                             std::size_t entries_max);
 
  private:
   // Defined by the implementation: the lock table is what it needs beside the engine.

@@ -18,7 +18,7 @@
 // list-reply   := n: varint, n * (key: text, ballot: version, promise: version), complete: flag,
 //                 [next_position: u64, next_key: text] (unless complete), n: varint, n * (first: u16, last: u16),
 //                 incarnation: u64
-// announced    := known_incarnation: u64, incarnation: u64, blank: flag
+// announced    := known_incarnation: u64, incarnation: u64, blank: flag, session: u64
 // status-reply := json: text
 // config-reply := stamp, text: text
 //
@@ -41,8 +41,9 @@ constexpr std::uint8_t kMessageFormat = 1;
 constexpr std::size_t kMessageHeadBytes = 64;
 
 void put(Writer& out, const ConfigStamp& stamp) {
-  out.varint(stamp.counter);
-  out.u64(stamp.hash);
+  const auto& [counter, hash] = stamp;
+  out.varint(counter);
+  out.u64(hash);
 }
 
 ConfigStamp take_stamp(Reader& in) {
@@ -67,43 +68,50 @@ Enum take_enum(Reader& in, Enum first, Enum last) {
 }
 
 // --- requests -------------------------------------------------------------------------------------------------
+// Encoders name every field by a structured binding: a field that is added to a message and not here does not compile.
 
 void put(Writer&, const Ping&) {}
 void put(Writer&, const StatusQuery&) {}
 
 void put(Writer& out, const Read& read) {
-  out.text(read.key);
-  out.flag(read.want_value);
+  const auto& [key, want_value] = read;
+  out.text(key);
+  out.flag(want_value);
 }
 
 void put(Writer& out, const Write& write) {
-  out.text(write.key);
-  out.u8(static_cast<std::uint8_t>(write.source));
-  encode_record(out, write.record);
+  const auto& [key, record, source] = write;
+  out.text(key);
+  out.u8(static_cast<std::uint8_t>(source));
+  encode_record(out, record);
 }
 
 void put(Writer& out, const List& list) {
-  out.text(list.asker);
-  out.u64(list.position);
-  out.text(list.key);
-  out.u64(list.position_last);
-  out.varint(list.entries_max);
+  const auto& [asker, position, key, position_last, entries_max] = list;
+  out.text(asker);
+  out.u64(position);
+  out.text(key);
+  out.u64(position_last);
+  out.varint(entries_max);
 }
 
 void put(Writer& out, const Announce& announce) {
-  out.text(announce.node);
-  out.u64(announce.incarnation);
-  out.flag(announce.blank);
+  const auto& [node, incarnation, blank] = announce;
+  out.text(node);
+  out.u64(incarnation);
+  out.flag(blank);
 }
 
 void put(Writer& out, const FetchConfig& fetch) {
-  put(out, fetch.have);
-  out.u32(fetch.wait_ms);
+  const auto& [have, wait_ms] = fetch;
+  put(out, have);
+  out.u32(wait_ms);
 }
 
 void put(Writer& out, const PushConfig& push) {
-  out.varint(push.expected_counter);
-  out.text(push.text);
+  const auto& [expected_counter, text] = push;
+  out.varint(expected_counter);
+  out.text(text);
 }
 
 void take(Reader&, Ping&) {}
@@ -148,12 +156,13 @@ void take(Reader& in, PushConfig& push) {
 // --- replies --------------------------------------------------------------------------------------------------
 
 void put(Writer& out, const Voter& voter) {
-  out.flag(voter.votes);
-  out.u64(voter.incarnation);
-  out.varint(voter.renewed.size());
-  for (const Incarnation& renewed : voter.renewed) {
-    out.text(renewed.node);
-    out.u64(renewed.incarnation);
+  const auto& [votes, incarnation, renewed] = voter;
+  out.flag(votes);
+  out.u64(incarnation);
+  out.varint(renewed.size());
+  for (const auto& [node, incarnation_now] : renewed) {
+    out.text(node);
+    out.u64(incarnation_now);
   }
 }
 
@@ -172,56 +181,67 @@ Voter take_voter(Reader& in) {
 void put(Writer&, const Pong&) {}
 
 void put(Writer& out, const Error& error) {
-  out.u8(static_cast<std::uint8_t>(error.code));
-  out.text(std::string_view(error.message).substr(0, kErrorBytesMax));
+  const auto& [code, message] = error;
+  out.u8(static_cast<std::uint8_t>(code));
+  out.text(std::string_view(message).substr(0, kErrorBytesMax));
 }
 
 void put(Writer& out, const ReadReply& reply) {
-  encode_version(out, reply.slot.promise);
-  out.flag(reply.slot.record.has_value());
-  if (reply.slot.record) encode_record(out, *reply.slot.record);
-  put(out, reply.voter);
+  const auto& [slot, voter] = reply;
+  const auto& [promise, record] = slot;
+  encode_version(out, promise);
+  out.flag(record.has_value());
+  if (record) encode_record(out, *record);
+  put(out, voter);
 }
 
 void put(Writer& out, const WriteReply& reply) {
-  out.u8(static_cast<std::uint8_t>(reply.outcome));
-  encode_version(out, reply.stored);
-  encode_version(out, reply.promise);
-  encode_version(out, reply.version);
-  put(out, reply.voter);
+  const auto& [outcome, stored, promise, version, voter] = reply;
+  out.u8(static_cast<std::uint8_t>(outcome));
+  encode_version(out, stored);
+  encode_version(out, promise);
+  encode_version(out, version);
+  put(out, voter);
 }
 
 void put(Writer& out, const ListReply& reply) {
-  out.varint(reply.entries.size());
-  for (const ListReply::Entry& entry : reply.entries) {
-    out.text(entry.key);
-    encode_version(out, entry.ballot);
-    encode_version(out, entry.promise);
+  const auto& [entries, complete, next_position, next_key, not_voting, incarnation] = reply;
+  out.varint(entries.size());
+  for (const auto& [key, ballot, promise] : entries) {
+    out.text(key);
+    encode_version(out, ballot);
+    encode_version(out, promise);
   }
-  out.flag(reply.complete);
-  if (!reply.complete) {
-    out.u64(reply.next_position);
-    out.text(reply.next_key);
+  out.flag(complete);
+  if (!complete) {
+    out.u64(next_position);
+    out.text(next_key);
   }
-  out.varint(reply.not_voting.size());
-  for (const auto& [first, last] : reply.not_voting) {
+  out.varint(not_voting.size());
+  for (const auto& [first, last] : not_voting) {
     out.u16(first);
     out.u16(last);
   }
-  out.u64(reply.incarnation);
+  out.u64(incarnation);
 }
 
 void put(Writer& out, const AnnounceReply& reply) {
-  out.u64(reply.known_incarnation);
-  out.u64(reply.incarnation);
-  out.flag(reply.blank);
+  const auto& [known_incarnation, incarnation, blank, session] = reply;
+  out.u64(known_incarnation);
+  out.u64(incarnation);
+  out.flag(blank);
+  out.u64(session);
 }
 
-void put(Writer& out, const StatusReply& reply) { out.text(reply.json); }
+void put(Writer& out, const StatusReply& reply) {
+  const auto& [json] = reply;
+  out.text(json);
+}
 
 void put(Writer& out, const ConfigReply& reply) {
-  put(out, reply.stamp);
-  out.text(reply.text);
+  const auto& [stamp, text] = reply;
+  put(out, stamp);
+  out.text(text);
 }
 
 void take(Reader&, Pong&) {}
@@ -271,6 +291,7 @@ void take(Reader& in, AnnounceReply& reply) {
   reply.known_incarnation = in.u64();
   reply.incarnation = in.u64();
   reply.blank = in.flag();
+  reply.session = in.u64();
 }
 
 void take(Reader& in, StatusReply& reply) { reply.json = in.text(kStatusBytesMax); }

@@ -45,6 +45,9 @@ Version decode_other(Reader& in, bool there, const Version& otherwise) {
 }  // namespace
 
 void encode_record(Writer& out, const Record& record) {
+  // A field that is added to Record and not here does not compile.
+  [[maybe_unused]] const auto& [ballot, version, kind, base, root, flags, expires_at, content_type, size, checksum,
+                                value] = record;
   ASSERT(!record.value || (record.value->size() == record.size && !record.tombstone()));
   std::uint8_t bits = 0;
   if (record.tombstone()) bits |= kTombstone;

@@ -27,9 +27,12 @@ struct Figures {
 
   void print(const char* what, int in_flight) {
     std::sort(latencies.begin(), latencies.end());
-    const auto at = [&](double share) { return static_cast<long>(latencies[static_cast<std::size_t>(share * (latencies.size() - 1))]); };
+    const auto at = [&](double share) {
+      const double index = share * static_cast<double>(latencies.size() - 1);
+      return static_cast<long>(latencies[static_cast<std::size_t>(index)]);
+    };
     const auto count = static_cast<double>(latencies.size());
-    std::printf("%-34s %5d in flight %9.0f /s  cpu %7.2f us each   p50 %6ld us  p99 %6ld us  p999 %6ld us  max %6ld us\n",
+    std::printf("%-34s %5d in flight %9.0f /s  cpu %7.2f us each   p50 %6ld  p99 %6ld  p999 %6ld  max %6ld us\n",
                 what, in_flight, count / seconds, 1e6 * cpu_seconds / count, at(0.5), at(0.99), at(0.999), at(1));
   }
 };

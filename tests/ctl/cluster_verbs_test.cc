@@ -78,20 +78,16 @@ TEST_CASE_FIXTURE(Desk, "config show prints what parses to the same configuratio
 }
 
 TEST_CASE_FIXTURE(Desk, "config validate says what the file is, or the one line that is wrong with it") {
-  std::string folder = "/tmp/tako-ctl-test-XXXXXX";
-  REQUIRE(::mkdtemp(folder.data()));
-  auto files = runtime::DiskFiles::open(folder);
-  REQUIRE((*files)->write("good.yaml", kConfig).ok());
-  REQUIRE((*files)->write("bad.yaml", "active_deployment: x\ndeployments: {}\n").ok());
+  const Folder made;
+  const std::string& folder = made.path;
+  REQUIRE(made.files->write("good.yaml", kConfig).ok());
+  REQUIRE(made.files->write("bad.yaml", "active_deployment: x\ndeployments: {}\n").ok());
 
   CHECK(ctl::validate_config(console, folder + "/good.yaml") == 0);
   CHECK(out.str() == folder + "/good.yaml: ok, 2 nodes in 1 bucket (moving to d2: 1 node in 1 bucket), version 7\n");
   CHECK(ctl::validate_config(console, folder + "/bad.yaml") == 2);
   CHECK(contains(err.str(), "tako ctl: " + folder + "/bad.yaml:"));
   CHECK(ctl::validate_config(console, folder + "/none.yaml") == 2);
-
-  for (const char* name : {"good.yaml", "bad.yaml"}) CHECK((*files)->remove(name).ok());
-  CHECK(::rmdir(folder.c_str()) == 0);
 }
 
 json node_status(const std::string& id, const std::string& state) {
@@ -213,27 +209,11 @@ class FakeCoordinators final : public net::Transport {
 };
 
 struct Push : Desk {
-  Push() {
-    auto files = runtime::DiskFiles::open(folder());
-    REQUIRE((*files)->write("config.yaml", kConfig).ok());
-  }
-  ~Push() {
-    auto files = runtime::DiskFiles::open(folder());
-    (void)(*files)->remove("config.yaml");
-    ::rmdir(folder().c_str());
-  }
-  const std::string& folder() {
-    static const std::string made = [] {
-      std::string name = "/tmp/tako-ctl-test-XXXXXX";
-      REQUIRE(::mkdtemp(name.data()));
-      return name;
-    }();
-    return made;
-  }
+  Push() { REQUIRE(folder.files->write("config.yaml", kConfig).ok()); }
 
   int push(std::vector<control::Contact> given = {}) {
     ctl::PushOptions options;
-    options.file = folder() + "/config.yaml";
+    options.file = folder.path + "/config.yaml";
     options.expected_counter = 6;
     options.coordinators = std::move(given);
     return run([&]() { return ctl::push_config(console, coordinators, world.loop(), options); });
@@ -248,7 +228,11 @@ struct Push : Desk {
   // Holds version 6; takes a push as version 7.
   static Result<wire::Reply> master(const wire::Request& request) {
     const auto* change = std::get_if<wire::PushConfig>(&request.body);
-    if (!change) return FakeCoordinators::held(parsed(std::string(kConfig).replace(std::string(kConfig).find(": 7"), 3, ": 6")));
+    if (!change) {
+      model::Configuration held = parsed(kConfig);
+      held.counter = 6;
+      return FakeCoordinators::held(held);
+    }
     wire::ConfigReply body;
     body.stamp.counter = change->expected_counter + 1;
     wire::Reply reply;
@@ -262,6 +246,7 @@ struct Push : Desk {
     return reply;
   }
 
+  Folder folder;
   FakeCoordinators coordinators;
 };
 

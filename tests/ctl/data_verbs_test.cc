@@ -1,8 +1,5 @@
 #include "ctl/data_verbs.h"
 
-#include <cstdlib>
-#include <filesystem>
-
 #include <doctest/doctest.h>
 
 #include "ctl/fake_door.h"
@@ -38,17 +35,6 @@ struct Data : Desk {
   }
 };
 
-// A folder of its own, gone afterwards.
-struct Folder {
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "tako-ctl-test-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()));
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
-
 TEST_CASE_FIXTURE(Data, "get writes the value as it is") {
   const std::string value("\x00\xff\n\r\n", 5);
   door.answer(200, value);
@@ -69,6 +55,8 @@ TEST_CASE_FIXTURE(Data, "get writes to a file, whole or not at all") {
 
   CHECK(get("k", file) == 0);
   CHECK(get("k", file) == 1);
+  door.answer(200, "nowhere to go");
+  CHECK(get("k", folder.path + "/no/such/value") == 1);
 
   CHECK(*runtime::read_whole_file(file, 100) == "first");
   CHECK(out.str().empty());
@@ -110,8 +98,7 @@ TEST_CASE_FIXTURE(Data, "put takes the input, or a file, as it is") {
   CHECK(door.asked_[0].headers == wire::HttpHeaders{{"content-type", "text/plain"}});
 
   const Folder folder;
-  auto files = runtime::DiskFiles::open(folder.path);
-  REQUIRE((*files)->write("value", "from a file").ok());
+  REQUIRE(folder.files->write("value", "from a file").ok());
   door.answer(200, "");
   CHECK(put("k", folder.path + "/value") == 0);
   CHECK(door.asked_[1].body == "from a file");

@@ -1,13 +1,19 @@
 // A Door whose answers a test lays down, and a Console over strings.
 #pragma once
 
+#include <cstdlib>
 #include <deque>
+#include <filesystem>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <utility>
 
+#include <doctest/doctest.h>
+
 #include "ctl/console.h"
 #include "ctl/door.h"
+#include "runtime/files.h"
 #include "support/run_loop.h"
 
 namespace tako::ctl_test {
@@ -64,6 +70,19 @@ struct Desk {
   int run(F make) {
     return world.run(std::move(make));
   }
+};
+
+// A folder of its own, gone afterwards.
+struct Folder {
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "tako-ctl-test-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()));
+    path = name;
+    files = std::move(*runtime::DiskFiles::open(path));
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+  std::unique_ptr<runtime::DiskFiles> files;
 };
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -44,12 +44,15 @@ class WrongUsage:
         one_line(err, *words)
 
     def test_no_or_unknown_subcommand(self):
-        self.wrong()
+        code, out, err = self.t.run()
+        assert code == 2 and 'tako' in out + err, (code, out, err)
         self.wrong('bake', words=['bake'])
 
     def test_unknown_option(self):
-        for role in ROLES:
-            self.wrong(role, '--bake', words=['--bake'])
+        config = CONF / 'local_cluster.yaml'
+        for arguments in (['node', '-i', 'n1', '-f', config], ['proxy', '-f', config], ['cluster', config],
+                          ['coordinator', '-i', 'c1', '-f', config], ['ctl', 'status']):
+            self.wrong(*arguments, '--bake', words=['--bake'])
 
     def test_ports_out_of_range_or_no_numbers(self):
         config = CONF / 'standalone.yaml'
@@ -195,7 +198,7 @@ class Environment:
         layout, ports = Layout(ONE, per_key=1), [free_port(), free_port()]
         path = self.t.write('one.yaml', layout.text())
         server = self.t.start('cluster', 'cluster', path, '-d', self.t.folder / 'data2',
-                              TAKO_PORT=' '.join(map(str, ports))).ready(*ports)
+                              TAKO_PORT=','.join(map(str, ports))).ready(*ports)
         expect(put(ports[0], 'k', b'v'), 200)
         expect(get(ports[1], 'k'), 200, b'v')
         server.stop()

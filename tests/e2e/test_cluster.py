@@ -116,7 +116,7 @@ class Lifecycle:
         os.rename(log, moved)
         server.signal(signal.SIGHUP)
         until(10, 'a new log', log.exists)
-        assert server.running() and get(port, 'k').status == 404
+        assert server.running() and get(port, 'nothing').status == 404
         server.stop()
 
     def test_a_port_in_use_is_one_clear_line_and_exit_1(self):

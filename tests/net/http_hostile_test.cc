@@ -56,7 +56,8 @@ TEST_CASE("a head without an end is refused") {
 
 TEST_CASE("a body over the limit is refused before it is sent, if the client asks") {
   HttpWorld http;
-  check_refused(refusal_of(http, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n"), 413);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n";
+  check_refused(refusal_of(http, head), 413);
   CHECK(http.handler.handled == 0);
 }
 
@@ -70,7 +71,8 @@ TEST_CASE("a client that sends a body over the limit all the same sees why it wa
   const auto response = http.fetch(request);
   REQUIRE_MESSAGE(response.ok(), (response ? "" : response.error().message));
   CHECK(response->status == 413);
-  check_refused(refusal_of(http, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n186a1\r\n" + std::string(100'001, 'x')), 413);
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n186a1\r\n";
+  check_refused(refusal_of(http, head + std::string(100'001, 'x')), 413);
 }
 
 TEST_CASE("bodies of all connections together are bounded") {
@@ -166,8 +168,9 @@ TEST_CASE("a client that does not read its answer is closed") {
 
 TEST_CASE("clients that vanish leave nothing behind, whatever they were doing") {
   HttpWorld http;
-  const std::string requests[] = {"", "GET / HT", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
-                                  "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", "GET /big:33554432 HTTP/1.1\r\nHost: x\r\n\r\n"};
+  const std::string requests[] = {
+      "", "GET / HT", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+      "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n", "GET /big:33554432 HTTP/1.1\r\nHost: x\r\n\r\n"};
   http.world.run([&]() -> Task<> {
     for (const std::string& request : requests) {
       RawClient client(http.world.loop());

@@ -70,7 +70,8 @@ struct HttpWorld {
 
   Result<wire::HttpResponse> fetch(net::HttpFetch request, Duration limit = seconds(60)) {
     return world.run([&]() -> Task<Result<wire::HttpResponse>> {
-      co_return co_await net::fetch(world.loop(), world.workers(), "127.0.0.1", server.port(), request, world.loop().now() + limit);
+      const TimePoint deadline = world.loop().now() + limit;
+      co_return co_await net::fetch(world.loop(), world.workers(), "127.0.0.1", server.port(), request, deadline);
     });
   }
 

@@ -106,7 +106,8 @@ TEST_CASE("every loop reaches every shard, in the process and over TCP") {
         net::LocalTransport transport(loop, switchboard, &tcp);
         for (std::size_t size = 0; size < 200; ++size) {
           const net::Peer peer{size % 2 == 0 ? "n1" : "n2", "127.0.0.1", server.port()};
-          const auto reply = co_await transport.call(peer, read_of("value:" + std::to_string(size)), loop.now() + seconds(20));
+          wire::Request request = read_of("value:" + std::to_string(size));
+          const auto reply = co_await transport.call(peer, std::move(request), loop.now() + seconds(20));
           const auto read = net::expect<wire::ReadReply>(reply);
           if (read && read->slot.record->size == size) ++right;
         }

@@ -55,7 +55,9 @@ class RawClient {
 
   std::size_t count(std::string_view marker) const {
     std::size_t found = 0;
-    for (auto at = received_.find(marker); at != std::string::npos; at = received_.find(marker, at + marker.size())) ++found;
+    for (auto at = received_.find(marker); at != std::string::npos; at = received_.find(marker, at + marker.size())) {
+      ++found;
+    }
     return found;
   }
 

@@ -35,7 +35,8 @@ net::TcpTransportOptions quick() {
 
 // A server n1 and a client on one loop.
 struct Pair {
-  explicit Pair(net::TcpTransportOptions options = {}) : transport(world.loop(), world.workers(), hello_of("proxy", "p1"), options) {
+  explicit Pair(net::TcpTransportOptions options = {})
+      : transport(world.loop(), world.workers(), hello_of("proxy", "p1"), options) {
     start();
   }
   ~Pair() {
@@ -132,7 +133,9 @@ TEST_CASE("values of 64 MiB travel both ways while small calls overtake them") {
 TEST_CASE("a process with another id at the address is an error, not an answer") {
   Pair pair;
   const Peer wrong{"n9", "127.0.0.1", pair.server->port()};
-  const auto reply = pair.world.run([&]() -> Task<Result<wire::Reply>> { co_return co_await pair.call(wrong, ping()); });
+  const auto reply = pair.world.run([&]() -> Task<Result<wire::Reply>> {
+    co_return co_await pair.call(wrong, ping());
+  });
 
   REQUIRE(!reply.ok());
   CHECK(reply.code() == ErrorCode::kUnsent);

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/files.h"
 #include "store/worlds.h"
 
 namespace tako::test {
@@ -187,6 +188,55 @@ TEST_CASE("kill -9 loses nothing that was answered") {
   }
 }
 
+// --- a damaged log ----------------------------------------------------------------------------------------------
+
+namespace {
+
+// A copy of the database as it stands, as if the machine had failed now; `change` gets the bytes of its last log.
+template <class F>
+void copy_with_log(const std::string& from, const std::string& to, F change) {
+  std::filesystem::copy(from, to);
+  std::string log;
+  for (const auto& entry : std::filesystem::directory_iterator(to)) {
+    if (entry.path().extension() == ".log") log = std::max(log, entry.path().string());
+  }
+  REQUIRE(!log.empty());
+  auto bytes = runtime::read_whole_file(log, 1 << 30);
+  REQUIRE(bytes.ok());
+  change(*bytes);
+  std::ofstream(log, std::ios::trunc | std::ios::binary) << *bytes;
+}
+
+}  // namespace
+
+TEST_CASE("a log that lost its unsynced end opens with the rest") {
+  RocksWorld world;
+  TemporaryFolder folder;
+  for (int i = 0; i < 100; ++i) REQUIRE(put(world, Family::kMeta, std::to_string(i), "x").ok());
+  REQUIRE(world.database().upkeep());
+  for (int i = 100; i < 200; ++i) REQUIRE(put(world, Family::kMeta, std::to_string(i), "x").ok());
+
+  copy_with_log(world.path(), folder.path() + "/copy", [](std::string& log) { log.resize(log.size() - 10); });
+
+  RocksWorld copy(folder.path() + "/copy", {});
+  for (int i = 0; i < 199; ++i) CHECK(get(copy, Family::kMeta, std::to_string(i)) == "x");
+  CHECK(get(copy, Family::kMeta, "199") == "-");
+}
+
+TEST_CASE("a log that is damaged where it was synced is an error, not a silent loss") {
+  RocksWorld world;
+  TemporaryFolder folder;
+  for (int i = 0; i < 100; ++i) REQUIRE(put(world, Family::kMeta, std::to_string(i), "x").ok());
+  REQUIRE(world.database().upkeep());
+
+  copy_with_log(world.path(), folder.path() + "/copy", [](std::string& log) { log[log.size() / 2] ^= 1; });
+
+  const auto opened = open_at(folder.path() + "/copy");
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.code() == ErrorCode::kCorrupt);
+  CHECK(is_one_line(opened.error().message));
+}
+
 // --- a full disk ------------------------------------------------------------------------------------------------
 
 TEST_CASE("our own writes stop short of a full disk, reads and deletes go on, and room is found again") {
@@ -239,7 +289,10 @@ TEST_CASE("a disk that others fill refuses writes, reads and deletes go on, and 
   SUBCASE("and it is seen in time") { world.database().upkeep(); }
   SUBCASE("and a write finds it out") {
     Status status = ok_status();
-    for (int i = 0; i < 1000 && status.ok(); ++i) status = write_batch(world, "w" + std::to_string(i), std::string(10'000, 'x'), false);
+    for (int i = 0; i < 1000 && status.ok(); ++i) {
+      status = write_batch(world, "w" + std::to_string(i), std::string(10'000, 'x'), false);
+    }
+    CHECK(status.code() == ErrorCode::kNoSpace);
     world.database().upkeep();
     world.database().upkeep();
     world.database().upkeep();

@@ -134,7 +134,8 @@ Status put(World& world, Family family, std::string key, std::string value) {
 // "-" where there is nothing.
 template <class World>
 std::string get(World& world, Family family, std::string key) {
-  auto found = world.run([&]() -> Task<Result<std::optional<std::string>>> { co_return co_await world.engine().get(family, key); });
+  using Found = Result<std::optional<std::string>>;
+  auto found = world.run([&]() -> Task<Found> { co_return co_await world.engine().get(family, key); });
   if (!found) return name_of(found.code());
   return found->value_or("-");
 }

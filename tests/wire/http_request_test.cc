@@ -184,6 +184,7 @@ TEST_CASE("bad requests are refused with their status") {
       {400, post("Transfer-Encoding: chunked\r\n", "5\rXhello\r\n0\r\n\r\n")},
       {400, post("Transfer-Encoding: chunked\r\n", "5\r\nhelloXX0\r\n\r\n")},
       {400, post("Transfer-Encoding: chunked\r\n", "5\r\nhello\n0\r\n\r\n")},
+      {400, post("Transfer-Encoding: chunked\r\n", "5\r\nhello\rX0\r\n\r\n")},
       {400, post("Transfer-Encoding: chunked\r\n", "5;a=\n\r\nhello\r\n")},
       {400, post("Transfer-Encoding: chunked\r\n", "fffffffffffffffff\r\n")},
       {400, post("Transfer-Encoding: chunked\r\n", "00000000000000000005\r\n")},

@@ -136,7 +136,7 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       break;
     }
     case 4: reply.body = random_list_reply(random); break;
-    case 5: reply.body = AnnounceReply{random.next(), random.next(), random_flag(random)}; break;
+    case 5: reply.body = AnnounceReply{random.next(), random.next(), random_flag(random), random.next()}; break;
     case 6: reply.body = StatusReply{random_text(random, 5000)}; break;
     default: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
   }
@@ -197,7 +197,8 @@ inline bool same(const ListReply& a, const ListReply& b) {
          a.not_voting == b.not_voting && a.incarnation == b.incarnation;
 }
 inline bool same(const AnnounceReply& a, const AnnounceReply& b) {
-  return a.known_incarnation == b.known_incarnation && a.incarnation == b.incarnation && a.blank == b.blank;
+  return a.known_incarnation == b.known_incarnation && a.incarnation == b.incarnation && a.blank == b.blank &&
+         a.session == b.session;
 }
 inline bool same(const StatusReply& a, const StatusReply& b) { return a.json == b.json; }
 inline bool same(const ConfigReply& a, const ConfigReply& b) { return a.stamp == b.stamp && a.text == b.text; }
