@@ -15,6 +15,7 @@ constexpr std::size_t kBufferKept = 16 << 10;      // by an idle connection
 constexpr std::size_t kCopiedBytesMax = 16 << 10;  // bodies up to it are sent from `out_`, with others
 constexpr std::size_t kOutBytesMax = 64 << 10;     // gathered answers beyond it leave at once
 constexpr std::size_t kTurnBytes = 1 << 20;        // sent to one client, then the loop's other work has its turn
+constexpr std::size_t kLingerBytesMax = 128 << 20;  // of a refused request, read and thrown away
 constexpr const char* kTooManyBodies = "too many requests with large bodies at once; try again";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -115,13 +116,13 @@ void HttpSession::make_room(std::size_t wanted) {
 
 // Sets phase and deadline for the next read.
 void HttpSession::expect_more() {
-  timed_out_ = false;
+  const bool fired = std::exchange(timed_out_, false);  // between two reads, where there was nothing to cancel
   if (parser_.idle()) {
     phase_ = Phase::kIdle;
     return watch_.set_in(options_.idle_max);
   }
   if (!parser_.head_complete()) {
-    if (std::exchange(phase_, Phase::kHead) != Phase::kHead) watch_.set_in(options_.head_limit);
+    if (std::exchange(phase_, Phase::kHead) != Phase::kHead || fired) watch_.set_in(options_.head_limit);
     return;
   }
   if (std::exchange(phase_, Phase::kBody) != Phase::kBody) body_deadline_ = loop_.now() + options_.body_limit;
@@ -202,11 +203,15 @@ Task<> HttpSession::linger() {
   asio::error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
   phase_ = Phase::kLingering;
+  timed_out_ = false;
   watch_.set_in(options_.linger);
   make_room(kHeadBuffer);
-  while (!stopping_ && !loop_.stopping()) {
+  std::size_t read = 0;
+  // The watchdog cancels nothing if it fires between two reads, as it does when bytes are always there.
+  while (!timed_out_ && read < kLingerBytesMax && !stopping_ && !loop_.stopping()) {
     const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
     if (error) break;
+    read += count;
   }
 }
 

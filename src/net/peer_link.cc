@@ -199,7 +199,7 @@ void PeerLink::lose(const std::string& why) {
   }
   calls_.clear();
   if (stopping_ || retired_ || std::exchange(logged_down_, true)) return;
-  log::warn("peer_down", {{"peer", id_}, {"address", text_of(host_, port_)}, {"reason", reason_}});
+  log::info("peer_down", {{"peer", id_}, {"address", text_of(host_, port_)}, {"reason", reason_}});
 }
 
 // An answer is owed from now on.

@@ -21,8 +21,10 @@ Task<Result<std::string>> CoordinatorHost::open() {
   shards_ = std::make_unique<net::Shards>(std::vector<net::Shard>{{&machine_.first(), coordinator_.get()}});
   machine_.switchboard().add(name, *shards_);
 
+  // One that mirrors a master it has not heard yet holds nothing, but its file says where it listens.
   const auto current = coordinator_->current();
-  const model::CoordinatorSpec* self = current ? current->find_coordinator(options_.id) : nullptr;
+  const model::Configuration* known = coordinator_->known();
+  const model::CoordinatorSpec* self = known ? known->find_coordinator(options_.id) : nullptr;
   if (!self) {
     co_return Error(ErrorCode::kInvalid, "the configuration names no coordinator " + options_.id + "; add it under `coordinators`, or check -i");
   }
@@ -34,7 +36,8 @@ Task<Result<std::string>> CoordinatorHost::open() {
   server_ = std::make_unique<net::TcpServer>(machine_.first(), machine_.all_loops(), *shards_, std::move(hello));
   const Status opened = server_->open(*address, self->address.port);
   if (!opened) co_return opened.error();
-  co_return "coordinator " + options_.id + " serves version " + std::to_string(current->counter) + " on " + *address + ":" +
+  const std::string version = current ? "version " + std::to_string(current->counter) : "nothing yet";
+  co_return "coordinator " + options_.id + " serves " + version + " on " + *address + ":" +
       std::to_string(self->address.port);
 }
 

@@ -196,7 +196,7 @@ int run_ctl(int argc, char** argv) {
   CtlOptions options;
   Verb chosen;
   CLI::App app("Looks after a cluster, and gets and puts values.", "tako ctl");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // an unknown one is named as such; none is found below
   app.add_option("-f,--config", options.config_file, "the cluster by its configuration file")->type_name("FILE");
   app.add_option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
       ->type_name("HOST:PORT")->envname("TAKO_COORDINATOR")->allow_extra_args(false);
@@ -213,6 +213,7 @@ int run_ctl(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return usage(e.what());
   }
+  if (!chosen) return usage("what is to be done? get, put, rm, stat, locate, config or status");
   const Status checked = check(options);
   if (!checked) return usage(checked.error().message);
   if (!log::open("warn", "")) return ctl::kExitNo;

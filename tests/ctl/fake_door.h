@@ -78,7 +78,9 @@ struct Folder {
     std::string name = (std::filesystem::temp_directory_path() / "tako-ctl-test-XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()));
     path = name;
-    files = std::move(*runtime::DiskFiles::open(path));
+    auto opened = runtime::DiskFiles::open(path);
+    REQUIRE(opened.ok());
+    files = std::move(*opened);
   }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string path;

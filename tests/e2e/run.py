@@ -95,9 +95,13 @@ def main():
         work = {pool.submit(run_suite, binary, *suite, options.verbose): suite for suite in suites(options.patterns)}
         for future in concurrent.futures.as_completed(work):
             module, name, _ = work[future]
+            said = None
             for case, error, seconds in future.result():
                 print(f"{'FAIL' if error else 'ok  '} {seconds:6.1f} s  {module}.{name}.{case}", flush=True)
-                if error:
+                if error and error.startswith('setup:') and error == said:
+                    print('       setup: as above', flush=True)
+                elif error:
+                    said = error
                     print('       ' + error.replace('\n', '\n       '), flush=True)
                 failed, passed = failed + bool(error), passed + (not error)
     print(f'{time.monotonic() - started:.0f} s')

@@ -23,7 +23,7 @@ def holds(port, values, query=''):
 
 class Proxies:
     def test_every_port_given_is_a_proxy_of_the_same_cluster(self):
-        server, ports = self.t.cluster(Layout(FOUR), proxies=3)
+        server, ports = self.t.cluster(Layout(FOUR), proxies=3, data='several')
         for i, port in enumerate(ports):
             expect(put(port, f'p{i}', str(i).encode()), 200)
         for port in ports:
@@ -33,7 +33,7 @@ class Proxies:
 
     def test_the_ports_of_the_configuration_are_open_to_others(self):
         layout = Layout(FOUR, coordinators=['c1'])
-        server, (port,) = self.t.cluster(layout)
+        server, (port,) = self.t.cluster(layout, data='open')
         for name, number in [*layout.port.items(), *layout.coordinators.items()]:
             assert accepts(number), name
         other = free_port()
@@ -46,7 +46,7 @@ class Proxies:
 
     def test_nodes_with_an_http_port_serve_http(self):
         layout = Layout(TWO, http=['n1', 'n2'])
-        server, (port,) = self.t.cluster(layout)
+        server, (port,) = self.t.cluster(layout, data='http')
         server.ready(*layout.http.values())
         expect(put(layout.http['n1'], 'direct', b'v'), 200)
         expect(get(layout.http['n2'], 'direct'), 200, b'v')
@@ -54,7 +54,7 @@ class Proxies:
         server.stop()
 
     def test_it_listens_on_loopback_alone_unless_told(self):
-        server, (port,) = self.t.cluster(Layout(ONE, per_key=1))
+        server, (port,) = self.t.cluster(Layout(ONE, per_key=1), data='loopback')
         with open('/proc/net/tcp') as table:
             ours = [line.split()[1] for line in table if line.split()[1].endswith(f':{port:04X}')]
         assert ours and all(address.startswith('0100007F') for address in ours), ours

@@ -1,9 +1,11 @@
 // The fuzz targets as ordinary tests: over every file of their corpora, and over mutations of those.
 //
-// The mutations are the same on every run. A failure prints the file and the mutation's number.
+// The mutations are the same on every run. A target that aborts prints the file and the mutation's number first.
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -53,15 +55,27 @@ void mutate(Random& random, std::string& bytes, const std::string& other) {
   }
 }
 
+// What is running, for the signal handler.
+const char* running_file = "";
+int running_mutation = 0;
+
+void on_abort(int signal) {
+  std::fprintf(stderr, "input: %s, mutation %d\n", running_file, running_mutation);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
 void replay(const std::string& name, void (*target)(std::string_view)) {
   const std::vector<Input> corpus = corpus_of(name);
   REQUIRE(corpus.size() >= 3);
+  std::signal(SIGABRT, on_abort);
   Random random(1);
   for (const Input& input : corpus) {
-    CAPTURE(input.name);
+    running_file = input.name.c_str();
+    running_mutation = 0;
     target(input.bytes);
-    for (int mutation = 0; mutation < kMutationsPerFile; ++mutation) {
-      CAPTURE(mutation);
+    for (int mutation = 1; mutation <= kMutationsPerFile; ++mutation) {
+      running_mutation = mutation;
       std::string bytes = input.bytes;
       for (std::uint64_t edits = random.between(1, 4); edits > 0; --edits) {
         mutate(random, bytes, corpus[random.below(corpus.size())].bytes);
