@@ -65,7 +65,7 @@ rocksdb::DBOptions database_options(const RocksLimits& limits) {
   options.allow_fallocate = false;  // a preallocated log is room that a small disk has not
   options.avoid_unnecessary_blocking_io = true;
   options.max_bgerror_resume_count = 0;
-  options.skip_stats_update_on_db_open = true;
+  options.skip_stats_update_on_db_open = false;  // or the number of keys starts at nothing
   options.skip_checking_sst_file_sizes_on_db_open = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;

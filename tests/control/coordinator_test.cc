@@ -204,6 +204,23 @@ TEST_CASE_FIXTURE(Fixture, "a request for something newer is held until there is
   CHECK(answer->has_value());  // in time for the caller's deadline, though it would have waited longer
 }
 
+TEST_CASE_FIXTURE(Fixture, "those who wait are answered when a coordinator is about to close") {
+  Server c1(world, network, files, "c1", parsed(text_of(1)));
+  wire::FetchConfig body;
+  body.have = control::stamp_of(*c1.coordinator.current());
+  body.wait_ms = 20'000;
+  auto answer = c1.machine.begin(c1.ask(body, c1.machine.loop_.now() + minutes(1)));
+  world.settle();
+  CHECK_FALSE(answer->has_value());
+
+  c1.coordinator.dismiss();
+  world.settle();
+
+  REQUIRE(answer->has_value());
+  CHECK(std::get<wire::ConfigReply>((*answer)->body).text.empty());
+  CHECK(c1.call(body)->text.empty());  // nor does anybody wait from now on
+}
+
 TEST_CASE_FIXTURE(Fixture, "whoever holds another of the same version, or one given by hand, is answered at once") {
   Server c1(world, network, files, "c1", version_of(5, 1));
 

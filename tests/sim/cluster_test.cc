@@ -47,8 +47,11 @@ Outcome run_seed(std::uint64_t seed, int operations, bool wipe) {
   World world(world_of(seed));
   world.run_for(seconds(10));
   make_network_bad(world);
+  const bool hot = seed % 4 == 3;  // a few keys that everybody writes, over links that lose much
+  if (hot) world.network().faults.loss_ppm = 300'000;
   WorkloadOptions load;
   load.operations = operations;
+  load.keys = hot ? 3 : 100;
   load.wipe_one = wipe;
   Workload workload(world, load);
   workload.run();
@@ -65,7 +68,7 @@ TEST_CASE("a thousand operations with crashes and message loss converge, and not
     const Outcome outcome = run_seed(seed, 1000, seed % 2 == 0);
     for (const std::string& problem : outcome.problems) FAIL_CHECK(problem);
     CHECK(outcome.crashes > 3);
-    CHECK(outcome.answers > 200);
+    CHECK(outcome.answers > 100);
     MESSAGE("seed " << seed << ": " << outcome.messages << " messages, " << outcome.crashes << " crashes, "
                     << outcome.answers << " writes answered");
   }

@@ -1,8 +1,8 @@
 // History: what clients were told, by key, and what follows from it.
 //
 // A key's history is the writes that were begun (their values are unique), the versions that were answered, and what
-// was read. Checked at the end: everything that was answered is there, or something newer; and nothing was ever read
-// that nobody wrote.
+// was read. Checked: everything that was answered is there at the end, or something newer; nothing was ever read that
+// nobody wrote; and what an operation at `quorum` has shown or stored, no later `quorum` read goes behind.
 #pragma once
 
 #include <map>
@@ -33,6 +33,15 @@ class History {
     if (version >= newest) return "";
     return key + ": " + to_string(newest) + " was answered, " + to_string(version) + " is what is left";
   }
+  // What a `quorum` read that begins now must not be older than.
+  model::Version strict_floor(const std::string& key) const {
+    const auto found = keys_.find(key);
+    return found == keys_.end() ? model::Version{} : found->second.strict;
+  }
+  void strict_seen(const std::string& key, const model::Version& version) {
+    auto& floor = keys_[key].strict;
+    floor = std::max(floor, version);
+  }
   const auto& keys() const { return keys_; }
   std::size_t answers() const { return answers_; }
 
@@ -40,6 +49,7 @@ class History {
   struct Key {
     std::set<std::string> begun;
     model::Version answered;  // the newest version that a write was told
+    model::Version strict;    // the newest that an operation at `quorum` ended with
   };
   std::map<std::string, Key> keys_;
   std::size_t answers_ = 0;

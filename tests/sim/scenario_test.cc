@@ -173,15 +173,52 @@ TEST_CASE("a cluster moves through its deployments, and loses nothing on the way
 }
 
 TEST_CASE("a copy stays where it does not belong until every owner has it") {
-  World world(options_of(5, migration(1, "all", "")));
-  world.run_for(seconds(30));
+  World world(options_of(5, migration(1, "all", "")));  // so that all six machines exist
+  world.adopt(placement_of(migration(2, "d1", "")));
+  world.run_for(seconds(60));
   put_all(world, 50, model::WriteLevel::kAll, "v");
-  world.node(5).die(false);  // n6, an owner under d3
-  world.adopt(placement_of(migration(2, "d3", "")));
+  REQUIRE(rows(world.node(4)) == 0);
+  world.node(5).die(false);  // n6, an owner under d3, as n5, which has nothing yet
+  world.adopt(placement_of(migration(3, "d3", "")));
   world.run_for(seconds(120));
   for (std::size_t i = 0; i < 4; ++i) CHECK(rows(world.node(i)) == 50);
   world.node(5).boot();
   world.run_for(seconds(120));
   for (std::size_t i = 0; i < 4; ++i) CHECK(rows(world.node(i)) == 0);
+  for (std::size_t i = 4; i < 6; ++i) CHECK(rows(world.node(i)) == 50);
   CHECK(count_wrong(world, 50, model::ReadLevel::kAll, "v") == 0);
+}
+
+TEST_CASE("what one quorum read has shown, no later one goes behind, whichever majority it asks") {
+  WorldOptions options = options_of(6, migration(1, "all", ""));
+  const std::string repairing = "    background_repair_interval: 30s\n";
+  for (std::size_t at = options.config.find(repairing); at != std::string::npos; at = options.config.find(repairing, at)) {
+    options.config.replace(at, repairing.size(), "    read_repair: no\n    background_repair: no\n");
+  }
+  World world(std::move(options));
+  REQUIRE(world.run_until([&] { return all_vote(world); }, seconds(60)));
+  const auto with_only = [&world](std::set<std::string> cut_off) { world.network().isolate(std::move(cut_off)); };
+  const auto read = [&world](std::string* value) {
+    on_proxy(world, [value](ProxyMachine& proxy) -> Task<> {
+      const auto answer = co_await proxy.replicator->read("k", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
+      *value = !answer ? "?" : !answer->record ? "nothing" : std::string(answer->record->value->view());
+    });
+  };
+  // A write that reaches one of six and is never finished by its author.
+  with_only({"n2", "n3", "n4", "n5", "n6"});
+  bool answered = true;
+  on_proxy(world, [&answered](ProxyMachine& proxy) -> Task<> {
+    proxy::Draft draft;
+    draft.value = Bytes(std::string("unfinished"));
+    const auto answer = co_await proxy.replicator->write("k", std::move(draft), model::WriteLevel::kQuorum, proxy.loop->now() + seconds(2));
+    answered = answer.ok();
+  });
+  CHECK_FALSE(answered);
+  std::string value;
+  with_only({"n5", "n6"});  // a majority with the one that has it
+  read(&value);
+  CHECK(value == "unfinished");
+  with_only({"n1", "n2"});  // another one, without it
+  read(&value);
+  CHECK(value == "unfinished");
 }

@@ -29,13 +29,20 @@ Task<> Workload::write(ProxyMachine& proxy, std::string key, int number) {
   const auto answer = co_await proxy.replicator->write(key, std::move(draft), level, proxy.loop->now() + kOperationLimit);
   // `one` promises one replica, and its machine may lose its disk.
   if (answer && level != model::WriteLevel::kOne) history_.answered(key, answer->winner);
+  if (answer && level == model::WriteLevel::kQuorum) history_.strict_seen(key, answer->winner);
 }
 
 Task<> Workload::read(ProxyMachine& proxy, std::string key) {
-  const model::ReadLevel levels[] = {model::ReadLevel::kLatest, model::ReadLevel::kLatest, model::ReadLevel::kQuorum,
+  const model::ReadLevel levels[] = {model::ReadLevel::kLatest, model::ReadLevel::kQuorum, model::ReadLevel::kQuorum,
                                      model::ReadLevel::kOne};
   const model::ReadLevel level = levels[world_.random().below(4)];
+  const model::Version floor = history_.strict_floor(key);
   const auto answer = co_await proxy.replicator->read(key, level, true, proxy.loop->now() + kOperationLimit);
+  if (answer && level == model::ReadLevel::kQuorum) {
+    const model::Version seen = answer->record ? answer->record->version : model::Version{};
+    if (seen < floor) problems_.push_back("stale: " + key + " at quorum: " + to_string(seen) + " after " + to_string(floor));
+    history_.strict_seen(key, seen);
+  }
   if (!answer || !answer->record || answer->record->tombstone()) co_return;
   const std::string problem = history_.check_read(key, std::string(answer->record->value->view()));
   if (!problem.empty()) problems_.push_back(problem);
