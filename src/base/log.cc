@@ -21,8 +21,9 @@ std::string sink_file;
 constexpr std::size_t kValueBytesMax = 400;
 
 std::shared_ptr<spdlog::logger> make_sink(const std::string& file) {
-  auto made = file.empty() ? std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::stderr_sink_mt>())
-                           : std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+  auto made = file.empty()
+                  ? std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::stderr_sink_mt>())
+                  : std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
   made->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
   made->set_level(spdlog::level::trace);
   made->flush_on(spdlog::level::trace);
@@ -81,12 +82,18 @@ void write(Level level, std::string_view event, Fields fields) {
 
 Status open(std::string_view level, const std::string& file) {
   Level wanted = Level::kInfo;
-  if (level == "debug" || level == "trace") wanted = Level::kDebug;
-  else if (level == "info") wanted = Level::kInfo;
-  else if (level == "warn" || level == "warning") wanted = Level::kWarn;
-  else if (level == "error" || level == "err" || level == "critical") wanted = Level::kError;
-  else if (level == "off") wanted = Level::kOff;
-  else return {ErrorCode::kInvalid, "log level '" + std::string(level) + "': expected debug, info, warn, error or off"};
+  if (level == "debug" || level == "trace")
+    wanted = Level::kDebug;
+  else if (level == "info")
+    wanted = Level::kInfo;
+  else if (level == "warn" || level == "warning")
+    wanted = Level::kWarn;
+  else if (level == "error" || level == "err" || level == "critical")
+    wanted = Level::kError;
+  else if (level == "off")
+    wanted = Level::kOff;
+  else
+    return {ErrorCode::kInvalid, "log level '" + std::string(level) + "': expected debug, info, warn, error or off"};
   threshold = wanted;
 
   const std::lock_guard lock(sink_mutex);

@@ -22,8 +22,7 @@ class Field {
   Field(std::string_view k, const char* v) : key(k), value(v) {}
   Field(std::string_view k, const std::string& v) : key(k), value(v) {}
   template <class T>
-    requires std::is_integral_v<T>
-  Field(std::string_view k, T v) : key(k), value(std::to_string(v)) {}
+  requires std::is_integral_v<T> Field(std::string_view k, T v) : key(k), value(std::to_string(v)) {}
 
   std::string_view key;
   std::string value;
@@ -34,10 +33,18 @@ using Fields = std::initializer_list<Field>;
 bool enabled(Level level);
 void write(Level level, std::string_view event, Fields fields);
 
-inline void debug(std::string_view event, Fields fields = {}) { if (enabled(Level::kDebug)) write(Level::kDebug, event, fields); }
-inline void info(std::string_view event, Fields fields = {}) { if (enabled(Level::kInfo)) write(Level::kInfo, event, fields); }
-inline void warn(std::string_view event, Fields fields = {}) { if (enabled(Level::kWarn)) write(Level::kWarn, event, fields); }
-inline void error(std::string_view event, Fields fields = {}) { if (enabled(Level::kError)) write(Level::kError, event, fields); }
+inline void debug(std::string_view event, Fields fields = {}) {
+  if (enabled(Level::kDebug)) write(Level::kDebug, event, fields);
+}
+inline void info(std::string_view event, Fields fields = {}) {
+  if (enabled(Level::kInfo)) write(Level::kInfo, event, fields);
+}
+inline void warn(std::string_view event, Fields fields = {}) {
+  if (enabled(Level::kWarn)) write(Level::kWarn, event, fields);
+}
+inline void error(std::string_view event, Fields fields = {}) {
+  if (enabled(Level::kError)) write(Level::kError, event, fields);
+}
 
 // Start-up only. An empty file name means stderr. The level is one of debug, info, warn, error, off.
 Status open(std::string_view level, const std::string& file);

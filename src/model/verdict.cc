@@ -20,8 +20,10 @@ Count count(std::uint8_t deployment, std::span<const ReplicaReply> replies, Yes 
   for (const ReplicaReply& reply : replies) {
     if (!(reply.deployments & deployment)) continue;
     ++counted.replicas;
-    if (reply.state == State::kPending) ++counted.pending;
-    else if (yes(reply)) ++counted.yes;
+    if (reply.state == State::kPending)
+      ++counted.pending;
+    else if (yes(reply))
+      ++counted.yes;
   }
   return counted;
 }
@@ -92,7 +94,8 @@ std::optional<ReadLevel> parse_read_level(std::string_view text) {
 Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies) {
   const bool strict = level == WriteLevel::kQuorum;
   return judge(
-      replies, [strict](const ReplicaReply& reply) { return reply.state == State::kStored && (reply.votes || !strict); },
+      replies,
+      [strict](const ReplicaReply& reply) { return reply.state == State::kStored && (reply.votes || !strict); },
       [level](unsigned replicas) { return wanted(level, replicas); });
 }
 
@@ -119,7 +122,8 @@ Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {
           [](unsigned replicas) { return replicas / 2 + 1; });
     case ReadLevel::kAll:
       return judge(
-          replies, [](const ReplicaReply& reply) { return answered(reply); }, [](unsigned replicas) { return replicas; });
+          replies, [](const ReplicaReply& reply) { return answered(reply); },
+          [](unsigned replicas) { return replicas; });
   }
   return Verdict::kNo;
 }

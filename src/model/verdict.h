@@ -28,13 +28,13 @@ std::optional<ReadLevel> parse_read_level(std::string_view text);
 // What one replica has said.
 struct ReplicaReply {
   enum class State : std::uint8_t {
-    kPending,      // asked, no answer yet
-    kUnsent,       // certainly not carried out: the peer was known to be away
-    kFailed,       // no answer: away, late, or an error; it may have been carried out
-    kStored,       // write: exactly this ballot is held
-    kRefused,      // write: something newer is held or promised
-    kPresent,      // read: `ballot` is what it holds
-    kAbsent,       // read: it holds nothing
+    kPending,  // asked, no answer yet
+    kUnsent,   // certainly not carried out: the peer was known to be away
+    kFailed,   // no answer: away, late, or an error; it may have been carried out
+    kStored,   // write: exactly this ballot is held
+    kRefused,  // write: something newer is held or promised
+    kPresent,  // read: `ballot` is what it holds
+    kAbsent,   // read: it holds nothing
   };
   std::uint8_t deployments = kInActive;
   State state = State::kPending;
@@ -44,9 +44,9 @@ struct ReplicaReply {
 };
 
 enum class Verdict : std::uint8_t {
-  kWait,     // replies still to come may decide
-  kYes,      // write: as many as the level asks have stored it. read: the newest is known
-  kNo,       // nobody can change it any more: too few
+  kWait,  // replies still to come may decide
+  kYes,   // write: as many as the level asks have stored it. read: the newest is known
+  kNo,    // nobody can change it any more: too few
 };
 
 // Has the write reached its level? kNo as soon as the replies still pending cannot bring it there.

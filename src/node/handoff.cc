@@ -54,7 +54,8 @@ Task<> Handoff::cycle() {
   }
   ++counters_.cycles;
   if (counters_.handed_off > before) {
-    log::info("handed_off", {{"node", parts_.id}, {"copies", counters_.handed_off - before}, {"waiting", counters_.waiting}});
+    log::info("handed_off",
+              {{"node", parts_.id}, {"copies", counters_.handed_off - before}, {"waiting", counters_.waiting}});
   }
 }
 

@@ -105,7 +105,8 @@ Task<> Node::tell_shards(std::string node, std::uint64_t incarnation) {
 // Durable, and known to every shard, before the announcer may read from us (rule 21).
 Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   if (announce.node.empty() || announce.node.size() > kNodeIdBytesMax || announce.node == parts_.id) {
-    co_return Error(ErrorCode::kInvalid, "an announcement under no name, or under that of node " + parts_.id + " itself");
+    co_return Error(ErrorCode::kInvalid,
+                    "an announcement under no name, or under that of node " + parts_.id + " itself");
   }
   if (!placement_ || !placement_->find(announce.node)) {
     co_return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration that names " + announce.node);
@@ -145,30 +146,29 @@ Task<wire::StatusReply> Node::status() {
   const auto agreement = repairer_->oldest_agreement();
   nlohmann::json seconds_since_agreement;
   if (agreement) seconds_since_agreement = std::chrono::duration_cast<seconds>(*agreement).count();
-  const nlohmann::json status = {
-      {"id", parts_.id},
-      {"items", disk.keys_estimate},
-      {"bytes", disk.bytes_on_disk},
-      {"disk", disk.state},
-      {"owned_partitions", owned},
-      {"voting_partitions", voting},
-      {"incarnation", standing_.incarnation()},
-      {"config_version", placement_ ? placement_->config().counter : 0},
-      {"repair",
-       {{"peers", repairer_->peers()},
-        {"peers_up", repairer_->peers_up()},
-        {"passes", repaired.passes},
-        {"passes_failed", repaired.passes_failed},
-        {"keys_compared", repaired.copied.keys_compared},
-        {"keys_pulled", repaired.copied.keys_pulled},
-        {"keys_pushed", repaired.copied.keys_pushed},
-        {"bytes_pulled", repaired.copied.bytes_pulled},
-        {"bytes_pushed", repaired.copied.bytes_pushed},
-        {"failures", repaired.copied.failures},
-        {"possible_loss_partitions", repaired.possible_losses},
-        {"seconds_since_agreement", seconds_since_agreement},
-        {"handed_off", handoff_->counters().handed_off},
-        {"handoff_waiting", handoff_->counters().waiting}}}};
+  const nlohmann::json status = {{"id", parts_.id},
+                                 {"items", disk.keys_estimate},
+                                 {"bytes", disk.bytes_on_disk},
+                                 {"disk", disk.state},
+                                 {"owned_partitions", owned},
+                                 {"voting_partitions", voting},
+                                 {"incarnation", standing_.incarnation()},
+                                 {"config_version", placement_ ? placement_->config().counter : 0},
+                                 {"repair",
+                                  {{"peers", repairer_->peers()},
+                                   {"peers_up", repairer_->peers_up()},
+                                   {"passes", repaired.passes},
+                                   {"passes_failed", repaired.passes_failed},
+                                   {"keys_compared", repaired.copied.keys_compared},
+                                   {"keys_pulled", repaired.copied.keys_pulled},
+                                   {"keys_pushed", repaired.copied.keys_pushed},
+                                   {"bytes_pulled", repaired.copied.bytes_pulled},
+                                   {"bytes_pushed", repaired.copied.bytes_pushed},
+                                   {"failures", repaired.copied.failures},
+                                   {"possible_loss_partitions", repaired.possible_losses},
+                                   {"seconds_since_agreement", seconds_since_agreement},
+                                   {"handed_off", handoff_->counters().handed_off},
+                                   {"handoff_waiting", handoff_->counters().waiting}}}};
   co_return wire::StatusReply{status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 

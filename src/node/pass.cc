@@ -37,7 +37,7 @@ Task<bool> Pass::run() {
   const std::uint32_t covered = whole ? model::kPartitions : reached_;
   mark_read(covered);
   source_.resume_partition = whole ? 0 : covered;
-  co_return whole && failed_.none();
+  co_return whole&& failed_.none();
 }
 
 Task<bool> Pass::merge() {

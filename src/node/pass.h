@@ -31,11 +31,11 @@ class Pass {
   };
 
   struct Parts {
-    std::string id;                // of this node
+    std::string id;  // of this node
     std::vector<Shard*> shards;
     net::Transport* transport = nullptr;
     std::shared_ptr<const model::Placement> placement;
-    bool hurry = false;            // a node that catches up does not pause between pages
+    bool hurry = false;  // a node that catches up does not pause between pages
   };
 
   Pass(Parts parts, Source& source, Counters& counters);
@@ -44,7 +44,7 @@ class Pass {
   Task<bool> run();
 
  private:
-  static constexpr std::size_t kCopiesMax = 8;        // values on their way at once
+  static constexpr std::size_t kCopiesMax = 8;         // values on their way at once
   static constexpr std::size_t kDifferencesMax = 256;  // noted before they are copied
 
   struct Entry {

@@ -169,8 +169,10 @@ Task<> Repairer::reconsider_votes() {
   counters_.possible_losses += doubtful;
   log::info("votes_gained", {{"node", parts_.id}, {"partitions", gained}});
   if (doubtful > 0) {
-    log::warn("possible_loss", {{"node", parts_.id}, {"partitions", doubtful},
-                                {"reason", "too few replicas with memory were left; what only the lost disks had is gone"}});
+    log::warn("possible_loss",
+              {{"node", parts_.id},
+               {"partitions", doubtful},
+               {"reason", "too few replicas with memory were left; what only the lost disks had is gone"}});
   }
   const Status saved = co_await parts_.standing->save(parts_.shards.front()->engine());
   if (!saved) log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});

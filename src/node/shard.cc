@@ -49,12 +49,13 @@ Status Shard::check_configuration(const wire::ConfigStamp& theirs) const {
   if (!placement_) return {ErrorCode::kUnavailable, "node " + id_ + " has no configuration yet"};
   if (theirs.counter == 0 || stamp_.counter == 0) return ok_status();
   if (theirs.counter < stamp_.counter) {
-    return {ErrorCode::kStale, "configuration " + std::to_string(theirs.counter) + " is outdated; node " + id_ + " has " +
-                                   std::to_string(stamp_.counter)};
+    return {ErrorCode::kStale, "configuration " + std::to_string(theirs.counter) + " is outdated; node " + id_ +
+                                   " has " + std::to_string(stamp_.counter)};
   }
   if (theirs.counter == stamp_.counter && theirs.hash != stamp_.hash) {
     return {ErrorCode::kConflict, "two different configurations both call themselves version " +
-                                      std::to_string(stamp_.counter) + "; push a new one through the master coordinator"};
+                                      std::to_string(stamp_.counter) +
+                                      "; push a new one through the master coordinator"};
   }
   return ok_status();
 }
@@ -63,7 +64,8 @@ Status Shard::check_configuration(const wire::ConfigStamp& theirs) const {
 Status Shard::check_owner(const std::string& key, const wire::ConfigStamp& theirs) const {
   if (theirs.counter > stamp_.counter) return ok_status();
   if (self_ && placement_->owns(*self_, model::partition_of(key))) return ok_status();
-  return {ErrorCode::kStale, "node " + id_ + " does not own this key in configuration " + std::to_string(stamp_.counter)};
+  return {ErrorCode::kStale,
+          "node " + id_ + " does not own this key in configuration " + std::to_string(stamp_.counter)};
 }
 
 Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
@@ -141,7 +143,8 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   }
   const auto self = *self_;
   const std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
-  auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last, std::max<std::size_t>(entries_max, 1));
+  auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
+                                      std::max<std::size_t>(entries_max, 1));
   if (!listing) co_return listing.error();
   wire::ListReply reply;
   reply.complete = listing->complete;

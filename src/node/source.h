@@ -35,8 +35,8 @@ struct Source {
   bool gone = false;  // no peer any more
   bool up = false;
   bool due = true;
-  bool blank = false;             // it said that it never voted
-  std::uint64_t session = 0;      // its process
+  bool blank = false;         // it said that it never voted
+  std::uint64_t session = 0;  // its process
   std::uint64_t incarnation = 0;
   std::uint32_t resume_partition = 0;  // a pass that failed goes on here
   std::uint64_t keys_listed = 0;

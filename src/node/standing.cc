@@ -32,7 +32,8 @@ Status Standing::decode(const std::string& mark) {
   for (auto& word : words_) word = reader.u64();
   const Status finished = reader.finish("mark");
   if (format != kMarkFormat || !finished) {
-    return {ErrorCode::kCorrupt, "the node's own mark in its database does not decode; wipe the data folder to start as a new node"};
+    return {ErrorCode::kCorrupt,
+            "the node's own mark in its database does not decode; wipe the data folder to start as a new node"};
   }
   return ok_status();
 }

@@ -39,8 +39,8 @@ class Standing {
  public:
   // What the data folder says, and whether it can be believed.
   struct Start {
-    std::string boot_id;       // of the kernel that runs now; empty: unknown
-    bool sync_always = false;  // nothing acknowledged can be missing after a machine's crash
+    std::string boot_id;                  // of the kernel that runs now; empty: unknown
+    bool sync_always = false;             // nothing acknowledged can be missing after a machine's crash
     std::uint64_t fresh_incarnation = 0;  // for a folder that has none, or is not believed
   };
 

@@ -170,14 +170,16 @@ Task<HttpResponse> HttpFace::values(HttpRequest request, std::string key) {
   const Status supported = check_supported(request, write);
   if (!supported) co_return failure(supported.error());
   if (write && (request.header("if-match") || request.header("if-none-match"))) {
-    co_return text(501, "conditional writes are not supported in this version; send the write without If-Match and If-None-Match");
+    co_return text(
+        501, "conditional writes are not supported in this version; send the write without If-Match and If-None-Match");
   }
   if (write) co_return co_await put(std::move(request), std::move(key));
   co_return co_await get(std::move(request), std::move(key));
 }
 
 Task<HttpResponse> HttpFace::get(HttpRequest request, std::string key) {
-  const auto level = level_of(request, "r", model::parse_read_level, model::ReadLevel::kLatest, "one, latest, quorum or all");
+  const auto level =
+      level_of(request, "r", model::parse_read_level, model::ReadLevel::kLatest, "one, latest, quorum or all");
   if (!level) co_return failure(level.error());
   const auto deadline = deadline_of(request);
   if (!deadline) co_return failure(deadline.error());
@@ -196,7 +198,8 @@ Task<HttpResponse> HttpFace::get(HttpRequest request, std::string key) {
 }
 
 Task<HttpResponse> HttpFace::put(HttpRequest request, std::string key) {
-  const auto level = level_of(request, "w", model::parse_write_level, model::WriteLevel::kTwo, "one, two, quorum or all");
+  const auto level =
+      level_of(request, "w", model::parse_write_level, model::WriteLevel::kTwo, "one, two, quorum or all");
   if (!level) co_return failure(level.error());
   const auto deadline = deadline_of(request);
   if (!deadline) co_return failure(deadline.error());
@@ -255,7 +258,8 @@ HttpResponse HttpFace::config(const HttpRequest& request) const {
 }
 
 HttpResponse HttpFace::health() const {
-  if (!replicator_.placement()) return failure({ErrorCode::kUnavailable, "no configuration yet; is a coordinator running?"});
+  if (!replicator_.placement())
+    return failure({ErrorCode::kUnavailable, "no configuration yet; is a coordinator running?"});
   return text(200, "ok");
 }
 

@@ -10,8 +10,8 @@ namespace {
 // A replica that has not said its version in this time is not reachable, as far as a `latest` read goes.
 constexpr Duration kReachableWithin = seconds(2);
 constexpr Duration kRepairDeadline = seconds(30);
-constexpr std::size_t kRepairsMax = 64;   // at once, each with its value
-constexpr int kAttemptsMax = 16;          // of one request, beside its deadline
+constexpr std::size_t kRepairsMax = 64;  // at once, each with its value
+constexpr int kAttemptsMax = 16;         // of one request, beside its deadline
 constexpr Duration kStalePoll = milliseconds(20);
 
 wire::Request request_by(const model::Placement& placement) {
@@ -40,7 +40,8 @@ Replicator::Shared Replicator::new_round(const std::string& key) {
   return std::make_shared<Round>(loop_, placement_, key);
 }
 
-void Replicator::ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline) {
+void Replicator::ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value,
+                          TimePoint deadline) {
   wire::Read read;
   read.key = key;
   read.want_value = want_value;
@@ -64,7 +65,8 @@ void Replicator::ask_write(const Shared& round, std::size_t i, const std::string
   loop_.spawn(gate_, call_write(round, i, std::move(request), record.ballot, deadline));
 }
 
-Task<> Replicator::call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline) {
+Task<> Replicator::call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot,
+                              TimePoint deadline) {
   auto answer = co_await transport_.call(round->peer(i), std::move(request), deadline);
   round->heard_write(i, ballot, std::move(answer));
 }
@@ -85,8 +87,9 @@ Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, 
 Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
   ++counters_.writes;
   model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
-  model::Record record = draft.tombstone ? model::make_tombstone(version)
-                                         : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  model::Record record = draft.tombstone
+                             ? model::make_tombstone(version)
+                             : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!placement_) co_return no_configuration();
     const Shared round = new_round(key);
@@ -107,7 +110,8 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
     }
     co_return write_failed(*round, record, level, deadline);
   }
-  co_return Error(ErrorCode::kTimeout, "the key is written too fast by others; it is unknown which write stands: read it again");
+  co_return Error(ErrorCode::kTimeout,
+                  "the key is written too fast by others; it is unknown which write stands: read it again");
 }
 
 Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Record& record, model::WriteLevel level,
@@ -122,16 +126,18 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Re
     return WriteAnswer{newer, false};
   }
   if (round.no_space) {
-    return {ErrorCode::kNoSpace, "the disks of too many replicas are full (stored on " + count_of(round, State::kStored) +
-                                     "); free some space and write again"};
+    return {ErrorCode::kNoSpace, "the disks of too many replicas are full (stored on " +
+                                     count_of(round, State::kStored) + "); free some space and write again"};
   }
   if (newer > record.version) {
-    return {ErrorCode::kTimeout, "others write this key at the same time; it is unknown which write stands: read it again"};
+    return {ErrorCode::kTimeout,
+            "others write this key at the same time; it is unknown which write stands: read it again"};
   }
   if (round.pending() || loop_.now() >= deadline) {
     ++counters_.timeouts;
-    return {ErrorCode::kTimeout, "stored on " + count_of(round, State::kStored) +
-                                     " replicas before the time was up; it is unknown whether the write stands: write it again"};
+    return {ErrorCode::kTimeout,
+            "stored on " + count_of(round, State::kStored) +
+                " replicas before the time was up; it is unknown whether the write stands: write it again"};
   }
   ++counters_.unavailable;
   return {ErrorCode::kUnavailable, "stored on " + count_of(round, State::kStored) +
@@ -178,7 +184,8 @@ Task<Verdict> Replicator::wait_for_read(Shared round, model::ReadLevel level, Ti
   co_return verdict;
 }
 
-Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline) {
+Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel level, bool want_value,
+                                          TimePoint deadline) {
   ++counters_.reads;
   for (int attempt = 0; attempt < kAttemptsMax && loop_.now() < deadline; ++attempt) {
     if (!placement_) co_return no_configuration();
@@ -220,12 +227,14 @@ Error Replicator::read_failed(const Round& round, Verdict verdict) {
     return {ErrorCode::kTimeout, "too few replicas answered before the time was up; read it again"};
   }
   ++counters_.unavailable;
-  const std::string why = round.problem.empty() ? "those that answered have lost their memory and are catching up" : round.problem;
+  const std::string why =
+      round.problem.empty() ? "those that answered have lost their memory and are catching up" : round.problem;
   return {ErrorCode::kUnavailable, "too few replicas can answer for this key: " + why};
 }
 
 // The version was known, the value not: from one that holds this very ballot, or the next.
-Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string key, model::Ballot ballot, TimePoint deadline) {
+Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string key, model::Ballot ballot,
+                                                    TimePoint deadline) {
   std::string problem = "nobody who holds it can be reached";
   bool overwritten = false;
   for (std::size_t i = 0; i < round->replies.size(); ++i) {

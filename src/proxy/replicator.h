@@ -60,12 +60,12 @@ class Replicator {
   struct Counters {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
-    std::uint64_t writes_lost = 0;     // to a newer version
-    std::uint64_t writes_again = 0;    // refused by all, issued again
+    std::uint64_t writes_lost = 0;   // to a newer version
+    std::uint64_t writes_again = 0;  // refused by all, issued again
     std::uint64_t unavailable = 0;
     std::uint64_t timeouts = 0;
-    std::uint64_t repairs = 0;         // copies sent to replicas that were behind
-    std::uint64_t repairs_skipped = 0; // over the limit of repairs at once
+    std::uint64_t repairs = 0;          // copies sent to replicas that were behind
+    std::uint64_t repairs_skipped = 0;  // over the limit of repairs at once
   };
 
   // REQUIRES: all outlive it. `mark`: one for all Replicators of a process.
@@ -90,14 +90,16 @@ class Replicator {
 
   Shared new_round(const std::string& key);
   void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
-  void ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record, TimePoint deadline);
+  void ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record,
+                 TimePoint deadline);
   Task<> call_read(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
   std::size_t value_from(const Round& round);
 
   Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
   Task<model::Verdict> wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline);
-  Result<WriteAnswer> write_failed(const Round& round, const model::Record& record, model::WriteLevel level, TimePoint deadline);
+  Result<WriteAnswer> write_failed(const Round& round, const model::Record& record, model::WriteLevel level,
+                                   TimePoint deadline);
   Error read_failed(const Round& round, model::Verdict verdict);
   Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
 

@@ -35,7 +35,7 @@ struct Round {
   model::Ballot highest;                              // stored or promised, of all that was named
   bool stale = false;                                 // somebody has a newer configuration
   bool no_space = false;
-  std::string problem;                                // the last error, for a person
+  std::string problem;  // the last error, for a person
   runtime::Signal changed;
 
  private:

@@ -29,9 +29,7 @@ bool is_utf8(const std::string& text) {
   }
 }
 
-std::string hex(std::uint64_t number) {
-  return model::to_string(model::Version{number, 0}).substr(0, 16);
-}
+std::string hex(std::uint64_t number) { return model::to_string(model::Version{number, 0}).substr(0, 16); }
 
 }  // namespace
 
@@ -72,7 +70,8 @@ struct StatusBoard::Gathering {
   runtime::Gate gate;
 };
 
-StatusBoard::StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport, const Replicator& replicator)
+StatusBoard::StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport,
+                         const Replicator& replicator)
     : proxy_id_(std::move(proxy_id)),
       loop_(loop),
       transport_(transport),

@@ -47,8 +47,8 @@ class ClusterServer final : public Server {
       if (!opened) co_return opened.error();
       where += (i ? ", " : "") + options_.listen + ":" + std::to_string(proxies_[i]->port());
     }
-    co_return "cluster of " + std::to_string(nodes_.size()) + " nodes serves HTTP on " + where + "; data in " + options_.data +
-        "; Ctrl-C ends it";
+    co_return "cluster of " + std::to_string(nodes_.size()) + " nodes serves HTTP on " + where + "; data in " +
+        options_.data + "; Ctrl-C ends it";
   }
 
   Task<> close_ports() override {
@@ -67,7 +67,8 @@ class ClusterServer final : public Server {
  private:
   Task<Status> start_coordinators() {
     for (const auto& coordinator : file_.coordinators) {
-      CoordinatorHost::Options options{coordinator.id, options_.data + "/coordinator-" + coordinator.id, file_, options_.listen};
+      CoordinatorHost::Options options{coordinator.id, options_.data + "/coordinator-" + coordinator.id, file_,
+                                       options_.listen};
       coordinators_.push_back(std::make_unique<CoordinatorHost>(machine_, std::move(options)));
       const auto opened = co_await coordinators_.back()->open();
       if (!opened) co_return opened.error();
@@ -95,7 +96,8 @@ class ClusterServer final : public Server {
     const control::ConfigFeed::Placed placement = feed_->current();
     const auto& known = placement->nodes();
     // A cluster of which no folder was ever used has forgotten nothing, also what --skip leaves out.
-    const bool newborn = std::none_of(known.begin(), known.end(), [this](const auto& node) { return has_database(folder_of(node.id)); });
+    const bool newborn =
+        std::none_of(known.begin(), known.end(), [this](const auto& node) { return has_database(folder_of(node.id)); });
     for (const auto& node : known) {
       if (std::count(options_.skip.begin(), options_.skip.end(), node.id)) continue;
       const std::string folder = folder_of(node.id);
@@ -146,7 +148,8 @@ int run_cluster(int argc, char** argv) {
   const std::set<std::string> known = node_ids(**file);
   for (const std::string& id : parsed.options->skip) {
     if (known.count(id)) continue;
-    complain("cluster", {ErrorCode::kInvalid, "--skip " + id + ": there is no such node in " + parsed.options->config_file});
+    complain("cluster",
+             {ErrorCode::kInvalid, "--skip " + id + ": there is no such node in " + parsed.options->config_file});
     return 2;
   }
   wire::Hello self;

@@ -13,8 +13,8 @@ Task<Result<std::string>> CoordinatorHost::open() {
   if (!files) co_return files.error();
   files_ = std::move(*files);
   control::Coordinator::Options state{options_.id, options_.file};
-  coordinator_ = std::make_unique<control::Coordinator>(machine_.first(), machine_.workers(), *files_, machine_.transport(0),
-                                                        std::move(state));
+  coordinator_ = std::make_unique<control::Coordinator>(machine_.first(), machine_.workers(), *files_,
+                                                        machine_.transport(0), std::move(state));
   const Status started = co_await coordinator_->start();
   if (!started) co_return started.error();
   const std::string name = "coordinator:" + options_.id;
@@ -26,7 +26,8 @@ Task<Result<std::string>> CoordinatorHost::open() {
   const model::Configuration* known = coordinator_->known();
   const model::CoordinatorSpec* self = known ? known->find_coordinator(options_.id) : nullptr;
   if (!self) {
-    co_return Error(ErrorCode::kInvalid, "the configuration names no coordinator " + options_.id + "; add it under `coordinators`, or check -i");
+    co_return Error(ErrorCode::kInvalid, "the configuration names no coordinator " + options_.id +
+                                             "; add it under `coordinators`, or check -i");
   }
   auto address = co_await address_to_bind(machine_, self->address.host, options_.listen);
   if (!address) co_return address.error();

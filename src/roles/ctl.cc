@@ -115,12 +115,16 @@ CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char
 
 void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   auto* get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
-                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::get_value(c, d, {o.key, o.file}); }));
+                       through_door([&o](ctl::Console& c, ctl::Door& d) {
+                         return ctl::get_value(c, d, {o.key, o.file});
+                       }));
   get->add_option("key", o.key, "the key")->required();
   get->add_option("-o,--output", o.file, "write there instead")->type_name("FILE");
 
   auto* put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
-                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::put_value(c, d, {o.key, o.file, o.content_type}); }));
+                       through_door([&o](ctl::Console& c, ctl::Door& d) {
+                         return ctl::put_value(c, d, {o.key, o.file, o.content_type});
+                       }));
   put->add_option("key", o.key, "the key")->required();
   put->add_option("file", o.file, "the value; without it, the input")->type_name("FILE");
   put->add_option("--content-type", o.content_type, "comes back on reads")->type_name("TYPE");
@@ -133,8 +137,9 @@ void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
                         through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::stat_value(c, d, {o.key}); }));
   stat->add_option("key", o.key, "the key")->required();
 
-  auto* locate = add_verb(app, "locate", "computes the buckets and nodes of a key", "locate users/17 -f conf/cluster.yaml", chosen,
-                          with_config([&o](ctl::Console& c, const model::Configuration& known) { return ctl::locate(c, known, o.key); }));
+  auto* locate = add_verb(
+      app, "locate", "computes the buckets and nodes of a key", "locate users/17 -f conf/cluster.yaml", chosen,
+      with_config([&o](ctl::Console& c, const model::Configuration& known) { return ctl::locate(c, known, o.key); }));
   locate->add_option("key", o.key, "the key")->required();
   add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
@@ -145,8 +150,9 @@ void add_config_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   config->require_subcommand(1);
   config->footer("Example: tako ctl config validate conf/cluster.yaml");
   add_verb(*config, "show", "prints the configuration in force", "config show", chosen, with_config(ctl::show_config));
-  auto* validate = add_verb(*config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
-                            [&o](Machine&, Way&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
+  auto* validate =
+      add_verb(*config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
+               [&o](Machine&, Way&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
   validate->add_option("file", o.file, "the file")->required()->type_name("FILE");
   auto* push = add_verb(*config, "push", "makes a file the next version, through the master coordinator",
                         "config push conf/cluster.yaml -c c1.example:4710", chosen,
@@ -199,8 +205,13 @@ int run_ctl(int argc, char** argv) {
   app.require_subcommand(0, 1);  // an unknown one is named as such; none is found below
   app.add_option("-f,--config", options.config_file, "the cluster by its configuration file")->type_name("FILE");
   app.add_option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
-      ->type_name("HOST:PORT")->envname("TAKO_COORDINATOR")->allow_extra_args(false);
-  app.add_option("--proxy", options.proxy, "the cluster by a proxy")->envname("TAKO_PROXY")->capture_default_str()->type_name("URL");
+      ->type_name("HOST:PORT")
+      ->envname("TAKO_COORDINATOR")
+      ->allow_extra_args(false);
+  app.add_option("--proxy", options.proxy, "the cluster by a proxy")
+      ->envname("TAKO_PROXY")
+      ->capture_default_str()
+      ->type_name("URL");
   app.add_flag("--json", options.json, "for programs");
   add_data_verbs(app, options, chosen);
   add_config_verbs(app, options, chosen);
@@ -216,7 +227,7 @@ int run_ctl(int argc, char** argv) {
   if (!chosen) return usage("what is to be done? get, put, rm, stat, locate, config or status");
   const Status checked = check(options);
   if (!checked) return usage(checked.error().message);
-  if (!log::open("warn", "")) return ctl::kExitNo;
+  if (!log::open("error", "")) return ctl::kExitNo;
   return run(options, chosen);
 }
 

@@ -51,35 +51,59 @@ void add_options(CLI::App& app, Role role, ServerOptions& options, Raw& raw) {
   const bool serves_http = role == Role::kProxy || cluster;
   if (cluster) {
     app.add_option("config,-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
-        ->envname("TAKO_CONFIG")->required()->type_name("FILE");
-    app.add_option("--skip", options.skip, "leave this node out; repeatable")->envname("TAKO_SKIP")->type_name("ID")
+        ->envname("TAKO_CONFIG")
+        ->required()
+        ->type_name("FILE");
+    app.add_option("--skip", options.skip, "leave this node out; repeatable")
+        ->envname("TAKO_SKIP")
+        ->type_name("ID")
         ->allow_extra_args(false);
   } else {
-    app.add_option("-i,--id", options.id, "its id in the configuration")->envname("TAKO_ID")->required(role != Role::kProxy)
+    app.add_option("-i,--id", options.id, "its id in the configuration")
+        ->envname("TAKO_ID")
+        ->required(role != Role::kProxy)
         ->type_name("ID");
-    app.add_option("-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")->envname("TAKO_CONFIG")
+    app.add_option("-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
+        ->envname("TAKO_CONFIG")
         ->type_name("FILE");
   }
   if (role == Role::kNode || role == Role::kProxy) {
     app.add_option("-c,--coordinator", raw.coordinators, "fetch the configuration there; repeatable")
-        ->envname("TAKO_COORDINATOR")->type_name("HOST:PORT")->allow_extra_args(false)->delimiter(',');
+        ->envname("TAKO_COORDINATOR")
+        ->type_name("HOST:PORT")
+        ->allow_extra_args(false)
+        ->delimiter(',');
   }
-  app.add_option("-d,--data", options.data, "the folder for its state")->envname("TAKO_DATA")->capture_default_str()
+  app.add_option("-d,--data", options.data, "the folder for its state")
+      ->envname("TAKO_DATA")
+      ->capture_default_str()
       ->type_name("DIR");
   if (serves_http) {
-    app.add_option("-p,--port", raw.ports, cluster ? "HTTP, one proxy for each; repeatable (default 8080)" : "HTTP (default 8080)")
-        ->envname("TAKO_PORT")->type_name("PORT")->check(CLI::Range(0, 65535))->allow_extra_args(false)
+    app.add_option("-p,--port", raw.ports,
+                   cluster ? "HTTP, one proxy for each; repeatable (default 8080)" : "HTTP (default 8080)")
+        ->envname("TAKO_PORT")
+        ->type_name("PORT")
+        ->check(CLI::Range(0, 65535))
+        ->allow_extra_args(false)
         ->delimiter(',');
-    app.add_option("--memcached", raw.memcached, "memcached protocol (not in this version)")->envname("TAKO_MEMCACHED")
+    app.add_option("--memcached", raw.memcached, "memcached protocol (not in this version)")
+        ->envname("TAKO_MEMCACHED")
         ->type_name("PORT");
   }
-  app.add_option("--listen", options.listen, "the address to bind; default: the configuration's, loopback for `cluster`")
-      ->envname("TAKO_LISTEN")->type_name("ADDR");
-  app.add_option("--threads", options.threads, "event-loop threads; default: the cores")->envname("TAKO_THREADS")
-      ->type_name("N")->check(CLI::Range(1, 256));
-  app.add_option("-v,--log-level", options.log_level, "debug, info, warn, error or off")->envname("TAKO_LOG_LEVEL")
-      ->capture_default_str()->type_name("LEVEL");
-  app.add_option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")->envname("TAKO_LOG_FILE")
+  app.add_option("--listen", options.listen,
+                 "the address to bind; default: the configuration's, loopback for `cluster`")
+      ->envname("TAKO_LISTEN")
+      ->type_name("ADDR");
+  app.add_option("--threads", options.threads, "event-loop threads; default: the cores")
+      ->envname("TAKO_THREADS")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256));
+  app.add_option("-v,--log-level", options.log_level, "debug, info, warn, error or off")
+      ->envname("TAKO_LOG_LEVEL")
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  app.add_option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")
+      ->envname("TAKO_LOG_FILE")
       ->type_name("FILE");
   app.footer(example(role));
 }
@@ -114,8 +138,10 @@ Result<HostPort> parse_host_port(const std::string& text) {
   if (colon == std::string::npos || colon == 0) return bad;
   HostPort address;
   address.host = text.substr(0, colon);
-  if (address.host.front() == '[' && address.host.back() == ']') address.host = address.host.substr(1, address.host.size() - 2);
-  else if (address.host.find(':') != std::string::npos) return bad;
+  if (address.host.front() == '[' && address.host.back() == ']')
+    address.host = address.host.substr(1, address.host.size() - 2);
+  else if (address.host.find(':') != std::string::npos)
+    return bad;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data() + colon + 1, end, address.port);
   if (error != std::errc() || at != end || address.port == 0 || address.host.empty()) return bad;

@@ -81,7 +81,8 @@ Status DiskFiles::lock(const std::string& name) {
   lock_fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_fd_ < 0) return {ErrorCode::kIo, why("cannot open", path)};
   if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
-    return {ErrorCode::kConflict, "data folder " + root_ + " is in use by another process; stop it, or use another folder (-d)"};
+    return {ErrorCode::kConflict,
+            "data folder " + root_ + " is in use by another process; stop it, or use another folder (-d)"};
   }
   return ok_status();
 }
@@ -94,7 +95,8 @@ Status DiskFiles::write(const std::string& path, const std::string& content) {
   const std::filesystem::path target = std::filesystem::path(root_) / path;
   std::error_code failure;
   std::filesystem::create_directories(target.parent_path(), failure);
-  if (failure) return {ErrorCode::kIo, "cannot make folder " + target.parent_path().string() + ": " + failure.message()};
+  if (failure)
+    return {ErrorCode::kIo, "cannot make folder " + target.parent_path().string() + ": " + failure.message()};
 
   const std::string temporary = target.string() + ".tmp";
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -102,7 +104,8 @@ Status DiskFiles::write(const std::string& path, const std::string& content) {
   Status written = write_all(fd, content, temporary);
   ::close(fd);
   if (!written) return written;
-  if (::rename(temporary.c_str(), target.c_str()) != 0) return {ErrorCode::kIo, why("cannot rename to", target.string())};
+  if (::rename(temporary.c_str(), target.c_str()) != 0)
+    return {ErrorCode::kIo, why("cannot rename to", target.string())};
   return sync_folder(target.parent_path().string());
 }
 

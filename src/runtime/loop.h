@@ -42,7 +42,9 @@ class Loop {
 
   // Runs `f` on this loop, later. From any thread.
   template <class F>
-  void post(F f) { asio::post(io_, std::move(f)); }
+  void post(F f) {
+    asio::post(io_, std::move(f));
+  }
 
   // Runs the task on this loop. An exception that leaves it is a bug: the process ends with its text. The gate is open
   // until the task is done. On this loop only.
@@ -70,7 +72,8 @@ class Loop {
  private:
   void arm();
 
-  using AsioTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  using AsioTimer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
   asio::io_context& io_;
   const Clock& clock_;

@@ -23,7 +23,8 @@ Task<bool> Signal::wait(TimePoint deadline) {
       wake(false);
     });
   };
-  const bool notified = co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(suspend, use_task);
+  const bool notified =
+      co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(bool)>(suspend, use_task);
   co_return notified;
 }
 

@@ -73,7 +73,9 @@ class GatePass {
   explicit GatePass(Gate& gate) : gate_(&gate) { gate.enter(); }
   GatePass(GatePass&& other) noexcept : gate_(std::exchange(other.gate_, nullptr)) {}
   GatePass& operator=(GatePass&&) = delete;
-  ~GatePass() { if (gate_) gate_->leave(); }
+  ~GatePass() {
+    if (gate_) gate_->leave();
+  }
 
  private:
   Gate* gate_;

@@ -22,30 +22,39 @@ using Replies = std::vector<ReplicaReply>;
 }  // namespace
 
 TEST_CASE("a write waits while the replies to come can decide, and not longer") {
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kPending), reply(State::kFailed)}) == Verdict::kWait);
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored), reply(State::kPending)}) == Verdict::kYes);
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kFailed), reply(State::kFailed)}) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kPending), reply(State::kFailed)}) ==
+        Verdict::kWait);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored), reply(State::kPending)}) ==
+        Verdict::kYes);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kFailed), reply(State::kFailed)}) ==
+        Verdict::kNo);
 }
 
 TEST_CASE("two is one where there is only one replica, and refused is not stored") {
   CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored)}) == Verdict::kYes);
-  CHECK(judge_write(WriteLevel::kOne, Replies{reply(State::kRefused, true, 9), reply(State::kRefused, true, 9)}) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kOne, Replies{reply(State::kRefused, true, 9), reply(State::kRefused, true, 9)}) ==
+        Verdict::kNo);
 }
 
 TEST_CASE("a quorum is counted in voters: who has forgotten stores, but does not count") {
-  CHECK(judge_write(WriteLevel::kQuorum, Replies{reply(State::kStored), reply(State::kStored, false), reply(State::kPending)}) == Verdict::kWait);
-  CHECK(judge_write(WriteLevel::kQuorum, Replies{reply(State::kStored), reply(State::kStored, false), reply(State::kFailed)}) == Verdict::kNo);
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored, false), reply(State::kFailed)}) == Verdict::kYes);
+  CHECK(judge_write(WriteLevel::kQuorum, Replies{reply(State::kStored), reply(State::kStored, false),
+                                                 reply(State::kPending)}) == Verdict::kWait);
+  CHECK(judge_write(WriteLevel::kQuorum, Replies{reply(State::kStored), reply(State::kStored, false),
+                                                 reply(State::kFailed)}) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored, false),
+                                              reply(State::kFailed)}) == Verdict::kYes);
 }
 
 TEST_CASE("during a reconfiguration a level is reached in each deployment, not in their union") {
-  const Replies majority_of_the_union = {reply(State::kStored, true, 0, kInActive), reply(State::kStored, true, 0, kInActive),
-                                         reply(State::kStored, true, 0, kInActive), reply(State::kFailed, true, 0, kInTarget),
-                                         reply(State::kFailed, true, 0, kInTarget)};
+  const Replies majority_of_the_union = {
+      reply(State::kStored, true, 0, kInActive), reply(State::kStored, true, 0, kInActive),
+      reply(State::kStored, true, 0, kInActive), reply(State::kFailed, true, 0, kInTarget),
+      reply(State::kFailed, true, 0, kInTarget)};
   CHECK(judge_write(WriteLevel::kQuorum, majority_of_the_union) == Verdict::kNo);
   CHECK(judge_write(WriteLevel::kTwo, majority_of_the_union) == Verdict::kNo);
   const std::uint8_t both = kInActive | kInTarget;
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored, true, 0, both), reply(State::kStored, true, 0, both)}) == Verdict::kYes);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored, true, 0, both),
+                                              reply(State::kStored, true, 0, both)}) == Verdict::kYes);
 }
 
 TEST_CASE("a write may be issued again only when nobody can have it") {
@@ -56,31 +65,40 @@ TEST_CASE("a write may be issued again only when nobody can have it") {
 }
 
 TEST_CASE("latest answers when every reachable replica has, and «absent» only on the word of one that remembers") {
-  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, true, 5), reply(State::kPending)}) == Verdict::kWait);
-  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, false, 5), reply(State::kFailed)}) == Verdict::kYes);
+  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, true, 5), reply(State::kPending)}) ==
+        Verdict::kWait);
+  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, false, 5), reply(State::kFailed)}) ==
+        Verdict::kYes);
   CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kAbsent, false), reply(State::kFailed)}) == Verdict::kNo);
   CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kAbsent, true), reply(State::kFailed)}) == Verdict::kYes);
   // All replicas there are have answered: nothing more can be known.
-  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kAbsent, false), reply(State::kAbsent, false)}) == Verdict::kYes);
+  CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kAbsent, false), reply(State::kAbsent, false)}) ==
+        Verdict::kYes);
   CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kFailed), reply(State::kFailed)}) == Verdict::kNo);
 }
 
 TEST_CASE("one takes the first answer that counts") {
   CHECK(judge_read(ReadLevel::kOne, Replies{reply(State::kAbsent, false), reply(State::kPending)}) == Verdict::kWait);
   CHECK(judge_read(ReadLevel::kOne, Replies{reply(State::kAbsent, true), reply(State::kPending)}) == Verdict::kYes);
-  CHECK(judge_read(ReadLevel::kOne, Replies{reply(State::kPresent, false, 1), reply(State::kPending)}) == Verdict::kYes);
+  CHECK(judge_read(ReadLevel::kOne, Replies{reply(State::kPresent, false, 1), reply(State::kPending)}) ==
+        Verdict::kYes);
 }
 
 TEST_CASE("a quorum read needs a majority of voters") {
-  CHECK(judge_read(ReadLevel::kQuorum, Replies{reply(State::kPresent, true, 5), reply(State::kAbsent), reply(State::kPending)}) == Verdict::kYes);
-  CHECK(judge_read(ReadLevel::kQuorum, Replies{reply(State::kPresent, true, 5), reply(State::kAbsent, false), reply(State::kPending)}) == Verdict::kWait);
+  CHECK(judge_read(ReadLevel::kQuorum, Replies{reply(State::kPresent, true, 5), reply(State::kAbsent),
+                                               reply(State::kPending)}) == Verdict::kYes);
+  CHECK(judge_read(ReadLevel::kQuorum, Replies{reply(State::kPresent, true, 5), reply(State::kAbsent, false),
+                                               reply(State::kPending)}) == Verdict::kWait);
   CHECK(judge_read(ReadLevel::kAll, Replies{reply(State::kPresent, true, 5), reply(State::kFailed)}) == Verdict::kNo);
 }
 
 TEST_CASE("settled means a majority of voters with exactly that ballot") {
   const Ballot five{5, 1};
-  CHECK(settled(five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 5), reply(State::kPresent, true, 4)}));
-  CHECK_FALSE(settled(five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 6), reply(State::kPending)}));
-  CHECK_FALSE(settled(five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, false, 5), reply(State::kPending)}));
+  CHECK(settled(five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 5),
+                              reply(State::kPresent, true, 4)}));
+  CHECK_FALSE(
+      settled(five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 6), reply(State::kPending)}));
+  CHECK_FALSE(settled(
+      five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, false, 5), reply(State::kPending)}));
   CHECK(newest(Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 6), reply(State::kAbsent)}) == 1);
 }

@@ -10,8 +10,9 @@ namespace {
 
 // Ten nodes in five buckets, repaired every 20 seconds.
 std::string ten_nodes() {
-  std::string text = "active_deployment: d\ndeployments:\n  d:\n    background_repair_interval: 20s\n"
-                     "    hash: {buckets_per_key: 2}\n    buckets:\n";
+  std::string text =
+      "active_deployment: d\ndeployments:\n  d:\n    background_repair_interval: 20s\n"
+      "    hash: {buckets_per_key: 2}\n    buckets:\n";
   for (int bucket = 0; bucket < 5; ++bucket) {
     text += "      b" + std::to_string(bucket + 1) + ":\n";
     for (int node = 2 * bucket + 1; node <= 2 * bucket + 2; ++node) {

@@ -31,19 +31,21 @@ Duration Network::delay() {
   return all;
 }
 
-void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request, TimePoint deadline,
-                   Answer answer) {
+void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request,
+                   TimePoint deadline, Answer answer) {
   std::string bytes = wire::encode(request);
   trace('q', from->name, to, bytes);
   const std::string name(to);
   if (dropped(from->name, name)) return;
   const int copies = random_.chance_ppm(faults.duplicate_ppm) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
-    wire_.add_timer(wire_.now() + delay(), [this, from, name, bytes, deadline, answer] { deliver(from, name, bytes, deadline, answer); });
+    wire_.add_timer(wire_.now() + delay(),
+                    [this, from, name, bytes, deadline, answer] { deliver(from, name, bytes, deadline, answer); });
   }
 }
 
-void Network::deliver(std::shared_ptr<Host> from, std::string to, std::string bytes, TimePoint deadline, Answer answer) {
+void Network::deliver(std::shared_ptr<Host> from, std::string to, std::string bytes, TimePoint deadline,
+                      Answer answer) {
   const auto host = find(to);
   if (!host || !host->alive || !host->service) {
     wire_.add_timer(wire_.now() + delay(), [from, to, answer] {
@@ -54,7 +56,8 @@ void Network::deliver(std::shared_ptr<Host> from, std::string to, std::string by
   host->loop.spawn(host->serving, serve(std::move(from), host, std::move(bytes), deadline, std::move(answer)));
 }
 
-Task<> Network::serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline, Answer answer) {
+Task<> Network::serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline,
+                      Answer answer) {
   auto request = wire::decode_request(Bytes(std::move(bytes)));
   ASSERT(request.ok());
   wire::Reply reply = co_await at->service->handle(std::move(*request), deadline);

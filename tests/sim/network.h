@@ -62,7 +62,8 @@ class Network {
   bool dropped(const std::string& a, const std::string& b);
   Duration delay();
   void deliver(std::shared_ptr<Host> from, std::string to, std::string bytes, TimePoint deadline, Answer answer);
-  Task<> serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline, Answer answer);
+  Task<> serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline,
+               Answer answer);
 
   runtime::Loop& wire_;
   Random random_;

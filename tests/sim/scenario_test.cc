@@ -52,7 +52,8 @@ void put_all(World& world, int keys, model::WriteLevel level, const std::string&
     for (int i = 0; i < keys; ++i) {
       proxy::Draft draft;
       draft.value = Bytes(text + std::to_string(i));
-      const auto answer = co_await proxy.replicator->write("k" + std::to_string(i), std::move(draft), level, proxy.loop->now() + seconds(5));
+      const auto answer = co_await proxy.replicator->write("k" + std::to_string(i), std::move(draft), level,
+                                                           proxy.loop->now() + seconds(5));
       failures += !answer.ok();
     }
   });
@@ -63,8 +64,10 @@ int count_wrong(World& world, int keys, model::ReadLevel level, const std::strin
   int wrong = 0;
   on_proxy(world, [&](ProxyMachine& proxy) -> Task<> {
     for (int i = 0; i < keys; ++i) {
-      const auto answer = co_await proxy.replicator->read("k" + std::to_string(i), level, true, proxy.loop->now() + seconds(5));
-      const bool right = answer && answer->record && answer->record->value && answer->record->value->view() == text + std::to_string(i);
+      const auto answer =
+          co_await proxy.replicator->read("k" + std::to_string(i), level, true, proxy.loop->now() + seconds(5));
+      const bool right = answer && answer->record && answer->record->value &&
+                         answer->record->value->view() == text + std::to_string(i);
       wrong += !right;
     }
   });
@@ -104,7 +107,8 @@ TEST_CASE("a brand-new cluster votes as soon as all its replicas have met, and n
   CHECK_FALSE(all_vote(world));
   bool refused = false;
   on_proxy(world, [&](ProxyMachine& proxy) -> Task<> {
-    const auto answer = co_await proxy.replicator->read("nothing", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
+    const auto answer =
+        co_await proxy.replicator->read("nothing", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
     refused = !answer.ok();
   });
   CHECK(refused);
@@ -192,7 +196,8 @@ TEST_CASE("a copy stays where it does not belong until every owner has it") {
 TEST_CASE("what one quorum read has shown, no later one goes behind, whichever majority it asks") {
   WorldOptions options = options_of(6, migration(1, "all", ""));
   const std::string repairing = "    background_repair_interval: 30s\n";
-  for (std::size_t at = options.config.find(repairing); at != std::string::npos; at = options.config.find(repairing, at)) {
+  for (std::size_t at = options.config.find(repairing); at != std::string::npos;
+       at = options.config.find(repairing, at)) {
     options.config.replace(at, repairing.size(), "    read_repair: no\n    background_repair: no\n");
   }
   World world(std::move(options));
@@ -200,7 +205,8 @@ TEST_CASE("what one quorum read has shown, no later one goes behind, whichever m
   const auto with_only = [&world](std::set<std::string> cut_off) { world.network().isolate(std::move(cut_off)); };
   const auto read = [&world](std::string* value) {
     on_proxy(world, [value](ProxyMachine& proxy) -> Task<> {
-      const auto answer = co_await proxy.replicator->read("k", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
+      const auto answer =
+          co_await proxy.replicator->read("k", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
       *value = !answer ? "?" : !answer->record ? "nothing" : std::string(answer->record->value->view());
     });
   };
@@ -210,7 +216,8 @@ TEST_CASE("what one quorum read has shown, no later one goes behind, whichever m
   on_proxy(world, [&answered](ProxyMachine& proxy) -> Task<> {
     proxy::Draft draft;
     draft.value = Bytes(std::string("unfinished"));
-    const auto answer = co_await proxy.replicator->write("k", std::move(draft), model::WriteLevel::kQuorum, proxy.loop->now() + seconds(2));
+    const auto answer = co_await proxy.replicator->write("k", std::move(draft), model::WriteLevel::kQuorum,
+                                                         proxy.loop->now() + seconds(2));
     answered = answer.ok();
   });
   CHECK_FALSE(answered);

@@ -26,7 +26,8 @@ Task<> Workload::write(ProxyMachine& proxy, std::string key, int number) {
     history_.begun(key, value);
     draft.value = Bytes(value);
   }
-  const auto answer = co_await proxy.replicator->write(key, std::move(draft), level, proxy.loop->now() + kOperationLimit);
+  const auto answer =
+      co_await proxy.replicator->write(key, std::move(draft), level, proxy.loop->now() + kOperationLimit);
   // `one` promises one replica, and its machine may lose its disk.
   if (answer && level != model::WriteLevel::kOne) history_.answered(key, answer->winner);
   if (answer && level == model::WriteLevel::kQuorum) history_.strict_seen(key, answer->winner);
@@ -40,7 +41,8 @@ Task<> Workload::read(ProxyMachine& proxy, std::string key) {
   const auto answer = co_await proxy.replicator->read(key, level, true, proxy.loop->now() + kOperationLimit);
   if (answer && level == model::ReadLevel::kQuorum) {
     const model::Version seen = answer->record ? answer->record->version : model::Version{};
-    if (seen < floor) problems_.push_back("stale: " + key + " at quorum: " + to_string(seen) + " after " + to_string(floor));
+    if (seen < floor)
+      problems_.push_back("stale: " + key + " at quorum: " + to_string(seen) + " after " + to_string(floor));
     history_.strict_seen(key, seen);
   }
   if (!answer || !answer->record || answer->record->tombstone()) co_return;

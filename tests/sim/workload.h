@@ -18,7 +18,7 @@ struct WorkloadOptions {
   Duration duration = seconds(60);
   std::uint32_t fault_ppm = 300'000;  // of each second: that something fails, or comes back
   std::size_t down_max = 2;
-  bool wipe_one = false;              // one machine loses its disk, once
+  bool wipe_one = false;  // one machine loses its disk, once
   bool machine_crashes = true;
 };
 

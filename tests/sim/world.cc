@@ -148,7 +148,8 @@ bool World::step(TimePoint limit) {
 
 void World::run_for(Duration duration) {
   const TimePoint limit = now() + duration;
-  while (step(limit)) {}
+  while (step(limit)) {
+  }
 }
 
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
