@@ -77,6 +77,9 @@ class Coordinator(_Separate):
         after = self.configuration(self.ports[0])
         assert code in (0, 1), (code, out, err)
         assert after['version'] >= now['version'], (now, after)
+        expected = now['version'] + (code == 0)
+        for port in self.ports:
+            until(10, 'all agree', lambda: self.configuration(port)['version'] >= expected)
 
     def test_a_broken_configuration_is_refused(self):
         before = self.configuration(self.ports[0])
