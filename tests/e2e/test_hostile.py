@@ -38,8 +38,9 @@ class Hostile:
         assert self.server.running(), self.server.log()[-2000:]
         expect(put(self.port, 'witness2', b'v'), 200)
         expect(get(self.port, 'witness'), 200, b'still here')
-        grown = self.server.memory_mib() - self.memory
-        assert grown < MEMORY_GROWTH_MIB_MAX, f'memory grew by {grown:.0f} MiB'
+        # Answers that are under way take what they take; when they are over it is given back.
+        until(30, f'its memory grows by less than {MEMORY_GROWTH_MIB_MAX} MiB',
+              lambda: self.server.memory_mib() - self.memory < MEMORY_GROWTH_MIB_MAX)
         assert len(self.server.log()) < 300_000, f'{len(self.server.log())} bytes of log'
 
     def hang_up(self):
