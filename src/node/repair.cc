@@ -92,6 +92,7 @@ Task<bool> Repairer::contact(Source& source) {
     source.up = false;
     co_return false;
   }
+  came_back_ |= reply->known_incarnation != 0 && reply->known_incarnation != announced;
   if (reply->known_incarnation > announced) {
     // Somebody of our name was there after us: we are the one who went back in time.
     log::warn("incarnation_raised", {{"node", parts_.id}, {"peer", source.id}});
@@ -163,7 +164,7 @@ Task<> Repairer::reconsider_votes() {
     if (!informed.yes) continue;
     parts_.standing->set_votes(partition);
     ++gained;
-    doubtful += informed.possible_loss;
+    doubtful += informed.possible_loss && came_back_;  // one that is new has lost nothing
   }
   if (gained == 0) co_return;
   counters_.possible_losses += doubtful;

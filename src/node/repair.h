@@ -70,6 +70,7 @@ class Repairer {
   std::map<std::string, std::shared_ptr<Source>> sources_;
   runtime::Slots passes_;
   runtime::Gate gate_;
+  bool came_back_ = false;  // a peer remembers us as another: something was forgotten
   Counters counters_;
 };
 

@@ -23,7 +23,12 @@ class _Separate:
             node.ready(self.layout.port[node.name], http=False)
         for proxy, port in zip(self.proxies, self.ports):
             proxy.ready(port)
-        until(20, 'all four replicas', lambda: put(self.ports[0], 'warm', b'up', '?w=all').status == 200)
+        self.all_reached()
+
+    def all_reached(self):
+        """Both proxies have found every node again: they pause between attempts to connect."""
+        for port in self.ports:
+            until(20, 'all four replicas', lambda: put(port, 'warm', b'up', '?w=all').status == 200)
 
     @property
     def where(self):
@@ -101,7 +106,7 @@ class Coordinator(_Separate):
         for node, server in self.nodes.items():
             server.ready(self.layout.port[node], http=False)
         self.proxies[0].ready(self.ports[0])
-        until(20, 'a write', lambda: put(self.ports[0], 'disk', b'v', '?w=all').status == 200)
+        self.all_reached()
         self.works('disk')
 
     def test_one_that_talks_nonsense_is_ignored(self):
@@ -135,6 +140,7 @@ class Coordinator(_Separate):
             self.nodes['n1'].stop()
             self.nodes['n1'] = self.start_node('n1')
             self.nodes['n1'].ready(self.layout.port['n1'], http=False)
+            self.all_reached()
             until(20, 'somebody asks the false coordinator', lambda: kept)
             self.works('babble')
             assert self.configuration(self.ports[0]) == before
@@ -152,6 +158,7 @@ class Coordinator(_Separate):
             self.proxies[1].stop()
             self.proxies[1] = self.start_proxy(1)
             self.proxies[1].ready(self.ports[1])
+            self.all_reached()
             self.works('hang')
 
     def test_one_that_starts_over_with_an_older_file_changes_nothing(self):
