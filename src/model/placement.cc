@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "base/check.h"
 
@@ -35,6 +36,26 @@ Placement::Placement(Configuration configuration) : config_(std::move(configurat
     nodes_[n].target = target_.bucket_of[n] != kNoBucket;
   }
   policy_ = target_.spec != nullptr ? target_.spec : active_.spec;
+  share_sets();
+}
+
+// Partitions with the same rows have the same replicas: in a small cluster there are a few sets, in the largest one for
+// each partition.
+void Placement::share_sets() {
+  std::unordered_map<std::string, std::uint32_t> known;
+  set_of_.resize(kPartitions);
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    const auto partition = static_cast<Partition>(p);
+    std::string rows;
+    for (const Side* side : {&active_, &target_}) {
+      if (side->spec == nullptr) continue;
+      const auto row = side->ring.row(partition);
+      rows.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
+    }
+    const auto [found, fresh] = known.try_emplace(std::move(rows), static_cast<std::uint32_t>(sets_.size()));
+    if (fresh) sets_.push_back(make_set(partition));
+    set_of_[p] = found->second;
+  }
 }
 
 void Placement::add_side(Side& side, const Deployment& deployment) {
@@ -78,7 +99,7 @@ bool Placement::Side::owns(NodeIndex node, Partition p) const {
   return bucket_of[node] != kNoBucket && std::find(row.begin(), row.end(), bucket_of[node]) != row.end();
 }
 
-ReplicaSet Placement::replicas(Partition p) const {
+ReplicaSet Placement::make_set(Partition p) const {
   ReplicaSet set;
   for (const std::uint16_t bucket : active_.ring.row(p)) {
     for (const NodeIndex node : active_.members[bucket]) set.add({node, kInActive});

@@ -3,8 +3,8 @@
 //
 // A partition's replicas are all nodes of its buckets, in the active deployment and, during a reconfiguration, in the
 // target one too. A node is named by its index (NodeIndex), which means nothing under another configuration.
-// Making one costs a ring per deployment (some 50 ms for 5,000 buckets): not for a hot path. Asking allocates nothing
-// unless a partition has more than ReplicaSet::kInline replicas.
+// Making one costs a ring per deployment (some 50 ms for 5,000 buckets): not for a hot path. Asking allocates nothing,
+// and gives a reference that lives as long as the placement.
 #pragma once
 
 #include <array>
@@ -76,7 +76,7 @@ class Placement {
   std::optional<NodeIndex> find(std::string_view node_id) const;
 
   // Each node once: the active deployment's first, best bucket first.
-  ReplicaSet replicas(Partition p) const;
+  const ReplicaSet& replicas(Partition p) const { return sets_[set_of_[p]]; }
   bool owns(NodeIndex node, Partition p) const { return active_.owns(node, p) || target_.owns(node, p); }
   bool share(NodeIndex a, NodeIndex b, Partition p) const { return owns(a, p) && owns(b, p); }
 
@@ -103,6 +103,8 @@ class Placement {
   explicit Placement(Configuration configuration);
   void add_side(Side& side, const Deployment& deployment);
   NodeIndex add_node(const NodeSpec& spec);
+  void share_sets();
+  ReplicaSet make_set(Partition p) const;
 
   Configuration config_;
   const Deployment* policy_;
@@ -110,6 +112,8 @@ class Placement {
   std::unordered_map<std::string, NodeIndex> index_of_;
   Side active_;
   Side target_;
+  std::vector<ReplicaSet> sets_;      // each different one
+  std::vector<std::uint32_t> set_of_;  // by partition
 };
 
 }  // namespace tako::model
