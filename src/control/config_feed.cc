@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/plant.h"
 
 namespace tako::control {
 
@@ -48,7 +49,7 @@ runtime::Task<> ConfigFeed::drained() {
 runtime::Task<> ConfigFeed::start_from_disk() {
   std::optional<model::Configuration> first = co_await cache_.newest();
   const std::optional<model::Configuration>& file = options_.file;
-  if (first && file && first->counter > file->counter) {
+  if (first && file && first->counter > file->counter && !planted(Plant::kConfigBack)) {
     log::warn("config_file_given_not_used", {{"stored", to_text(stamp_of(*first))},
                                              {"given", to_text(stamp_of(*file))},
                                              {"reason", "a newer version is in the data folder"}});
@@ -59,9 +60,10 @@ runtime::Task<> ConfigFeed::start_from_disk() {
 }
 
 runtime::Task<> ConfigFeed::adopt(model::Configuration configuration) {
-  auto place = [&configuration] { return model::Placement::make(configuration); };
+  auto place = [this, &configuration] { return options_.place(configuration); };
   Placed placed = co_await workers_.run(std::move(place));
-  if (configuration.counter > 0) {
+  const bool forgetful = current_ && planted(Plant::kConfigUnstored);  // keeps its first one only
+  if (configuration.counter > 0 && !forgetful) {
     const Status saved = co_await cache_.save(configuration);
     if (!saved) {
       const std::string version = to_text(stamp_of(configuration));
@@ -84,6 +86,7 @@ runtime::Task<> ConfigFeed::adopt_newer() {
     model::Configuration next = std::move(*newer_);
     newer_.reset();
     newest_ = stamp_of(next);
+    if (buggify(loop_.random(), "feed/slow")) co_await loop_.sleep(milliseconds(loop_.random().below(2000)));
     co_await adopt(std::move(next));
     if (loop_.stopping()) break;
     follow();

@@ -31,6 +31,8 @@ class ConfigFeed {
   struct Options {
     std::optional<model::Configuration> file;  // -f, parsed
     std::vector<Contact> seeds;                // -c, with kAnyCoordinator as id
+    // Many feeds in one process may share what they make.
+    std::function<Placed(const model::Configuration&)> place = model::Placement::make;
   };
 
   // REQUIRES: all outlive it

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/log.h"
+#include "base/plant.h"
 
 namespace tako::control {
 namespace {
@@ -120,10 +121,11 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig re
   hear(request.have);
   if (!current_) co_return Error(ErrorCode::kNotFound, "this coordinator has no configuration");
   if (!newer_than(request.have) && !dismissed_) {
-    if (waiting_.size() >= kWaitingMax) {
+    if (waiting_.size() >= kWaitingMax || buggify(loop_.random(), "coordinator/full")) {
       co_return Error(ErrorCode::kOverloaded, "too many wait for a configuration here; try later");
     }
-    const Duration hold = std::min<Duration>(milliseconds(request.wait_ms), kHoldMax);
+    const std::uint32_t wait_ms = buggify(loop_.random(), "coordinator/impatient") ? 0 : request.wait_ms;
+    const Duration hold = std::min<Duration>(milliseconds(wait_ms), kHoldMax);
     const TimePoint until = std::min(loop_.now() + hold, deadline - kAnswerMargin);
     runtime::Signal changed(loop_);
     const std::uint64_t place = ++waiting_sequence_;
@@ -136,7 +138,8 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig re
   }
   wire::ConfigReply reply;
   reply.stamp = stamp();
-  if (newer_than(request.have)) reply.text = *text_;
+  const bool again = buggify(loop_.random(), "coordinator/known_configuration");
+  if (newer_than(request.have) || again) reply.text = *text_;
   co_return reply;
 }
 
@@ -162,12 +165,13 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig requ
 Status Coordinator::may_push(const model::Configuration& pushed, std::uint64_t expected_counter) const {
   if (loop_.stopping()) return {ErrorCode::kStopping, "this coordinator is stopping"};
   const model::Configuration& ruling = current_ ? *current_ : pushed;
-  if (!is_master(ruling, options_.id)) {
+  if (!is_master(ruling, options_.id) && !planted(Plant::kMirrorMints)) {
     return {ErrorCode::kConflict, "coordinator " + options_.id + " is not the master; push to " + master_of(ruling)};
   }
-  if (storing_) return {ErrorCode::kOverloaded, "another change is being stored; try again"};
+  const bool busy = storing_ || buggify(loop_.random(), "coordinator/busy");
+  if (busy) return {ErrorCode::kOverloaded, "another change is being stored; try again"};
   const std::uint64_t counter = stamp().counter;
-  if (expected_counter != 0 && expected_counter != counter) {
+  if (expected_counter != 0 && expected_counter != counter && !planted(Plant::kPushBlind)) {
     return {ErrorCode::kConflict, "the configuration in force is version " + std::to_string(counter) + ", not " +
                                       std::to_string(expected_counter) + "; make the change to that one"};
   }
@@ -249,6 +253,9 @@ void Coordinator::hold(model::Configuration configuration) {
 
 wire::ConfigStamp Coordinator::stamp() const { return current_ ? stamp_of(*current_) : wire::ConfigStamp(); }
 
-std::uint64_t Coordinator::next_counter() const { return std::max(stamp().counter, counter_heard_) + 1; }
+std::uint64_t Coordinator::next_counter() const {
+  const std::uint64_t heard = planted(Plant::kCounterReused) ? 0 : counter_heard_;
+  return std::max(stamp().counter, heard) + 1;
+}
 
 }  // namespace tako::control

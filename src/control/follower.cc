@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/plant.h"
 
 namespace tako::control {
 
@@ -80,7 +81,9 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
                                          wire::ConfigReply reply) {
   const std::string version = to_text(reply.stamp);
   if (reply.stamp.counter > kCounterMax) co_return Error(ErrorCode::kInvalid, "a version out of range: " + version);
-  switch (judge(have_(), reply.stamp)) {
+  Judgement judgement = judge(have_(), reply.stamp);
+  if (judgement == Judgement::kOlder && planted(Plant::kConfigBack)) judgement = Judgement::kNewer;
+  switch (judgement) {
     case Judgement::kNewer:
       break;
     case Judgement::kConflict:
@@ -101,7 +104,8 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
     co_return Error(ErrorCode::kCorrupt, "a configuration " + actual + " that is said to be " + version);
   }
   // What is in force may have changed meanwhile.
-  if (judge(have_(), reply.stamp) == Judgement::kNewer && !loop_.stopping()) take_(std::move(*parsed));
+  const bool newer = judge(have_(), reply.stamp) == Judgement::kNewer || planted(Plant::kConfigBack);
+  if (newer && !loop_.stopping()) take_(std::move(*parsed));
   co_return ok_status();
 }
 
@@ -129,7 +133,8 @@ void Follower::note_conflict(const Followed& one, const wire::ConfigStamp& their
 
 Duration Follower::pause_after(unsigned failures) {
   const Duration full = std::min(kPauseMax, kPauseFirst * (1u << std::min(failures, 10u)));
-  return Duration(static_cast<Duration::rep>(loop_.random().between(full.count() / 2, full.count())));
+  const Duration pause(static_cast<Duration::rep>(loop_.random().between(full.count() / 2, full.count())));
+  return buggify(loop_.random(), "follower/long_pause") ? 10 * pause : pause;
 }
 
 }  // namespace tako::control

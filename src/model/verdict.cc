@@ -2,10 +2,20 @@
 
 #include <algorithm>
 
+#include "base/plant.h"
+
 namespace tako::model {
 namespace {
 
 using State = ReplicaReply::State;
+
+constexpr std::uint8_t kInEither = kInActive | kInTarget;
+
+bool votes(const ReplicaReply& reply) {
+  if (reply.state == State::kStored && planted(Plant::kForgetfulStores)) return true;
+  if (reply.state == State::kAbsent && planted(Plant::kForgetfulAbsent)) return true;
+  return reply.votes;
+}
 
 struct Count {
   unsigned replicas = 0;
@@ -23,16 +33,26 @@ Count count(std::uint8_t deployment, std::span<const ReplicaReply> replies, Yes 
     if (reply.state == State::kPending)
       ++counted.pending;
     else if (yes(reply))
-      ++counted.yes;
+      counted.yes += counted.yes == 0 && planted(Plant::kTwiceCounted) ? 2 : 1;
   }
   return counted;
+}
+
+unsigned quorum_of(unsigned replicas) {
+  if (planted(Plant::kSmallQuorum)) return std::max(1u, replicas / 2);
+  return replicas / 2 + 1;
+}
+
+// Which replicas are counted as one: those of a deployment, or, as no rule has it, of both.
+std::uint8_t counted_together(std::uint8_t deployment, Plant mistake) {
+  return planted(mistake) ? kInEither : deployment;
 }
 
 unsigned wanted(WriteLevel level, unsigned replicas) {
   switch (level) {
     case WriteLevel::kOne: return std::min(1u, replicas);
     case WriteLevel::kTwo: return std::min(2u, replicas);
-    case WriteLevel::kQuorum: return replicas / 2 + 1;
+    case WriteLevel::kQuorum: return quorum_of(replicas);
     case WriteLevel::kAll: return replicas;
   }
   return replicas;
@@ -40,10 +60,10 @@ unsigned wanted(WriteLevel level, unsigned replicas) {
 
 // The verdict of the deployments together: no if one says no, yes if all say yes.
 template <class Yes, class Wanted>
-Verdict judge(std::span<const ReplicaReply> replies, Yes yes, Wanted how_many) {
+Verdict judge(std::span<const ReplicaReply> replies, Yes yes, Wanted how_many, Plant mistake = Plant::kUnionMajority) {
   Verdict verdict = Verdict::kYes;
   for (const std::uint8_t deployment : {kInActive, kInTarget}) {
-    const Count counted = count(deployment, replies, yes);
+    const Count counted = count(counted_together(deployment, mistake), replies, yes);
     if (counted.replicas == 0) continue;
     const unsigned need = how_many(counted.replicas);
     if (counted.yes >= need) continue;
@@ -59,8 +79,9 @@ Verdict judge_latest(std::span<const ReplicaReply> replies) {
   bool informed = false;
   bool all_answered = true;
   for (const ReplicaReply& reply : replies) {
+    if (reply.state == State::kAbsent && planted(Plant::kLatestHasty)) return Verdict::kYes;
     if (reply.state == State::kPending) return Verdict::kWait;
-    informed |= reply.state == State::kPresent || (reply.state == State::kAbsent && reply.votes);
+    informed |= reply.state == State::kPresent || (reply.state == State::kAbsent && votes(reply));
     all_answered &= answered(reply);
   }
   return informed || all_answered ? Verdict::kYes : Verdict::kNo;
@@ -68,7 +89,7 @@ Verdict judge_latest(std::span<const ReplicaReply> replies) {
 
 Verdict judge_one(std::span<const ReplicaReply> replies) {
   for (const ReplicaReply& reply : replies) {
-    if (reply.state == State::kPresent || (reply.state == State::kAbsent && reply.votes)) return Verdict::kYes;
+    if (reply.state == State::kPresent || (reply.state == State::kAbsent && votes(reply))) return Verdict::kYes;
   }
   return judge_latest(replies);
 }
@@ -95,13 +116,20 @@ Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies) {
   const bool strict = level == WriteLevel::kQuorum;
   return judge(
       replies,
-      [strict](const ReplicaReply& reply) { return reply.state == State::kStored && (reply.votes || !strict); },
-      [level](unsigned replicas) { return wanted(level, replicas); });
+      [strict](const ReplicaReply& reply) {
+        const bool stored =
+            reply.state == State::kStored || (reply.state == State::kRefused && planted(Plant::kRefusedIsAck));
+        return stored && (votes(reply) || !strict);
+      },
+      [level](unsigned replicas) { return wanted(level, replicas); },
+      level == WriteLevel::kTwo ? Plant::kTwoInUnion : Plant::kUnionMajority);
 }
 
 bool nobody_has_it(std::span<const ReplicaReply> replies) {
   return std::all_of(replies.begin(), replies.end(), [](const ReplicaReply& reply) {
-    return reply.state == State::kRefused || reply.state == State::kUnsent;
+    const bool unsent =
+        reply.state == State::kUnsent || (reply.state == State::kFailed && planted(Plant::kUnknownIsUnsent));
+    return reply.state == State::kRefused || unsent;
   });
 }
 
@@ -118,8 +146,7 @@ Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {
     case ReadLevel::kLatest: return judge_latest(replies);
     case ReadLevel::kQuorum:
       return judge(
-          replies, [](const ReplicaReply& reply) { return answered(reply) && reply.votes; },
-          [](unsigned replicas) { return replicas / 2 + 1; });
+          replies, [](const ReplicaReply& reply) { return answered(reply) && votes(reply); }, quorum_of);
     case ReadLevel::kAll:
       return judge(
           replies, [](const ReplicaReply& reply) { return answered(reply); },
@@ -141,12 +168,12 @@ bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies) {
   return judge(
              replies,
              [&ballot](const ReplicaReply& reply) {
-               if (!reply.votes) return false;
+               if (!votes(reply)) return false;
                if (ballot.none()) return reply.state == State::kAbsent;
                const bool held = reply.state == State::kPresent || reply.state == State::kStored;
                return held && reply.ballot == ballot;
              },
-             [](unsigned replicas) { return replicas / 2 + 1; }) == Verdict::kYes;
+             quorum_of) == Verdict::kYes;
 }
 
 }  // namespace tako::model

@@ -1,6 +1,7 @@
 #include "node/handoff.h"
 
 #include "base/log.h"
+#include "base/plant.h"
 #include "runtime/run_on.h"
 
 namespace tako::node {
@@ -11,12 +12,18 @@ constexpr Duration kCallDeadline = seconds(30);
 constexpr Duration kRetryInterval = seconds(10);
 constexpr Duration kSettleBeforeStart = seconds(1);  // a change is seldom alone
 
+std::uint32_t next_not_in(const PartitionSet& set, std::uint32_t p) {
+  while (p < model::kPartitions && set[p]) ++p;
+  return p;
+}
+
 }  // namespace
 
 Handoff::Handoff(Parts parts) : parts_(std::move(parts)), kick_(loop()), gate_(loop()) {}
 
-void Handoff::adopt(std::shared_ptr<const model::Placement> placement) {
+void Handoff::adopt(std::shared_ptr<const model::Placement> placement, const Duties& duties) {
   placement_ = std::move(placement);
+  owned_ = planted(Plant::kDropsOwned) ? duties.active : duties.owned();
   changed_ = true;
   kick_.notify();
   if (!std::exchange(running_, true)) loop().spawn(gate_, run());
@@ -27,30 +34,31 @@ Task<> Handoff::run() {
     co_await loop().sleep(kSettleBeforeStart);
     changed_ = false;
     const bool allowed = placement_->policy().background_repair;
-    if (allowed && !loop().stopping()) co_await cycle();
+    const bool ready = parts_.standing->durable_for(stamp_of(*placement_));
+    if (allowed && ready && !loop().stopping()) co_await cycle();
     if (loop().stopping()) break;
     const Duration interval = placement_->policy().background_repair_interval;
-    const Duration wait = counters_.waiting > 0 ? std::min(interval, kRetryInterval) : interval;
+    const Duration wait = counters_.waiting > 0 || !ready ? std::min(interval, kRetryInterval) : interval;
     if (!changed_) co_await kick_.wait(loop().now() + wait);
   }
 }
 
+// From one key that does not belong here to the next: runs of partitions that are owned, or empty, are stepped over.
 Task<> Handoff::cycle() {
-  const auto placement = placement_;
-  const auto self = placement->find(parts_.id);
-  const auto owned = [&](std::uint32_t p) { return self && placement->owns(*self, static_cast<model::Partition>(p)); };
+  const PartitionSet owned = owned_;
   counters_.waiting = 0;
   const std::uint64_t before = counters_.handed_off;
-  for (std::uint32_t p = 0; p < model::kPartitions && !changed_ && !loop().stopping();) {
-    if (owned(p)) {
-      ++p;
-      continue;
-    }
+  for (std::uint32_t p = next_not_in(owned, 0); p < model::kPartitions && !changed_ && !loop().stopping();) {
+    const auto stored = co_await next_stored(p);
+    if (!stored) ++counters_.waiting;
+    if (!stored || *stored == model::kPartitions) break;
+    p = next_not_in(owned, *stored);
+    if (p != *stored) continue;
     std::uint32_t last = p;
-    while (last + 1 < model::kPartitions && !owned(last + 1)) ++last;
+    while (last + 1 < model::kPartitions && !owned[last + 1]) ++last;
     const bool read = co_await drain(static_cast<model::Partition>(p), static_cast<model::Partition>(last));
     if (!read) ++counters_.waiting;
-    p = last + 1;
+    p = next_not_in(owned, last + 1);
   }
   ++counters_.cycles;
   if (counters_.handed_off > before) {
@@ -59,13 +67,24 @@ Task<> Handoff::cycle() {
   }
 }
 
+// The first partition from `first` on in which anything is stored; kPartitions: none.
+Task<Result<std::uint32_t>> Handoff::next_stored(std::uint32_t first) {
+  const std::uint64_t position = static_cast<std::uint64_t>(first) << 48;
+  auto listing = co_await parts_.shards.front()->store().list(position, "", ~0ULL, 1);
+  if (!listing) co_return listing.error();
+  if (!listing->entries.empty()) co_return model::partition_of_position(listing->entries.front().position);
+  if (listing->complete) co_return model::kPartitions;
+  co_return model::partition_of_position(listing->next_position);
+}
+
 // False: the listing could not be read.
 Task<bool> Handoff::drain(model::Partition first, model::Partition last) {
   std::uint64_t position = static_cast<std::uint64_t>(first) << 48;
   const std::uint64_t position_last = (static_cast<std::uint64_t>(last) << 48) | 0xffff'ffff'ffffULL;
   std::string key;
   while (!changed_ && !loop().stopping()) {
-    auto listing = co_await parts_.shards.front()->store().list(position, key, position_last, kPageEntries);
+    const std::size_t entries_max = buggify(loop().random(), "handoff/page") ? 1 : kPageEntries;
+    auto listing = co_await parts_.shards.front()->store().list(position, key, position_last, entries_max);
     if (!listing) co_return false;
     for (auto& entry : listing->entries) {
       const bool gone = co_await settle(std::move(entry));
@@ -86,11 +105,16 @@ Task<bool> Handoff::drain(model::Partition first, model::Partition last) {
 Task<bool> Handoff::settle(store::Listing::Entry entry) {
   const auto placement = placement_;
   const model::Partition partition = model::partition_of_position(entry.position);
-  const auto owners = placement->replicas(partition);
+  const auto& owners = placement->replicas(partition);
   if (owners.size() == 0) co_return false;
   for (const auto& owner : owners) {
-    const bool covered = co_await covered_by(owner.node, entry);
+    if (planted(Plant::kHandoffActive) && owner.deployments == model::kInTarget) continue;
+    const auto& node = placement->nodes()[owner.node];
+    net::Peer peer{node.id, node.host, node.port};
+    const wire::ConfigStamp stamp = stamp_of(*placement);
+    const bool covered = co_await covered_by(std::move(peer), stamp, entry);
     if (!covered) co_return false;
+    if (planted(Plant::kHandoffOne)) break;
   }
   Shard& shard = *parts_.shards[partition % parts_.shards.size()];
   auto drop = shard.drop(entry.key, entry.ballot);
@@ -98,17 +122,16 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
   co_return dropped.ok() && *dropped;
 }
 
-Task<bool> Handoff::covered_by(model::NodeIndex owner, const store::Listing::Entry& entry) {
-  const auto placement = placement_;
-  const auto& node = placement->nodes()[owner];
-  const net::Peer peer{node.id, node.host, node.port};
+Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry) {
+  if (planted(Plant::kHandoffBlind)) co_return true;
+  if (buggify(loop().random(), "handoff/covered")) co_return false;
   wire::Read read;
   read.key = entry.key;
   read.want_value = false;
   wire::Request question;
-  question.config = stamp_of(*placement);
+  question.config = stamp;
   question.body = std::move(read);
-  auto answer = co_await parts_.transport->call(peer, std::move(question), loop().now() + kCallDeadline);
+  auto answer = co_await parts_.transport->call(owner, std::move(question), loop().now() + kCallDeadline);
   auto held = net::expect<wire::ReadReply>(std::move(answer));
   if (!held) co_return false;
   if (held->slot.ballot() >= entry.ballot) co_return true;
@@ -120,9 +143,9 @@ Task<bool> Handoff::covered_by(model::NodeIndex owner, const store::Listing::Ent
   write.record = std::move(*slot->record);
   write.source = wire::Write::Source::kCopy;
   wire::Request copy;
-  copy.config = stamp_of(*placement);
+  copy.config = stamp;
   copy.body = std::move(write);
-  auto written = co_await parts_.transport->call(peer, std::move(copy), loop().now() + kCallDeadline);
+  auto written = co_await parts_.transport->call(owner, std::move(copy), loop().now() + kCallDeadline);
   auto reply = net::expect<wire::WriteReply>(std::move(written));
   co_return reply.ok() && reply->stored >= entry.ballot;
 }

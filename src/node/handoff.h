@@ -2,7 +2,8 @@
 //
 // A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
 // one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
-// was written meanwhile stays. On the node's first loop; a cycle runs after a change of configuration, at start, and
+// was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
+// that it has lost (standing.h). On the node's first loop; a cycle runs after a change of configuration, at start, and
 // each interval of the background repair.
 #pragma once
 
@@ -23,6 +24,7 @@ class Handoff {
     std::string id;
     std::vector<Shard*> shards;  // the first is on this loop
     net::Transport* transport = nullptr;
+    const Standing* standing = nullptr;
   };
   struct Counters {
     std::uint64_t cycles = 0;
@@ -32,7 +34,7 @@ class Handoff {
 
   explicit Handoff(Parts parts);
 
-  void adopt(std::shared_ptr<const model::Placement> placement);
+  void adopt(std::shared_ptr<const model::Placement> placement, const Duties& duties);
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
   const Counters& counters() const { return counters_; }
@@ -40,14 +42,16 @@ class Handoff {
  private:
   Task<> run();
   Task<> cycle();
+  Task<Result<std::uint32_t>> next_stored(std::uint32_t first);
   Task<bool> drain(model::Partition first, model::Partition last);
   Task<bool> settle(store::Listing::Entry entry);
-  Task<bool> covered_by(model::NodeIndex owner, const store::Listing::Entry& entry);
+  Task<bool> covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
 
   const Parts parts_;
   std::shared_ptr<const model::Placement> placement_;
+  PartitionSet owned_;  // by it
   bool running_ = false;
   bool changed_ = false;
   runtime::Signal kick_;

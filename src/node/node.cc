@@ -3,16 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "base/plant.h"
 #include "runtime/run_on.h"
-#include "wire/codec.h"
 
 namespace tako::node {
 namespace {
 
-constexpr char kIncarnationPrefix[] = "peer/";
-constexpr char kIncarnationEnd[] = "peer0";  // '0' follows '/'
-constexpr std::size_t kIncarnationsMax = 20'000;
 constexpr std::size_t kNodeIdBytesMax = 255;
+constexpr Duration kSaveRetryInterval = seconds(1);
 
 std::vector<Shard*> pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
   std::vector<Shard*> all;
@@ -22,13 +20,20 @@ std::vector<Shard*> pointers(const std::vector<std::unique_ptr<Shard>>& shards) 
 
 }  // namespace
 
-Node::Node(Parts parts) : parts_(std::move(parts)), session_(parts_.loops.front().loop->random().next()) {
+Node::Node(Parts parts)
+    : parts_(std::move(parts)),
+      session_(parts_.loops.front().loop->random().next()),
+      gate_(*parts_.loops.front().loop) {
+  Shard::Losses& losses = *this;
   for (const LoopParts& on : parts_.loops) {
     Shard::Front* front = shards_.empty() ? this : nullptr;
-    shards_.push_back(std::make_unique<Shard>(parts_.id, *on.loop, *on.engine, standing_, front));
+    shards_.push_back(std::make_unique<Shard>(parts_.id, *on.loop, *on.engine, standing_, front, losses));
   }
-  repairer_ = std::make_unique<Repairer>(Repairer::Parts{parts_.id, pointers(shards_), parts_.transport, &standing_});
-  handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, pointers(shards_), parts_.transport});
+  const auto all = pointers(shards_);
+  repairer_ = std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_});
+  handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_});
+  mender_ = std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get()});
+  peers_ = std::make_unique<PeerMemory>(first().loop(), engine());
 }
 
 Node::~Node() = default;
@@ -45,6 +50,7 @@ Task<Status> Node::start() {
   start.boot_id = parts_.boot_id;
   start.sync_always = parts_.sync_always;
   start.fresh_incarnation = loop.wall();
+  start.nonce = session_;
   Status loaded = co_await standing_.load(engine(), std::move(start));
   if (!loaded) co_return loaded;
   if (parts_.newborn_cluster && standing_.blank()) {
@@ -52,27 +58,20 @@ Task<Status> Node::start() {
     Status saved = co_await standing_.save(engine());
     if (!saved) co_return saved;
   }
-  co_return co_await load_incarnations();
-}
-
-Task<Status> Node::load_incarnations() {
-  store::Range range{kIncarnationPrefix, kIncarnationEnd};
-  const store::ScanLimits limits{kIncarnationsMax, 64 << 20};
-  auto page = co_await engine().scan(store::Family::kSystem, std::move(range), limits);
-  if (!page) co_return page.error();
-  for (const auto& [key, value] : page->entries) {
-    wire::Reader reader{std::string_view(value)};
-    const std::uint64_t incarnation = reader.u64();
-    const std::string node = key.substr(sizeof kIncarnationPrefix - 1);
-    incarnations_[node] = incarnation;
-    // Whether it was long ago is not known any more.
-    co_await tell_shards(node, incarnation);
-  }
+  loaded = co_await peers_->load();
+  if (!loaded) co_return loaded;
+  // Whether these were heard of long ago is not known any more.
+  const auto known = peers_->incarnations();
+  for (const auto& [node, incarnation] : known) co_await tell_shards(node, incarnation);
   co_return ok_status();
 }
 
+// What it must not vote in any more by this configuration ends before anything goes by it.
 void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   placement_ = placement;
+  const auto duties = duties_of(*placement, parts_.id);
+  standing_.adopt(*duties);
+  if (!standing_.durable_for(duties->stamp)) first().loop().spawn(gate_, save_standing());
   for (const auto& shard : shards_) {
     if (shard == shards_.front()) {
       shard->adopt(placement);
@@ -80,13 +79,26 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
       shard->loop().post([shard = shard.get(), placement] { shard->adopt(placement); });
     }
   }
-  repairer_->adopt(placement);
-  handoff_->adopt(placement);
+  repairer_->adopt(placement, duties);
+  mender_->adopt(placement);
+  handoff_->adopt(placement, *duties);
+}
+
+// Until the configuration in force is durable in the mark.
+Task<> Node::save_standing() {
+  while (!first().loop().stopping() && !standing_.durable_for(stamp_of(*placement_))) {
+    const Status saved = co_await standing_.save(engine());
+    if (saved) continue;
+    log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
+    co_await first().loop().sleep(kSaveRetryInterval);
+  }
 }
 
 Task<> Node::stop() {
   co_await repairer_->stop();
   co_await handoff_->stop();
+  co_await mender_->stop();
+  co_await gate_.drained();
   const Status saved = co_await standing_.save_clean_stop(engine());
   if (!saved) log::warn("clean_stop_not_marked", {{"node", parts_.id}, {"reason", saved.error().message}});
 }
@@ -102,6 +114,14 @@ Task<> Node::tell_shards(std::string node, std::uint64_t incarnation) {
   }
 }
 
+void Node::unreadable(std::string key, bool voted) {
+  first().loop().post([this, key = std::move(key), voted] { mender_->unreadable(key, voted); });
+}
+
+void Node::damaged(std::string key, model::Ballot ballot) {
+  first().loop().post([this, key = std::move(key), ballot] { mender_->damaged(key, ballot); });
+}
+
 // Durable, and known to every shard, before the announcer may read from us (rule 21).
 Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   if (announce.node.empty() || announce.node.size() > kNodeIdBytesMax || announce.node == parts_.id) {
@@ -111,37 +131,28 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   if (!placement_ || !placement_->find(announce.node)) {
     co_return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration that names " + announce.node);
   }
-  const auto known = incarnations_.find(announce.node);
+  if (buggify(first().loop().random(), "node/announced")) {
+    co_return Error(ErrorCode::kOverloaded, "node " + parts_.id + " is busy; announce it again");
+  }
+  const std::string from = announce.node;
+  if (peers_->is_news(announce)) co_await tell_shards(from, announce.incarnation);
+  const auto heard = co_await peers_->hear(std::move(announce));
+  if (!heard) co_return heard.error();
+  repairer_->heard_from(from);
   wire::AnnounceReply reply;
-  reply.known_incarnation = known == incarnations_.end() ? 0 : known->second;
+  reply.known_incarnation = heard->known_incarnation;
+  reply.rolled_back = heard->rolled_back;
   reply.incarnation = standing_.incarnation();
   reply.blank = standing_.blank();
   reply.session = session_;
-  if (announce.incarnation > reply.known_incarnation) {
-    wire::Writer writer;
-    writer.u64(announce.incarnation);
-    store::Batch batch;
-    batch.put(store::Family::kSystem, kIncarnationPrefix + announce.node, writer.take());
-    const Status saved = co_await engine().write(std::move(batch));
-    if (!saved) co_return saved.error();
-    auto& highest = incarnations_[announce.node];
-    highest = std::max(highest, announce.incarnation);
-    co_await tell_shards(announce.node, highest);
-  }
+  reply.gains = standing_.gains();
   co_return reply;
 }
 
 Task<wire::StatusReply> Node::status() {
   const store::EngineStats disk = engine().stats();
-  std::uint32_t owned = 0;
-  std::uint32_t voting = 0;
-  const auto self = placement_ ? placement_->find(parts_.id) : std::nullopt;
-  for (std::uint32_t p = 0; self && p < model::kPartitions; ++p) {
-    const auto partition = static_cast<model::Partition>(p);
-    if (!placement_->owns(*self, partition)) continue;
-    ++owned;
-    voting += standing_.votes(partition);
-  }
+  const PartitionSet& owned = repairer_->owned();
+  const PartitionSet voting = (owned & standing_.informed()) - standing_.suspended();
   const Repairer::Counters& repaired = repairer_->counters();
   const auto agreement = repairer_->oldest_agreement();
   nlohmann::json seconds_since_agreement;
@@ -150,8 +161,8 @@ Task<wire::StatusReply> Node::status() {
                                  {"items", disk.keys_estimate},
                                  {"bytes", disk.bytes_on_disk},
                                  {"disk", disk.state},
-                                 {"owned_partitions", owned},
-                                 {"voting_partitions", voting},
+                                 {"owned_partitions", owned.count()},
+                                 {"voting_partitions", voting.count()},
                                  {"incarnation", standing_.incarnation()},
                                  {"config_version", placement_ ? placement_->config().counter : 0},
                                  {"repair",
@@ -166,6 +177,9 @@ Task<wire::StatusReply> Node::status() {
                                    {"bytes_pushed", repaired.copied.bytes_pushed},
                                    {"failures", repaired.copied.failures},
                                    {"possible_loss_partitions", repaired.possible_losses},
+                                   {"disk_went_back", repaired.rollbacks},
+                                   {"rows_forgotten", mender_->counters().rows_forgotten},
+                                   {"values_mended", mender_->counters().values_mended},
                                    {"seconds_since_agreement", seconds_since_agreement},
                                    {"handed_off", handoff_->counters().handed_off},
                                    {"handoff_waiting", handoff_->counters().waiting}}}};

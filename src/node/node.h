@@ -6,7 +6,6 @@
 // can do to the world is in Parts.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,13 +14,15 @@
 #include "net/switchboard.h"
 #include "net/transport.h"
 #include "node/handoff.h"
+#include "node/mender.h"
+#include "node/peer_memory.h"
 #include "node/repair.h"
 #include "node/shard.h"
 #include "node/standing.h"
 
 namespace tako::node {
 
-class Node final : private Shard::Front {
+class Node final : private Shard::Front, private Shard::Losses {
  public:
   struct LoopParts {
     runtime::Loop* loop = nullptr;
@@ -54,12 +55,15 @@ class Node final : private Shard::Front {
   const Standing& standing() const { return standing_; }
   const Repairer& repairer() const { return *repairer_; }
   const Handoff& handoff() const { return *handoff_; }
+  const Mender& mender() const { return *mender_; }
   store::Engine& engine() { return *parts_.loops.front().engine; }
 
  private:
   Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) override;
   Task<wire::StatusReply> status() override;
-  Task<Status> load_incarnations();
+  void unreadable(std::string key, bool voted) override;
+  void damaged(std::string key, model::Ballot ballot) override;
+  Task<> save_standing();
   Task<> tell_shards(std::string node, std::uint64_t incarnation);
   Shard& first() { return *shards_.front(); }
 
@@ -69,8 +73,10 @@ class Node final : private Shard::Front {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Handoff> handoff_;
-  std::map<std::string, std::uint64_t> incarnations_;  // of peers, the highest heard of; as in the engine
+  std::unique_ptr<Mender> mender_;
+  std::unique_ptr<PeerMemory> peers_;
   std::shared_ptr<const model::Placement> placement_;
+  runtime::Gate gate_;
 };
 
 }  // namespace tako::node

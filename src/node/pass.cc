@@ -1,5 +1,6 @@
 #include "node/pass.h"
 
+#include "base/plant.h"
 #include "runtime/run_on.h"
 
 namespace tako::node {
@@ -16,8 +17,7 @@ Pass::Pass(Parts parts, Source& source, Counters& counters)
     : parts_(std::move(parts)),
       source_(source),
       counters_(counters),
-      self_(*parts_.placement->find(parts_.id)),
-      peer_(*parts_.placement->find(source.id)),
+      shared_(source.shared),
       copies_(loop(), kCopiesMax) {}
 
 wire::Request Pass::request(decltype(wire::Request::body) body) const {
@@ -29,15 +29,19 @@ wire::Request Pass::request(decltype(wire::Request::body) body) const {
 
 Task<bool> Pass::run() {
   const std::uint32_t first = source_.resume_partition;
+  if (first == 0) source_.flawed = false;
+  source_.spoiled.clear();
   reached_ = first;
   mine_.next_position = theirs_.next_position = static_cast<std::uint64_t>(first) << 48;
   bool whole = co_await merge();
   co_await copy_differences();
   if (loop().stopping()) whole = false;
   const std::uint32_t covered = whole ? model::kPartitions : reached_;
-  mark_read(covered);
-  source_.resume_partition = whole ? 0 : covered;
-  co_return whole&& failed_.none();
+  mark_read(first, covered);
+  source_.flawed |= !failed_.none();
+  source_.resume_partition = whole || !source_.spoiled.none() ? 0 : covered;
+  const bool all_read = whole && !source_.flawed;
+  co_return all_read;
 }
 
 Task<bool> Pass::merge() {
@@ -52,11 +56,12 @@ Task<bool> Pass::merge() {
       const bool got = co_await refill_theirs();
       if (!got) co_return false;
     }
-    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() < kDifferencesMax) {
+    const std::size_t differences_max = buggify(loop().random(), "pass/differences") ? 1 : kDifferencesMax;
+    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() < differences_max) {
       if (mine_.entries.empty() && theirs_.entries.empty()) co_return true;
       compare_heads();
     }
-    if (differences_.size() >= kDifferencesMax) co_await copy_differences();
+    if (differences_.size() >= differences_max) co_await copy_differences();
   }
   co_return false;
 }
@@ -82,10 +87,11 @@ void Pass::compare_heads() {
 }
 
 Task<bool> Pass::refill_mine() {
-  auto listing = co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, ~0ull, kPageEntries);
+  const std::uint32_t entries_max = buggify(loop().random(), "pass/page") ? 2 : kPageEntries;
+  auto listing = co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, ~0ull, entries_max);
   if (!listing) co_return false;
   for (auto& entry : listing->entries) {
-    if (!parts_.placement->share(self_, peer_, model::partition_of_position(entry.position))) continue;
+    if (!shared_[model::partition_of_position(entry.position)]) continue;
     mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise});
   }
   mine_.complete = listing->complete;
@@ -99,13 +105,14 @@ Task<bool> Pass::refill_theirs() {
   list.asker = parts_.id;
   list.position = theirs_.next_position;
   list.key = theirs_.next_key;
-  list.entries_max = kPageEntries;
+  list.entries_max = buggify(loop().random(), "pass/their-page") ? 1 : kPageEntries;
   wire::Request asked = request(std::move(list));
   auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
   if (!answer) co_return false;
   // A source counts only if it is fenced before it is read: it has our configuration, or a later one (rule 27).
   const wire::ConfigStamp stamp = stamp_of(*parts_.placement);
-  if (stamp.counter != 0 && answer->config.counter < stamp.counter) co_return false;
+  const bool fenced = stamp.counter == 0 || answer->config.counter >= stamp.counter;
+  if (!fenced && !planted(Plant::kReadBeforeFenced)) co_return false;
   auto page = net::expect<wire::ListReply>(std::move(answer));
   if (!page) co_return false;
   if (page->incarnation != source_.incarnation) co_return false;  // another than the one we announced ourselves to
@@ -124,7 +131,7 @@ Task<bool> Pass::refill_theirs() {
     before = std::move(at);
   }
   source_.keys_listed += page->entries.size();
-  theirs_.complete = page->complete;
+  theirs_.complete = page->complete || planted(Plant::kPassHalf);
   theirs_.next_position = page->next_position;
   theirs_.next_key = std::move(page->next_key);
   co_return true;
@@ -145,27 +152,31 @@ Task<> Pass::copy_differences() {
 }
 
 Task<> Pass::copy(Difference difference) {
+  const std::uint32_t partition = model::partition_of_position(difference.entry.position);
   bool copied = false;
-  if (difference.pull) {
-    copied = co_await pull(difference.entry.key);
+  if (planted(Plant::kPassOneWay) && (difference.pull || source_.id > parts_.id)) {
+    copied = true;
+  } else if (difference.pull) {
+    copied = co_await pull(std::move(difference.entry));
   } else {
-    copied = co_await push(difference.entry.key);
+    copied = co_await push(std::move(difference.entry.key));
   }
   if (!copied) {
     ++counters_.failures;
-    failed_.set(model::partition_of_position(difference.entry.position));
+    if (!planted(Plant::kPassForgives)) failed_.set(partition);
   }
   copies_.release();
 }
 
-Task<bool> Pass::pull(std::string key) {
+Task<bool> Pass::pull(Entry entry) {
+  std::string key = std::move(entry.key);
   wire::Read read;
   read.key = key;
   wire::Request asked = request(std::move(read));
   auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kCopyDeadline);
   auto reply = net::expect<wire::ReadReply>(std::move(answer));
   if (!reply) co_return false;
-  if (!reply->slot.record) co_return true;  // handed off meanwhile
+  if (reply->slot.ballot() < entry.ballot) co_return false;  // handed off meanwhile, or lost
   model::Record record = std::move(*reply->slot.record);
   if (!record.tombstone() && !record.value) co_return false;
   const std::uint64_t bytes = record.size;
@@ -200,13 +211,14 @@ Task<bool> Pass::push(std::string key) {
   co_return true;
 }
 
-void Pass::mark_read(std::uint32_t partitions_before) {
-  for (std::uint32_t p = 0; p < partitions_before; ++p) {
-    const auto partition = static_cast<model::Partition>(p);
-    if (failed_[p] || !parts_.placement->share(self_, peer_, partition)) continue;
-    source_.pulled.set(p);
-    source_.pulled_as_voter.set(p, !not_voting_[p]);
-  }
+void Pass::mark_read(std::uint32_t from, std::uint32_t to) {
+  PartitionSet read = shared_ & PartitionSet::first(to);
+  read -= PartitionSet::first(from);
+  read -= failed_;
+  read -= source_.spoiled;
+  source_.pulled |= read;
+  source_.pulled_as_voter -= read;
+  source_.pulled_as_voter |= read - not_voting_;
 }
 
 // A duty cycle of one half: as long asleep as the page took.

@@ -40,7 +40,8 @@ class Pass {
 
   Pass(Parts parts, Source& source, Counters& counters);
 
-  // True: compared to the end. Else `source.resume_partition` says how far. Marks what was read in the source.
+  // True: compared to the end, and nothing failed. Else `source.resume_partition` says how far, unless what was read
+  // was spoiled meanwhile. Marks what was read in the source.
   Task<bool> run();
 
  private:
@@ -72,9 +73,9 @@ class Pass {
   void compare_heads();
   Task<> copy_differences();
   Task<> copy(Difference difference);
-  Task<bool> pull(std::string key);
+  Task<bool> pull(Entry entry);
   Task<bool> push(std::string key);
-  void mark_read(std::uint32_t partitions_before);
+  void mark_read(std::uint32_t from, std::uint32_t to);
   Task<> pause(TimePoint page_began);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
@@ -83,8 +84,7 @@ class Pass {
   const Parts parts_;
   Source& source_;
   Counters& counters_;
-  const model::NodeIndex self_;
-  const model::NodeIndex peer_;
+  const PartitionSet shared_;  // by the placement of the pass
   Side mine_;
   Side theirs_;
   std::vector<Difference> differences_;

@@ -1,6 +1,7 @@
 #include "node/repair.h"
 
 #include "base/log.h"
+#include "base/plant.h"
 
 namespace tako::node {
 namespace {
@@ -16,16 +17,16 @@ Repairer::Repairer(Parts parts) : parts_(std::move(parts)), passes_(loop(), kPas
 
 Repairer::~Repairer() = default;
 
-void Repairer::adopt(std::shared_ptr<const model::Placement> placement) {
+void Repairer::adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties) {
   placement_ = std::move(placement);
+  owned_ = duties->owned();
   std::map<std::string, std::shared_ptr<Source>> sources;
-  if (const auto self = placement_->find(parts_.id)) {
-    for (const model::NodeIndex index : placement_->peers(*self)) {
-      const auto& node = placement_->nodes()[index];
-      const auto known = sources_.find(node.id);
-      const bool same = known != sources_.end() && known->second->host == node.host && known->second->port == node.port;
-      sources[node.id] = same ? known->second : std::make_shared<Source>(loop(), node);
-    }
+  for (const auto& [index, shared] : duties->shared) {
+    const auto& node = placement_->nodes()[index];
+    const auto known = sources_.find(node.id);
+    const bool same = known != sources_.end() && known->second->host == node.host && known->second->port == node.port;
+    auto& source = sources[node.id] = same ? known->second : std::make_shared<Source>(loop(), node);
+    source->shared = shared;
   }
   for (const auto& [id, source] : sources_) {
     const auto kept = sources.find(id);
@@ -37,13 +38,14 @@ void Repairer::adopt(std::shared_ptr<const model::Placement> placement) {
   for (const auto& [id, source] : sources_) {
     const auto before = sources.find(id);
     if (before != sources.end() && before->second == source) {
-      source->forget_what_was_read();  // by another configuration
+      source->forget_what_was_read(PartitionSet::all());  // by another configuration
       source->kick.notify();
     } else {
       loop().spawn(gate_, follow(source));
     }
   }
-  if (sources_.empty()) loop().spawn(gate_, reconsider_votes());  // nobody to ask
+  lift_suspensions();
+  loop().spawn(gate_, reconsider_votes(owned_));  // of those that no other node owns
 }
 
 std::size_t Repairer::peers_up() const {
@@ -61,6 +63,18 @@ std::optional<Duration> Repairer::oldest_agreement() const {
   return oldest;
 }
 
+void Repairer::heard_from(const std::string& node) {
+  const auto found = sources_.find(node);
+  if (found != sources_.end() && !found->second->up) found->second->kick.notify();
+}
+
+void Repairer::read_again(const PartitionSet& partitions) {
+  for (const auto& [id, source] : sources_) {
+    source->forget_what_was_read(partitions);
+    source->kick.notify();
+  }
+}
+
 Task<> Repairer::follow(std::shared_ptr<Source> source) {
   while (!loop().stopping() && !source->gone) {
     const bool up = co_await contact(*source);
@@ -73,64 +87,140 @@ Task<> Repairer::follow(std::shared_ptr<Source> source) {
     }
     if (loop().stopping() || source->gone) break;
     const Duration jitter(loop().random().below(static_cast<std::uint64_t>(kContactInterval.count() / 4)));
-    co_await source->kick.wait(loop().now() + kContactInterval + jitter);
+    const int intervals = buggify(loop().random(), "repair/contact") ? 5 : 1;
+    co_await source->kick.wait(loop().now() + intervals * kContactInterval + jitter);
   }
 }
 
-Task<bool> Repairer::contact(Source& source) {
+// --- announcements ----------------------------------------------------------------------------------------------
+
+wire::Request Repairer::announcement() const {
+  const Standing& standing = *parts_.standing;
   wire::Announce announce;
   announce.node = parts_.id;
-  announce.incarnation = parts_.standing->incarnation();
-  announce.blank = parts_.standing->blank();
+  announce.incarnation = standing.incarnation();
+  announce.blank = standing.blank();
+  announce.boot = standing.boot();
+  announce.nonce = standing.nonce();
+  announce.previous_nonce = standing.previous_nonce();
+  announce.sequence = parts_.shards.front()->engine().sequence();
+  announce.start_sequence = standing.start_sequence();
   wire::Request request;
   request.config = stamp_of(*placement_);
   request.body = std::move(announce);
-  const std::uint64_t announced = parts_.standing->incarnation();
+  return request;
+}
+
+// True: the peer knows us as we are now.
+Task<bool> Repairer::contact(Source& source) {
+  Standing& standing = *parts_.standing;
+  if (!standing.incarnation_durable()) {
+    const bool saved = co_await save_standing();
+    if (!saved) co_return false;
+  }
+  const std::uint64_t announced = standing.incarnation();
+  wire::Request request = announcement();
   auto answer = co_await parts_.transport->call(source.peer(), std::move(request), loop().now() + kContactDeadline);
   auto reply = net::expect<wire::AnnounceReply>(std::move(answer));
   if (!reply) {
     source.up = false;
     co_return false;
   }
-  came_back_ |= reply->known_incarnation != 0 && reply->known_incarnation != announced;
-  if (reply->known_incarnation > announced) {
-    // Somebody of our name was there after us: we are the one who went back in time.
-    log::warn("incarnation_raised", {{"node", parts_.id}, {"peer", source.id}});
-    if (reply->known_incarnation > parts_.standing->incarnation()) {
-      parts_.standing->raise_incarnation(reply->known_incarnation);
-    }
-    for (const auto& [id, other] : sources_) other->forget_what_was_read();
-    const Status saved = co_await parts_.standing->save(parts_.shards.front()->engine());
-    if (!saved) log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
-    source.kick.notify();  // announce again
+  if (announced != standing.incarnation()) {
+    source.kick.notify();  // the answer is about somebody we are no more
     co_return false;
   }
+  came_back_ |= reply->known_incarnation != 0 && reply->known_incarnation != announced;
+  if (reply->rolled_back || reply->known_incarnation > announced) {
+    co_await went_back(source.id, reply->known_incarnation);
+    co_return false;
+  }
+  source.announced = announced;
   learn(source, *reply);
-  co_return announced == parts_.standing->incarnation();
+  co_return true;
+}
+
+// Somebody of our name was there after us. Also an empty disk with a slow clock comes here, with nothing to lose.
+Task<> Repairer::went_back(std::string peer, std::uint64_t known_incarnation) {
+  Standing& standing = *parts_.standing;
+  log::warn("disk_went_back", {{"node", parts_.id},
+                               {"peer", peer},
+                               {"reason",
+                                "the peer has met this node in a later state than its data folder is in (a "
+                                "restored backup?); it votes nowhere until it has caught up"}});
+  ++counters_.rollbacks;
+  came_back_ = true;
+  standing.start_over(std::max(known_incarnation, standing.incarnation()));
+  read_again(PartitionSet::all());
+  const bool saved = co_await save_standing();  // else the next contact does
+  if (saved) co_await reconsider_votes(owned_);
 }
 
 void Repairer::learn(Source& source, const wire::AnnounceReply& reply) {
   if (!source.up || source.session != reply.session) source.due = true;
   if (source.incarnation != reply.incarnation) {
-    source.forget_what_was_read();
+    source.forget_what_was_read(PartitionSet::all());
     source.incarnation = reply.incarnation;
     source.keys_listed = 0;
   }
+  if (source.gains != reply.gains && lacks_votes_of(source)) source.due = true;
   source.up = true;
   source.session = reply.session;
+  source.gains = reply.gains;
   source.blank = reply.blank;
+  if (confirmed_.insert(source.id).second) lift_suspensions();
 }
 
+// Of what was read there, is there anything that we would vote in, had the peer been a voter?
+bool Repairer::lacks_votes_of(const Source& source) const {
+  PartitionSet lacking = source.pulled - source.pulled_as_voter;
+  lacking -= parts_.standing->informed();
+  return !lacking.none();
+}
+
+void Repairer::lift_suspensions() {
+  Standing& standing = *parts_.standing;
+  if (!standing.suspends()) return;
+  const auto self = placement_->find(parts_.id);
+  if (!self) return;
+  std::vector<bool> answered(placement_->nodes().size());
+  for (const std::string& id : confirmed_) {
+    if (const auto index = placement_->find(id)) answered[*index] = true;
+  }
+  const auto present = [&answered](model::NodeIndex node) { return answered[node]; };
+  const PartitionSet waiting = owned_ & standing.suspended();
+  PartitionSet lifted;
+  waiting.for_each([&](model::Partition partition) {
+    if (majority_with(partition, *placement_, *self, present)) lifted.set(partition);
+  });
+  if (!lifted.none()) standing.lift(lifted);
+  if (lifted == waiting) standing.lift_all();
+}
+
+Task<bool> Repairer::save_standing() {
+  const Status saved = co_await parts_.standing->save(parts_.shards.front()->engine());
+  if (!saved) log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
+  co_return saved.ok();
+}
+
+// --- passes -----------------------------------------------------------------------------------------------------
+
 bool Repairer::due(const Source& source) const {
-  const bool wanted = placement_->policy().background_repair || source.pulled.none();
-  return wanted && (source.due || loop().now() >= source.next_pass);
+  if (!source.due && loop().now() < source.next_pass) return false;
+  if (placement_->policy().background_repair || source.pulled.none()) return true;
+  return !(source.shared - parts_.standing->informed()).none();
 }
 
 Task<> Repairer::pass_with(Source& source) {
   const auto placement = placement_;
-  if (!placement->find(parts_.id) || !placement->find(source.id)) co_return;
+  if (source.announced != parts_.standing->incarnation()) co_return;  // to be announced to it first (rule 21)
   source.due = false;
-  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, placement, parts_.standing->blank()};
+  if (buggify(loop().random(), "repair/pass")) {
+    source.next_pass = loop().now() + kRetryInterval;
+    co_return;
+  }
+  const bool hurry = (owned_ & parts_.standing->informed()).none();
+  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, placement, hurry};
   Pass pass(std::move(parts), source, counters_.copied);
   const bool whole = co_await pass.run();
   if (whole) {
@@ -143,29 +233,34 @@ Task<> Repairer::pass_with(Source& source) {
     source.next_pass = loop().now() + kRetryInterval;
   }
   if (loop().stopping() || placement != placement_) co_return;
-  co_await reconsider_votes();
+  co_await reconsider_votes(source.pulled);
 }
 
-Task<> Repairer::reconsider_votes() {
-  const auto placement = placement_;
-  const auto self = placement->find(parts_.id);
-  if (!self) co_return;
-  std::vector<const Source*> by_index(placement->nodes().size(), nullptr);
+std::vector<const Source*> Repairer::sources_by_index() const {
+  std::vector<const Source*> by_index(placement_->nodes().size(), nullptr);
   for (const auto& [id, source] : sources_) {
-    if (const auto index = placement->find(id)) by_index[*index] = source.get();
+    if (const auto index = placement_->find(id)) by_index[*index] = source.get();
   }
+  return by_index;
+}
+
+Task<> Repairer::reconsider_votes(PartitionSet partitions) {
+  Standing& standing = *parts_.standing;
+  const auto self = placement_->find(parts_.id);
+  partitions &= owned_;
+  partitions -= standing.informed();
+  if (!self || partitions.none()) co_return;
+  const auto by_index = sources_by_index();
   const auto find = [&by_index](model::NodeIndex index) { return by_index[index]; };
   std::size_t gained = 0;
   std::size_t doubtful = 0;
-  for (std::uint32_t p = 0; p < model::kPartitions; ++p) {
-    const auto partition = static_cast<model::Partition>(p);
-    if (parts_.standing->votes(partition) || !placement->owns(*self, partition)) continue;
-    const Informed informed = informed_of(partition, *placement, *self, find);
-    if (!informed.yes) continue;
-    parts_.standing->set_votes(partition);
+  partitions.for_each([&](model::Partition partition) {
+    const Informed informed = informed_of(partition, *placement_, *self, find);
+    if (!informed.yes) return;
+    standing.set_votes(partition);
     ++gained;
     doubtful += informed.possible_loss && came_back_;  // one that is new has lost nothing
-  }
+  });
   if (gained == 0) co_return;
   counters_.possible_losses += doubtful;
   log::info("votes_gained", {{"node", parts_.id}, {"partitions", gained}});
@@ -175,8 +270,7 @@ Task<> Repairer::reconsider_votes() {
                {"partitions", doubtful},
                {"reason", "too few replicas with memory were left; what only the lost disks had is gone"}});
   }
-  const Status saved = co_await parts_.standing->save(parts_.shards.front()->engine());
-  if (!saved) log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
+  co_await save_standing();
 }
 
 }  // namespace tako::node

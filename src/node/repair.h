@@ -3,7 +3,9 @@
 // A pass with a peer (pass.h) is a merge of two listings in storage order. Passes are made with each peer at start, at
 // once when a peer (re)appears or restarted, and each configured interval. What a pass has read is also what makes a
 // node that has forgotten a voter again (standing.h): a Source keeps, by partition, whether its peer has been read
-// since we announced ourselves to it, and whether the peer was a voter then.
+// since we announced ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are
+// missing here, it is read again. The announcements (every second, to each peer) tell of losses, and lift what
+// suspends the votes after a start.
 //
 // On the node's first loop. In this form its cost follows the number of keys; digests come before it later.
 #pragma once
@@ -11,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +40,7 @@ class Repairer {
     std::uint64_t passes = 0;
     std::uint64_t passes_failed = 0;
     std::uint64_t possible_losses = 0;  // partitions that became voters with fewer sources than are safe
+    std::uint64_t rollbacks = 0;        // peers said that our disk went back in time
     Pass::Counters copied;
   };
 
@@ -44,12 +48,20 @@ class Repairer {
   explicit Repairer(Parts parts);
   ~Repairer();
 
-  // Starts and ends the tasks that follow peers.
-  void adopt(std::shared_ptr<const model::Placement> placement);
+  // Starts and ends the tasks that follow peers. `duties`: this node's, by the placement.
+  void adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties);
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
 
+  // The peer has announced itself, so it can be reached.
+  void heard_from(const std::string& node);
+  // Something was lost here: what was read of these partitions does not count any more, and is read again.
+  void read_again(const PartitionSet& partitions);
+  // Do we vote by what has been read? Asked for those of the partitions that are without vote.
+  Task<> reconsider_votes(PartitionSet partitions);
+
   const Counters& counters() const { return counters_; }
+  const PartitionSet& owned() const { return owned_; }
   std::size_t peers() const { return sources_.size(); }
   std::size_t peers_up() const;
   // Since the peer that has waited longest was compared to the end; none while one never was.
@@ -58,16 +70,23 @@ class Repairer {
  private:
   Task<> follow(std::shared_ptr<Source> source);
   Task<bool> contact(Source& source);
+  wire::Request announcement() const;
+  Task<> went_back(std::string peer, std::uint64_t known_incarnation);
   void learn(Source& source, const wire::AnnounceReply& reply);
+  void lift_suspensions();
+  bool lacks_votes_of(const Source& source) const;
   bool due(const Source& source) const;
   Task<> pass_with(Source& source);
-  Task<> reconsider_votes();
+  Task<bool> save_standing();
+  std::vector<const Source*> sources_by_index() const;
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
 
   Parts parts_;
   std::shared_ptr<const model::Placement> placement_;
+  PartitionSet owned_;
   std::map<std::string, std::shared_ptr<Source>> sources_;
+  std::set<std::string> confirmed_;  // peers that answered an announcement of this start, as one they expected
   runtime::Slots passes_;
   runtime::Gate gate_;
   bool came_back_ = false;  // a peer remembers us as another: something was forgotten

@@ -1,5 +1,9 @@
 #include "node/shard.h"
 
+#include <algorithm>
+
+#include "base/plant.h"
+
 namespace tako::node {
 namespace {
 
@@ -17,12 +21,30 @@ void put(wire::Reply& reply, Result<T> result) {
 
 }  // namespace
 
-wire::ConfigStamp stamp_of(const model::Placement& placement) {
-  return wire::ConfigStamp{placement.config().counter, placement.config().hash};
+Shard::Shard(std::string id, runtime::Loop& loop, store::Engine& engine, Standing& standing, Front* front,
+             Losses& losses)
+    : id_(std::move(id)), loop_(loop), engine_(engine), store_(loop, engine), standing_(standing), front_(front) {
+  report_losses(losses);
 }
 
-Shard::Shard(std::string id, runtime::Loop& loop, store::Engine& engine, const Standing& standing, Front* front)
-    : id_(std::move(id)), loop_(loop), engine_(engine), store_(loop, engine), standing_(standing), front_(front) {}
+void Shard::report_losses(Losses& losses) {
+  if (planted(Plant::kCorruptIsAbsent)) return;
+  store::Store::Findings findings;
+  findings.unreadable = [this, &losses](const std::string& key) {
+    const model::Partition partition = model::partition_of(key);
+    if (!shared_with_others(partition)) return;  // nobody could bring it back: it stays an error
+    const bool voted = standing_.lose_vote(partition);
+    losses.unreadable(key, voted);
+  };
+  findings.damaged = [&losses](const std::string& key, const model::Ballot& ballot) { losses.damaged(key, ballot); };
+  store_.report_to(std::move(findings));
+}
+
+bool Shard::shared_with_others(model::Partition partition) const {
+  if (!placement_) return false;
+  const auto& replicas = placement_->replicas(partition);
+  return std::any_of(replicas.begin(), replicas.end(), [this](const auto& replica) { return replica.node != self_; });
+}
 
 void Shard::adopt(std::shared_ptr<const model::Placement> placement) {
   placement_ = std::move(placement);
@@ -31,15 +53,19 @@ void Shard::adopt(std::shared_ptr<const model::Placement> placement) {
 }
 
 void Shard::remember_renewed(std::string node, std::uint64_t incarnation) {
+  for (const Renewed& old : renewed_) {
+    if (old.who.node == node) incarnation = std::max(incarnation, old.who.incarnation);
+  }
   std::erase_if(renewed_, [&](const Renewed& old) { return old.who.node == node; });
   if (renewed_.size() == kRenewedMax) renewed_.pop_front();
-  renewed_.push_back({{std::move(node), incarnation}, loop_.now() + 2 * kOperationLifetimeMax});
+  const int lifetimes = buggify(loop_.random(), "shard/renewed") ? 10 : 2;
+  renewed_.push_back({{std::move(node), incarnation}, loop_.now() + lifetimes * kOperationLifetimeMax});
 }
 
-wire::Voter Shard::voter(model::Partition partition) {
+wire::Voter Shard::voter(model::Partition partition, bool voted) {
   while (!renewed_.empty() && renewed_.front().forget_at <= loop_.now()) renewed_.pop_front();
   wire::Voter voter;
-  voter.votes = standing_.votes(partition);
+  voter.votes = voted && standing_.votes(partition);
   voter.incarnation = standing_.incarnation();
   for (const Renewed& renewed : renewed_) voter.renewed.push_back(renewed.who);
   return voter;
@@ -48,7 +74,7 @@ wire::Voter Shard::voter(model::Partition partition) {
 Status Shard::check_configuration(const wire::ConfigStamp& theirs) const {
   if (!placement_) return {ErrorCode::kUnavailable, "node " + id_ + " has no configuration yet"};
   if (theirs.counter == 0 || stamp_.counter == 0) return ok_status();
-  if (theirs.counter < stamp_.counter) {
+  if (theirs.counter < stamp_.counter && !planted(Plant::kStaleServed)) {
     return {ErrorCode::kStale, "configuration " + std::to_string(theirs.counter) + " is outdated; node " + id_ +
                                    " has " + std::to_string(stamp_.counter)};
   }
@@ -108,10 +134,12 @@ Task<Result<wire::ReadReply>> Shard::read(wire::Read request) {
   ++counters_.reads;
   wire::ReadReply reply;
   const model::Partition partition = model::partition_of(request.key);
+  const bool voted = standing_.votes(partition);
   auto slot = co_await store_.read(std::move(request.key), request.want_value);
+  if (!slot && planted(Plant::kCorruptIsAbsent)) slot = model::Slot{};
   if (!slot) co_return slot.error();
   reply.slot = std::move(*slot);
-  reply.voter = voter(partition);
+  reply.voter = voter(partition, voted);
   co_return reply;
 }
 
@@ -123,6 +151,7 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
     co_return Error(ErrorCode::kInvalid, "a write without its value");
   }
   const model::Partition partition = model::partition_of(request.key);
+  const bool voted = standing_.votes(partition);
   auto accepted = co_await store_.accept(std::move(request.key), std::move(request.record));
   if (!accepted) co_return accepted.error();
   wire::WriteReply reply;
@@ -130,7 +159,7 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
   reply.stored = accepted->ballot;
   reply.version = accepted->version;
   reply.promise = accepted->promise;
-  reply.voter = voter(partition);
+  reply.voter = voter(partition, voted);
   if (!accepted->stored) ++counters_.refused;
   co_return reply;
 }
@@ -142,7 +171,10 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
     co_return Error(ErrorCode::kStale, "node " + id_ + " or " + request.asker + " is in no live deployment");
   }
   const auto self = *self_;
-  const std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
+  std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
+  if (buggify(loop_.random(), "shard/list")) entries_max = loop_.random().between(1, 3);
+  PartitionSet voting;
+  for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, standing_.voting_word(i));
   auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
                                       std::max<std::size_t>(entries_max, 1));
   if (!listing) co_return listing.error();
@@ -155,11 +187,13 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
     if (!placement->share(*asker, self, model::partition_of_position(entry.position))) continue;
     reply.entries.push_back({std::move(entry.key), entry.ballot, entry.promise});
   }
-  const std::uint32_t first = model::partition_of_position(request.position);
+  for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, voting.word(i) & standing_.voting_word(i));
   const std::uint32_t last = model::partition_of_position(reply.complete ? request.position_last : reply.next_position);
-  for (std::uint32_t p = first; p <= last; ++p) {
+  for (std::uint32_t p = model::partition_of_position(request.position); p <= last; ++p) {
+    const bool all_vote = p % 64 == 0 && voting.word(p / 64) == ~0ull;
+    if (all_vote) p += 63;
+    if (all_vote || voting[p]) continue;
     const auto partition = static_cast<model::Partition>(p);
-    if (standing_.votes(partition)) continue;
     if (!reply.not_voting.empty() && reply.not_voting.back().second + 1u == p) {
       reply.not_voting.back().second = partition;
     } else if (placement->share(*asker, self, partition)) {
@@ -176,8 +210,14 @@ Task<Result<store::Accepted>> Shard::accept_copy(std::string key, model::Record 
 
 Task<Result<bool>> Shard::drop(std::string key, model::Ballot ballot) {
   loop_.check_here();
-  if (self_ && placement_->owns(*self_, model::partition_of(key))) co_return false;  // it is ours again
+  const bool ours = self_ && placement_->owns(*self_, model::partition_of(key));
+  if (ours && !planted(Plant::kDropsOwned)) co_return false;  // again
   co_return co_await store_.drop(std::move(key), ballot);
+}
+
+Task<Result<bool>> Shard::erase_unreadable(std::string key) {
+  loop_.check_here();
+  co_return co_await store_.erase_unreadable(std::move(key));
 }
 
 }  // namespace tako::node

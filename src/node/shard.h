@@ -3,7 +3,8 @@
 // It answers reads, writes and listings from its Store, by the rules of protocol.md that a replica has to keep:
 // the acceptor's are in store/store.h, votes in standing.h, and here those about configurations (rule 5): a request
 // by an older configuration than ours is refused as stale, because a majority of the old one may no longer hold
-// what the new one decides.
+// what the new one decides. What its store cannot read costs the partition's vote here at once, and is reported
+// (mender.h); until the row is erased, answers about the key are errors, never «nothing».
 #pragma once
 
 #include <deque>
@@ -19,8 +20,6 @@
 
 namespace tako::node {
 
-wire::ConfigStamp stamp_of(const model::Placement& placement);
-
 // No operation lives longer: deadlines over it are refused at the edge, and an incarnation is named for this long.
 inline constexpr Duration kOperationLifetimeMax = seconds(60);
 
@@ -34,8 +33,17 @@ class Shard final : public net::Service {
     virtual Task<wire::StatusReply> status() = 0;
   };
 
+  // Told on the shard's own loop what its store came upon.
+  class Losses {
+   public:
+    virtual ~Losses() = default;
+    // `voted`: until now, in the key's partition.
+    virtual void unreadable(std::string key, bool voted) = 0;
+    virtual void damaged(std::string key, model::Ballot ballot) = 0;
+  };
+
   // REQUIRES: all outlive it
-  Shard(std::string id, runtime::Loop& loop, store::Engine& engine, const Standing& standing, Front* front);
+  Shard(std::string id, runtime::Loop& loop, store::Engine& engine, Standing& standing, Front* front, Losses& losses);
 
   Task<wire::Reply> handle(wire::Request request, TimePoint deadline) override;
 
@@ -46,6 +54,8 @@ class Shard final : public net::Service {
   // A copy that this node pulled for itself.
   Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
+  // See Store.
+  Task<Result<bool>> erase_unreadable(std::string key);
 
   runtime::Loop& loop() { return loop_; }
   store::Store& store() { return store_; }
@@ -65,7 +75,10 @@ class Shard final : public net::Service {
 
   Status check_configuration(const wire::ConfigStamp& theirs) const;
   Status check_owner(const std::string& key, const wire::ConfigStamp& theirs) const;
-  wire::Voter voter(model::Partition partition);
+  // `voted`: when the work began. Who was not informed then may have read what was there before.
+  wire::Voter voter(model::Partition partition, bool voted);
+  void report_losses(Losses& losses);
+  bool shared_with_others(model::Partition partition) const;
 
   struct Renewed {
     wire::Incarnation who;
@@ -76,7 +89,7 @@ class Shard final : public net::Service {
   runtime::Loop& loop_;
   store::Engine& engine_;
   store::Store store_;
-  const Standing& standing_;
+  Standing& standing_;
   Front* const front_;
   std::shared_ptr<const model::Placement> placement_;
   std::optional<model::NodeIndex> self_;

@@ -1,6 +1,6 @@
 #include "node/source.h"
 
-#include "model/verdict.h"
+#include "base/plant.h"
 
 namespace tako::node {
 namespace {
@@ -17,7 +17,7 @@ struct Count {
 Informed judge(const Count& count) {
   const unsigned quorum = count.members / 2 + 1;
   // A member needs one of every majority; a newcomer, who takes promises over too, a majority itself (27).
-  const unsigned voters_wanted = count.self_in ? count.members - quorum + 1 : quorum;
+  const unsigned voters_wanted = planted(Plant::kOneSource) ? 1 : count.self_in ? count.members - quorum + 1 : quorum;
   if (count.others > 0 && count.read_as_voter >= voters_wanted) return {true, false};
   if (count.read == count.others) return {true, count.had_keys};
   return {false, false};
@@ -27,7 +27,7 @@ Informed judge(const Count& count) {
 
 Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
                      const std::function<const Source*(model::NodeIndex)>& find) {
-  const auto replicas = placement.replicas(partition);
+  const auto& replicas = placement.replicas(partition);
   Informed all{true, false};
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
     Count count;
@@ -51,6 +51,22 @@ Informed informed_of(model::Partition partition, const model::Placement& placeme
     all.possible_loss |= here.possible_loss;
   }
   return all;
+}
+
+bool majority_with(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
+                   const std::function<bool(model::NodeIndex)>& present) {
+  const auto& replicas = placement.replicas(partition);
+  for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
+    unsigned members = 0;
+    unsigned there = 0;
+    for (const auto& replica : replicas) {
+      if (!(replica.deployments & deployment)) continue;
+      ++members;
+      there += replica.node == self || present(replica.node);
+    }
+    if (members > 0 && there < members / 2 + 1) return false;
+  }
+  return true;
 }
 
 }  // namespace tako::node

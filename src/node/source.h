@@ -1,28 +1,31 @@
 // Source: one peer of a node, as its Repairer knows it. And the question it answers: is this node informed of a
 // partition (protocol rules 22, 25 and 27)?
+//
+// What was read counts only if it was read after this node announced the incarnation it has now, under the
+// configuration it has now, and if nothing of it was lost since. Whatever ends one of these says so here, at once,
+// also while a pass is under way: what the pass has read by then is not counted either (`spoiled`).
 #pragma once
 
-#include <bitset>
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/partition_set.h"
 #include "runtime/sync.h"
 
 namespace tako::node {
-
-using PartitionSet = std::bitset<model::kPartitions>;
 
 struct Source {
   Source(runtime::Loop& loop, const model::Placement::Node& node)
       : id(node.id), host(node.host), port(node.port), kick(loop) {}
 
   net::Peer peer() const { return net::Peer{id, host, port}; }
-  void forget_what_was_read() {
-    pulled.reset();
-    pulled_as_voter.reset();
+  void forget_what_was_read(const PartitionSet& partitions) {
+    pulled -= partitions;
+    pulled_as_voter -= partitions;
+    spoiled |= partitions;
     resume_partition = 0;
     due = true;
   }
@@ -31,14 +34,18 @@ struct Source {
   const std::string host;
   const std::uint16_t port;
   runtime::Signal kick;
+  PartitionSet shared;  // with this node
 
   bool gone = false;  // no peer any more
   bool up = false;
   bool due = true;
   bool blank = false;         // it said that it never voted
   std::uint64_t session = 0;  // its process
+  std::uint64_t gains = 0;    // ... and how often it became a voter somewhere
   std::uint64_t incarnation = 0;
+  std::uint64_t announced = 0;         // our incarnation, as it knows it
   std::uint32_t resume_partition = 0;  // a pass that failed goes on here
+  bool flawed = false;                 // a copy failed, before that
   std::uint64_t keys_listed = 0;
   std::optional<TimePoint> agreed_at;  // the last pass that went to the end
   TimePoint next_pass{};
@@ -46,6 +53,7 @@ struct Source {
   // Since our announcement: read to the last key, and: it voted when it was read.
   PartitionSet pulled;
   PartitionSet pulled_as_voter;
+  PartitionSet spoiled;  // what the pass under way reads in these is not to be counted
 };
 
 struct Informed {
@@ -56,5 +64,9 @@ struct Informed {
 // `find` gives the source of a node, or null. `self` is the node that asks.
 Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
                      const std::function<const Source*(model::NodeIndex)>& find);
+
+// Do as many answer, of those for which `present` is true, as make a majority with `self`, in each live deployment?
+bool majority_with(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
+                   const std::function<bool(model::NodeIndex)>& present);
 
 }  // namespace tako::node

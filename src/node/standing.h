@@ -18,17 +18,52 @@
 // empty lists; a node alone has nobody to ask and votes at once. A target owner of a reconfiguration becomes a voter
 // by the same path, which is also its «arrived» (27).
 //
-// One bit a partition: «informed». It is durable only after the data it stands for (the write-ahead log keeps order).
-// The bits are read on all loops of the node and set on its first one: single words, so atomics do.
+// One bit a partition: «informed». It says: of what this node acknowledged here, or read when it became a voter, it
+// has forgotten nothing. It is durable only after the data it stands for (the write-ahead log keeps order).
+//
+// Configurations (adopt()). The bit is kept with the configuration it was last valid for, durably. Under another one:
+//  - A partition that is not owned loses it: the node hears of no write there any more, and hands its copies off. The
+//    hand-off waits until the loss is durable (durable_for()): were it forgotten by a crash after copies had gone, a
+//    later configuration that brings the partition back would find a voter without memory. A crash before that is
+//    harmless: the mark still names the older configuration, and adopt() does it all again.
+//  - One that is owned in the target only loses it too: «arrived» means to have read a majority of the active owners,
+//    each after it was fenced by this very configuration. A node that slept from one {A,B} through {A} to another has
+//    read what was there before {A} went on alone. To be without vote costs nothing: the active owners decide, too.
+//  - One that is owned in the active deployment keeps it. If the node was an active owner before, it has forgotten
+//    nothing that it acknowledged, and that is all that is asked of a member: those who slept are outvoted by every
+//    majority, since promotion to {B} waits until a majority of B (28) has arrived. If it was a target owner, {A,B} ->
+//    {B}, then the bit is its arrival under {A,B}, or one from an {A,B} before that it slept since: then it is not
+//    among those who arrived now, and outvoted as well. A target owner that had not arrived has no bit, and reads on.
+//  - Aborted, {A,B} -> {A}: owners in A keep theirs, the others lose it. Down during {A,B} and back in {B}: who owned
+//    the partition in A keeps it as above, a newcomer has none and informs itself from N - q + 1 owners in B.
+//  - The bits of a new-born cluster are set for all partitions, before the first configuration; it clears the rest.
+//  - A mark of an older release names no configuration: as if it were another one, so active members lose nothing.
+//
+// A disk that went back in time (a restored snapshot) looks sound from inside; its peers know better (peer_memory.h):
+// a start of the disk is counted and has a nonce, writes have a number, and every announcement says how far they are.
+// A node that is told so clears all bits, raises its incarnation, and only when both are durable announces that one
+// and reads everybody anew, like a wiped one. Until it is told, it must not vote: after a start on a used folder its
+// votes are suspended, in each partition until as many other owners have answered an announcement as it takes to make
+// a majority with it (in each live deployment). No quorum could be reached without so many, so that takes away no
+// answer that was possible, but that of a node that stands alone: «nothing» is no answer from it then.
+// What that does not see: if not one of those peers heard of the later life of this disk (they were away while others
+// voted with it, and those are away now), or if all that was lost is younger than the last announcement, a second.
+//
+// What is unreadable is forgotten (mender.h): the row's partition loses its bit at once, the incarnation is raised,
+// and when that is durable the row is erased, and comes back from those that are read anew.
+//
+// The bits are read on all loops of the node and set on its first one (they may be cleared on all): single words, so
+// atomics do. Everything else is of the first loop.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
-#include "model/record.h"
+#include "node/duties.h"
 #include "store/engine.h"
 
 namespace tako::node {
@@ -42,37 +77,75 @@ class Standing {
     std::string boot_id;                  // of the kernel that runs now; empty: unknown
     bool sync_always = false;             // nothing acknowledged can be missing after a machine's crash
     std::uint64_t fresh_incarnation = 0;  // for a folder that has none, or is not believed
+    std::uint64_t nonce = 0;              // random, of this start
   };
 
   // Reads it from the engine; a folder without a mark is new. Writes the mark of this start before it returns.
   Task<Status> load(store::Engine& engine, Start start);
 
   // A clean stop: nothing acknowledged is missing, whatever happens to the machine from here on.
-  Task<Status> save_clean_stop(store::Engine& engine);
-  Task<Status> save(store::Engine& engine);
+  Task<Status> save_clean_stop(store::Engine& engine) { return write_mark(engine, true); }
+  Task<Status> save(store::Engine& engine) { return write_mark(engine, false); }
 
-  bool votes(model::Partition partition) const {
-    return (words_[partition >> 6].load(std::memory_order_relaxed) >> (partition & 63)) & 1;
+  // Before anything else goes by the configuration. To be saved then, unless it is durable already.
+  void adopt(const Duties& duties);
+  bool durable_for(const wire::ConfigStamp& stamp) const { return durable_stamp_ == stamp; }
+
+  bool votes(model::Partition partition) const { return (voting_word(partition >> 6) >> (partition & 63)) & 1; }
+  // 64 partitions from 64 * i.
+  std::uint64_t voting_word(std::size_t i) const {
+    return informed_[i].load(std::memory_order_relaxed) & ~suspended_[i].load(std::memory_order_relaxed);
   }
-  void set_votes(model::Partition partition) {
-    words_[partition >> 6].fetch_or(1ull << (partition & 63), std::memory_order_relaxed);
-  }
+  PartitionSet informed() const;
+  void set_votes(model::Partition partition);
   void set_votes_everywhere();
+  // Says whether it was informed. On any loop; to be saved.
+  bool lose_vote(model::Partition partition);
+
+  // After a start on a folder that was used: until lift().
+  PartitionSet suspended() const;
+  bool suspends() const { return suspends_; }
+  void lift(const PartitionSet& partitions);
+  void lift_all();
 
   // Never voted since its folder was made.
-  bool blank() const;
+  bool blank() const { return !ever_voted_; }
+  // Grows whenever it becomes a voter somewhere.
+  std::uint64_t gains() const { return gains_; }
 
   std::uint64_t incarnation() const { return incarnation_.load(std::memory_order_relaxed); }
-  // A peer remembers a later incarnation than ours: ours has to be above it.
-  void raise_incarnation(std::uint64_t above);
+  bool incarnation_durable() const { return durable_incarnation_ == incarnation(); }
+  // Ours has to be above it. To be saved before it is announced.
+  void raise_incarnation(std::uint64_t above) { incarnation_ = above + 1; }
+  // The disk went back in time: nothing is known any more.
+  void start_over(std::uint64_t above);
+
+  std::uint64_t boot() const { return boot_; }
+  std::uint64_t nonce() const { return nonce_; }
+  std::uint64_t previous_nonce() const { return previous_nonce_; }
+  // The disk's writes before this start's first.
+  std::uint64_t start_sequence() const { return start_sequence_; }
 
  private:
+  Task<Status> write_mark(store::Engine& engine, bool clean);
   std::string encode(bool clean) const;
   Status decode(const std::string& mark);
+  void believe_or_not(const Start& start);
 
-  static constexpr std::size_t kWords = model::kPartitions / 64;
-  std::array<std::atomic<std::uint64_t>, kWords> words_{};
+  using Words = std::array<std::atomic<std::uint64_t>, PartitionSet::kWords>;
+  Words informed_{};
+  Words suspended_{};
+  bool suspends_ = false;
+  bool ever_voted_ = false;
+  std::uint64_t gains_ = 0;
   std::atomic<std::uint64_t> incarnation_{0};
+  std::optional<wire::ConfigStamp> stamp_;  // for which the bits hold
+  std::uint64_t durable_incarnation_ = 0;
+  std::optional<wire::ConfigStamp> durable_stamp_;
+  std::uint64_t boot_ = 1;  // starts of this folder, with this one
+  std::uint64_t nonce_ = 0;
+  std::uint64_t previous_nonce_ = 0;
+  std::uint64_t start_sequence_ = 0;
   std::string boot_id_;         // of this start
   std::string marked_boot_id_;  // of the start that wrote the mark
   bool marked_clean_ = false;

@@ -1,5 +1,7 @@
 #include "proxy/replicator.h"
 
+#include "base/plant.h"
+
 namespace tako::proxy {
 
 using model::Verdict;
@@ -9,6 +11,7 @@ namespace {
 
 // A replica that has not said its version in this time is not reachable, as far as a `latest` read goes.
 constexpr Duration kReachableWithin = seconds(2);
+constexpr Duration kReachableWithinShort = milliseconds(200);
 constexpr Duration kRepairDeadline = seconds(30);
 constexpr std::size_t kRepairsMax = 64;  // at once, each with its value
 constexpr int kAttemptsMax = 16;         // of one request, beside its deadline
@@ -28,6 +31,14 @@ std::string count_of(const Round& round, State state) {
   std::size_t count = 0;
   for (const auto& reply : round.replies) count += reply.state == state;
   return std::to_string(count) + " of " + std::to_string(round.replies.size());
+}
+
+// The first value that came, whoever's it is.
+std::optional<Bytes> any_value(const Round& round) {
+  for (const auto& record : round.records) {
+    if (record && record->value) return record->value;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -87,9 +98,11 @@ Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, 
 Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
   ++counters_.writes;
   model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
+  if (draft.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
   model::Record record = draft.tombstone
                              ? model::make_tombstone(version)
                              : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  bool perhaps_stored = false;  // this very ballot, under an earlier configuration
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!placement_) co_return no_configuration();
     const Shared round = new_round(key);
@@ -99,10 +112,12 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
     if (verdict == Verdict::kYes) co_return WriteAnswer{record.version, true};
     if (round->stale) {
       const bool renewed = co_await wait_for_newer(round->placement, deadline);
+      perhaps_stored |= !model::nobody_has_it(round->replies);
       if (renewed) continue;  // the same ballot, to the newer configuration's replicas
     }
     const bool refused = round->highest >= record.ballot && !draft.timestamp && !round->pending();
-    if (refused && model::nobody_has_it(round->replies)) {
+    const bool nowhere = !perhaps_stored && model::nobody_has_it(round->replies);
+    if (refused && (nowhere || planted(Plant::kRetryAfterRefusal))) {
       ++counters_.writes_again;
       version = clock_.next(round->highest);
       record.ballot = record.version = record.root = version;
@@ -147,6 +162,7 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Re
 
 // Somebody refused us because of a newer configuration: it is on its way here too.
 Task<bool> Replicator::wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline) {
+  if (planted(Plant::kStaleIgnored)) co_return false;
   while (placement_ == than) {
     if (loop_.stopping() || loop_.now() >= deadline) co_return false;
     co_await loop_.sleep(kStalePoll);
@@ -160,6 +176,7 @@ Task<bool> Replicator::wait_for_newer(std::shared_ptr<const model::Placement> th
 std::size_t Replicator::value_from(const Round& round) {
   const std::size_t count = round.replicas.size();
   const std::size_t begin = loop_.random().below(count);
+  if (buggify(loop_.random(), "proxy/value_from_anyone")) return begin;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t candidate = (begin + i) % count;
     if (transport_.reachable(round.peer(candidate))) return candidate;
@@ -168,7 +185,8 @@ std::size_t Replicator::value_from(const Round& round) {
 }
 
 Task<Verdict> Replicator::wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline) {
-  const TimePoint patience = std::min(deadline, loop_.now() + kReachableWithin);
+  const bool hasty = level == model::ReadLevel::kOne && buggify(loop_.random(), "proxy/hasty");
+  const TimePoint patience = std::min(deadline, loop_.now() + (hasty ? kReachableWithinShort : kReachableWithin));
   const bool latest = level == model::ReadLevel::kLatest || level == model::ReadLevel::kOne;
   Verdict verdict = model::judge_read(level, round->replies);
   while (verdict == Verdict::kWait) {
@@ -199,6 +217,7 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
       if (renewed) continue;
     }
     if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
+    if (buggify(loop_.random(), "proxy/read_again")) continue;
 
     ReadAnswer answer;
     const auto best = model::newest(round->replies);
@@ -210,11 +229,16 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
       if (!fetched) co_return fetched.error();
       answer.record = std::move(*fetched);
     }
-    if (level == model::ReadLevel::kQuorum && answer.record && !model::settled(answer.record->ballot, round->replies)) {
+    const bool unsettled = answer.record && (!model::settled(answer.record->ballot, round->replies) ||
+                                             buggify(loop_.random(), "proxy/settle_anyway"));
+    if (level == model::ReadLevel::kQuorum && unsettled && !planted(Plant::kNoSettle)) {
       const bool settled = co_await settle(round, key, *answer.record, deadline);
+      if (!settled && round->stale) co_await wait_for_newer(round->placement, deadline);
       if (!settled) continue;
     }
     repair(round, key, answer.record);
+    const bool has_value = answer.record && answer.record->value;
+    if (has_value && planted(Plant::kValueOfAnother)) answer.record->value = any_value(*round);
     co_return answer;
   }
   ++counters_.timeouts;
@@ -240,7 +264,8 @@ Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string ke
   for (std::size_t i = 0; i < round->replies.size(); ++i) {
     const auto& reply = round->replies[i];
     if (reply.state != State::kPresent || reply.ballot != ballot) continue;
-    if (round->records[i] && round->records[i]->value) co_return *round->records[i];
+    const bool at_hand = round->records[i] && round->records[i]->value;
+    if (at_hand && !buggify(loop_.random(), "proxy/fetch_anyway")) co_return *round->records[i];
     wire::Read read;
     read.key = key;
     wire::Request request = request_by(*round->placement);
@@ -248,6 +273,7 @@ Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string ke
     auto called = co_await transport_.call(round->peer(i), std::move(request), deadline);
     auto answer = net::expect<wire::ReadReply>(std::move(called));
     if (!answer) {
+      round->damaged[i] = answer.code() == ErrorCode::kCorrupt;
       problem = answer.error().message;
     } else if (answer->slot.record && answer->slot.record->ballot == ballot) {
       co_return std::move(*answer->slot.record);
@@ -265,7 +291,7 @@ Task<bool> Replicator::settle(Shared round, std::string key, model::Record newes
     const auto& reply = round->replies[i];
     const bool holds = reply.state == State::kPresent && reply.ballot == newest.ballot;
     if (holds) {
-      writing->replies[i] = reply;
+      writing->take_over(i, *round);
     } else {
       ask_write(writing, i, key, newest, deadline);
     }
@@ -275,6 +301,7 @@ Task<bool> Replicator::settle(Shared round, std::string key, model::Record newes
     if (!woken) break;
   }
   clock_.learn(writing->highest);
+  round->stale |= writing->stale;
   co_return model::settled(newest.ballot, writing->replies);
 }
 
@@ -283,11 +310,9 @@ Task<bool> Replicator::settle(Shared round, std::string key, model::Record newes
 void Replicator::repair(const Shared& round, const std::string& key, const std::optional<model::Record>& newest) {
   if (!newest || !round->placement->policy().read_repair) return;
   bool behind = round->pending();
-  for (const auto& reply : round->replies) {
-    behind |= reply.state == State::kAbsent || (reply.state == State::kPresent && reply.ballot < newest->ballot);
-  }
+  for (std::size_t i = 0; i < round->replies.size(); ++i) behind |= round->behind(i, newest->ballot);
   if (!behind) return;
-  if (repairs_running_ >= kRepairsMax) {
+  if (repairs_running_ >= kRepairsMax || buggify(loop_.random(), "proxy/repairs_full")) {
     ++counters_.repairs_skipped;
     return;
   }
@@ -303,18 +328,15 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
   }
   const auto best = model::newest(round->replies);
   if (best && round->replies[*best].ballot > newest->ballot) newest = round->records[*best];
-  bool have_value = newest->tombstone() || newest->value.has_value();
-  const auto is_behind = [&](const model::ReplicaReply& reply) {
-    return reply.state == State::kAbsent || (reply.state == State::kPresent && reply.ballot < newest->ballot);
-  };
-  for (std::size_t i = 0; i < round->replies.size() && !loop_.stopping(); ++i) {
-    if (!is_behind(round->replies[i])) continue;
-    if (!have_value) {
-      auto fetched = co_await fetch_value(round, key, newest->ballot, deadline);
-      if (!fetched) break;
-      newest = std::move(*fetched);
-      have_value = true;
-    }
+  bool behind = false;
+  for (std::size_t i = 0; i < round->replies.size(); ++i) behind |= round->behind(i, newest->ballot);
+  if (behind && !newest->tombstone() && !newest->value) {
+    auto fetched = co_await fetch_value(round, key, newest->ballot, deadline);
+    behind = fetched.ok();
+    if (fetched) newest = std::move(*fetched);
+  }
+  for (std::size_t i = 0; behind && i < round->replies.size() && !loop_.stopping(); ++i) {
+    if (!round->behind(i, newest->ballot) || (i == 0 && planted(Plant::kReadRepairSkips))) continue;
     wire::Write write;
     write.key = key;
     write.record = *newest;

@@ -7,7 +7,7 @@
 // never issued twice, because a conditional write may already have built on it (rule 10).
 // Reads ask one replica for the value and the others for the version. Reads at `quorum` are settled: what is answered
 // is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
-// no later quorum read sees something older. Older copies seen on the way are repaired.
+// no later quorum read sees something older. Older and damaged copies seen on the way are repaired.
 // A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
 #pragma once
 

@@ -1,5 +1,7 @@
 #include "proxy/round.h"
 
+#include "base/plant.h"
+
 namespace tako::proxy {
 
 using State = model::ReplicaReply::State;
@@ -9,6 +11,7 @@ Round::Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, co
       replicas(placement->replicas(model::partition_of(key))),
       replies(replicas.size()),
       records(replicas.size()),
+      damaged(replicas.size()),
       changed(loop),
       incarnations_(replicas.size()),
       newest_(replicas.size()) {
@@ -33,11 +36,29 @@ void Round::give_up() {
   }
 }
 
+void Round::take_over(std::size_t i, const Round& from) {
+  ASSERT(from.placement == placement && from.replies.size() == replies.size());
+  replies[i] = from.replies[i];
+  incarnations_[i] = from.incarnations_[i];
+  for (std::size_t j = 0; j < newest_.size(); ++j) newest_[j] = std::max(newest_[j], from.newest_[j]);
+  drop_old_votes();
+}
+
+bool Round::behind(std::size_t i, const model::Ballot& ballot) const {
+  const auto& reply = replies[i];
+  return damaged[i] || reply.state == State::kAbsent || (reply.state == State::kPresent && reply.ballot < ballot);
+}
+
 void Round::failed(std::size_t i, const Error& error) {
   replies[i].state = error.code == ErrorCode::kUnsent ? State::kUnsent : State::kFailed;
   stale |= error.code == ErrorCode::kStale;
   no_space |= error.code == ErrorCode::kNoSpace;
+  damaged[i] = error.code == ErrorCode::kCorrupt;
   problem = error.message;
+}
+
+void Round::note(const model::Ballot& seen) {
+  if (!planted(Plant::kNoLearning)) highest = std::max(highest, seen);
 }
 
 void Round::weigh(std::size_t i, const wire::Voter& voter) {
@@ -49,6 +70,11 @@ void Round::weigh(std::size_t i, const wire::Voter& voter) {
       if (replicas[j].node == *index) newest_[j] = std::max(newest_[j], renewed.incarnation);
     }
   }
+  drop_old_votes();
+}
+
+void Round::drop_old_votes() {
+  if (planted(Plant::kOldIncarnationVotes)) return;
   for (std::size_t j = 0; j < replies.size(); ++j) {
     if (incarnations_[j] != 0 && incarnations_[j] < newest_[j]) replies[j].votes = false;
   }
@@ -60,7 +86,7 @@ void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
     failed(i, reply.error());
   } else {
     model::Slot& slot = reply->slot;
-    highest = std::max({highest, slot.ballot(), slot.promise});
+    note(std::max(slot.ballot(), slot.promise));
     replies[i].state = slot.record ? State::kPresent : State::kAbsent;
     if (slot.record) {
       replies[i].ballot = slot.record->ballot;
@@ -77,7 +103,7 @@ void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire:
   if (!reply) {
     failed(i, reply.error());
   } else {
-    highest = std::max({highest, reply->stored, reply->promise});
+    note(std::max(reply->stored, reply->promise));
     // «I have it, or something newer» is no success: only this very ballot is (rule 9).
     const bool stored = reply->outcome == wire::WriteReply::Outcome::kStored && reply->stored == ballot;
     replies[i].state = stored ? State::kStored : State::kRefused;

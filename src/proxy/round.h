@@ -24,6 +24,13 @@ struct Round {
   // Nobody waits for the rest any more: what is pending counts as failed.
   void give_up();
 
+  // The next round of an operation begins with what this replica said in the one before, and all incarnations that
+  // were named there. REQUIRES: the same key and placement
+  void take_over(std::size_t i, const Round& from);
+
+  // It answered, with less than this; or what it holds is damaged, and a copy mends it.
+  bool behind(std::size_t i, const model::Ballot& ballot) const;
+
   // Takes a replica's answer, and wakes the request.
   void heard_read(std::size_t i, Result<wire::Reply> answer);
   void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer);
@@ -32,6 +39,7 @@ struct Round {
   const model::ReplicaSet replicas;
   std::vector<model::ReplicaReply> replies;           // one for each replica
   std::vector<std::optional<model::Record>> records;  // what was read, with a value where one was asked for
+  std::vector<bool> damaged;                          // it cannot read what it holds
   model::Ballot highest;                              // stored or promised, of all that was named
   bool stale = false;                                 // somebody has a newer configuration
   bool no_space = false;
@@ -40,8 +48,10 @@ struct Round {
 
  private:
   void failed(std::size_t i, const Error& error);
+  void note(const model::Ballot& seen);
   // Rule 8: a vote of an incarnation that is known to be over is none.
   void weigh(std::size_t i, const wire::Voter& voter);
+  void drop_old_votes();
 
   std::vector<std::uint64_t> incarnations_;  // that answered
   std::vector<std::uint64_t> newest_;        // that somebody named

@@ -1,5 +1,9 @@
 #include "store/committer.h"
 
+#include <utility>
+
+#include "base/plant.h"
+
 namespace tako::store {
 
 std::size_t bytes_of(const Batch& batch) {
@@ -13,7 +17,8 @@ std::size_t bytes_of(const Batch& batch) {
 Task<Status> Committer::write(Batch batch) {
   if (closed_) co_return Status(ErrorCode::kStopping, "the database is closing; try another node");
   const std::size_t bytes = bytes_of(batch);
-  if (queued_bytes_ > 0 && queued_bytes_ + bytes > kQueuedBytesMax) {
+  const bool full = queued_bytes_ + bytes > kQueuedBytesMax || buggify(loop_.random(), "committer/full");
+  if (queued_bytes_ > 0 && full) {
     co_return Status(ErrorCode::kOverloaded, "the disk is slower than the writes; try again later");
   }
   ++batches_;
@@ -43,7 +48,8 @@ Task<> Committer::commit_next() {
   Group group;
   std::vector<Handler> handlers;
   std::size_t bytes = 0;
-  while (!queue_.empty() && group.size() < kGroupBatchesMax) {
+  const std::size_t batches_max = buggify(loop_.random(), "committer/group_of_one") ? 1 : kGroupBatchesMax;
+  while (!queue_.empty() && group.size() < batches_max) {
     Waiting& next = queue_.front();
     if (!group.empty() && bytes + next.bytes > kGroupBytesMax) break;
     bytes += next.bytes;
@@ -53,12 +59,19 @@ Task<> Committer::commit_next() {
   }
   ++commits_;
 
+  const auto tell = [this](std::vector<Handler> whom, Status outcome) {
+    loop_.post([whom = std::move(whom), outcome = std::move(outcome)]() mutable {
+      for (Handler& handler : whom) std::move(handler)(outcome);
+    });
+  };
+  if (planted(Plant::kTailLost) && group.size() > 1) group.pop_back();
+  if (planted(Plant::kAckBeforeWrite)) tell(std::exchange(handlers, {}), ok_status());
+
   Status status = co_await commit_(group);
 
   queued_bytes_ -= bytes;
-  loop_.post([handlers = std::move(handlers), status = std::move(status)]() mutable {
-    for (Handler& handler : handlers) std::move(handler)(status);
-  });
+  if (planted(Plant::kErrorIsSuccess)) status = ok_status();
+  tell(std::move(handlers), std::move(status));
 }
 
 Task<> Committer::close() {

@@ -24,7 +24,7 @@ class Committer {
   static constexpr std::size_t kQueuedBytesMax = 256 << 20;
 
   using Group = std::vector<Batch>;
-  using Commit = std::function<Task<Status>(const Group& group)>;
+  using Commit = std::function<Task<Status>(Group& group)>;  // may take what is in the batches
 
   Committer(runtime::Loop& loop, Commit commit) : loop_(loop), commit_(std::move(commit)), gate_(loop) {}
 

@@ -68,6 +68,8 @@ struct ScanLimits {
 struct Page {
   std::vector<std::pair<std::string, std::string>> entries;
   bool complete = true;  // the range is exhausted; else go on after the last key
+  // A row that cannot be read ends the page (also an empty one), where the engine can name it: go on after this key.
+  std::optional<std::string> unreadable;
 };
 
 struct SyncPolicy {
@@ -91,6 +93,8 @@ class Engine {
   virtual Task<Status> write(Batch batch) = 0;
   virtual Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) = 0;
   virtual EngineStats stats() = 0;
+  // Grows with every write that succeeded, and is as durable as they are: on a disk that went back in time it is lower.
+  virtual std::uint64_t sequence() = 0;
 };
 
 }  // namespace tako::store

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 
+#include "base/plant.h"
+
 namespace tako::store {
 
 bool KeyLock::try_lock() {
+  if (planted(Plant::kNoKeyLock)) return true;
   held_ = table_.held_.try_emplace(key_).second;
   return held_;
 }
 
 runtime::Task<Status> KeyLock::wait() {
   std::deque<KeyLock*>& waiters = table_.held_[key_];  // lives until the last waiter has had the key
-  if (waiters.size() >= KeyLocks::kWaitersMax) {
+  const bool full = buggify(table_.loop_.random(), "key_locks/full");
+  if (full || waiters.size() >= KeyLocks::kWaitersMax) {
     co_return Status(ErrorCode::kOverloaded, "too many writes to one key; try again later");
   }
   waiters.push_back(this);

@@ -106,6 +106,7 @@ Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const std::string& pa
   auto opened = database->open_rocks();
   if (!opened) return opened.error();
   database->open_ = std::move(*opened);
+  database->note_sequence(*database->open_);
   return database;
 }
 
@@ -235,6 +236,7 @@ std::optional<Status> RocksDatabase::commit(const Open& open, const Committer::G
     if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kStopping) fail(error.code, status.ToString());
     return Status(error);
   }
+  note_sequence(open);
   unsynced_.store(true, std::memory_order_relaxed);
   if (frees) freed_.store(true, std::memory_order_relaxed);
   if (bytes_unwatched_.fetch_add(bytes, std::memory_order_relaxed) + bytes > kWatchedBytes) look_at_space(open);
@@ -251,6 +253,14 @@ std::optional<Status> RocksDatabase::try_write(const Committer::Group& group) {
   const std::shared_lock lock(mutex_, std::try_to_lock);
   if (!lock || !open_) return std::nullopt;
   return commit(*open_, group, false);
+}
+
+// After a write only: RocksDB counts also one that failed, and is without it when it is opened again.
+void RocksDatabase::note_sequence(const Open& open) {
+  const std::uint64_t last = open.db->GetLatestSequenceNumber();
+  std::uint64_t known = sequence_.load(std::memory_order_relaxed);
+  while (known < last && !sequence_.compare_exchange_weak(known, last, std::memory_order_relaxed)) {
+  }
 }
 
 void RocksDatabase::fail(ErrorCode code, const std::string& text) {

@@ -79,6 +79,8 @@ class RocksDatabase {
 
   // Without the counts of batches.
   EngineStats stats();
+  // RocksDB's number of the last write that succeeded.
+  std::uint64_t sequence() const { return sequence_.load(std::memory_order_relaxed); }
 
  private:
   struct Open;      // an open RocksDB and its families
@@ -89,6 +91,7 @@ class RocksDatabase {
   std::shared_lock<std::shared_mutex> enter();
   std::optional<Status> commit(const Open& open, const Committer::Group& group, bool may_wait);
   Found look_up(const Open& open, Family family, const std::string& key) const;
+  void note_sequence(const Open& open);
   void fail(ErrorCode code, const std::string& text);
   void look_at_space(const Open& open);
   void sync_log(const Open& open);
@@ -110,6 +113,7 @@ class RocksDatabase {
   std::atomic<bool> failed_{false};
   std::atomic<ErrorCode> failure_{ErrorCode::kIo};  // if failed_
   std::atomic<bool> compaction_failed_{false};
+  std::atomic<std::uint64_t> sequence_{0};
   std::atomic<bool> unsynced_{false};
   std::atomic<bool> syncing_{false};
   std::atomic<bool> freed_{false};                 // something was deleted since the last reclaim()

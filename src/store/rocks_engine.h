@@ -32,6 +32,7 @@ class RocksEngine final : public Engine {
   Task<Status> write(Batch batch) override;
   Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) override;
   EngineStats stats() override;
+  std::uint64_t sequence() override { return database_.sequence(); }
 
   // From now on every call is refused with kStopping; returns when the last one has ended.
   Task<> close();

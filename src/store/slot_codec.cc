@@ -43,12 +43,22 @@ std::optional<SlotKey> parse_slot_key(std::string_view row_key) {
   return slot_key_at(row_key);
 }
 
-std::string piece_key(std::uint64_t position, std::string_view key, const model::Ballot& ballot, std::uint32_t index) {
+std::string pieces_begin(std::uint64_t position, std::string_view key) {
   std::string out;
   out.reserve(8 + 2 + key.size() + 20);
   put_big_endian(out, position, 8);
   put_big_endian(out, key.size(), 2);
   out.append(key);
+  return out;
+}
+
+// A piece's key is 20 bytes longer than where its key's pieces begin.
+std::string pieces_end(std::uint64_t position, std::string_view key) {
+  return pieces_begin(position, key) + std::string(21, '\xff');
+}
+
+std::string piece_key(std::uint64_t position, std::string_view key, const model::Ballot& ballot, std::uint32_t index) {
+  std::string out = pieces_begin(position, key);
   put_big_endian(out, ballot.timestamp, 8);
   put_big_endian(out, ballot.writer, 8);
   put_big_endian(out, index, 4);

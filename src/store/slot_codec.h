@@ -33,6 +33,10 @@ SlotKey slot_key_at(std::string_view row_key);
 
 std::string piece_key(std::uint64_t position, std::string_view key, const model::Ballot& ballot, std::uint32_t index);
 
+// All pieces of the key, of whatever ballot.
+std::string pieces_begin(std::uint64_t position, std::string_view key);
+std::string pieces_end(std::uint64_t position, std::string_view key);
+
 // REQUIRES: a record with pieces is without its value
 std::string encode_slot(const StoredSlot& stored);
 // The record's value, if it is there, shares the row's buffer. kCorrupt: it is not a slot.

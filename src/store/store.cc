@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/plant.h"
 #include "store/key_locks.h"
 #include "store/slot_codec.h"
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr std::size_t kListBytesMax = 4 << 20;
 constexpr std::size_t kDamagedMax = 1024;
-constexpr std::uint64_t kUndecodableLogEvery = 1000;
+constexpr std::uint64_t kUnreadableLogEvery = 1000;
 
 Status check_record(const std::string& key, const Record& record) {
   if (key.size() > model::kKeyBytesMax) return {ErrorCode::kInvalid, "the key is too long"};
@@ -34,6 +35,11 @@ Status check_record(const std::string& key, const Record& record) {
     return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
   }
   return ok_status();
+}
+
+bool matches(const Record& record, std::string_view value) {
+  if (planted(Plant::kChecksumUnseen)) return true;
+  return value.size() == record.size && xxh3_64(value) == record.checksum;
 }
 
 Error damaged_error() {
@@ -85,7 +91,7 @@ struct Store::State {
 
   void note_damaged(const std::string& key, const Ballot& ballot);
   bool is_damaged(const std::string& key, const Ballot& ballot) const;
-  void note_undecodable();
+  void note_unreadable(const std::string* key);
 
   runtime::Loop& loop;
   Engine& engine;
@@ -93,21 +99,25 @@ struct Store::State {
   // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is
   // found again by the next read.
   std::map<std::string, Ballot> damaged;
-  std::uint64_t undecodable = 0;
+  std::uint64_t unreadable = 0;
+  Findings findings;
 };
 
 Store::Store(runtime::Loop& loop, Engine& engine) : state_(std::make_unique<State>(loop, engine)) {}
 Store::~Store() = default;
+
+void Store::report_to(Findings findings) { state_->findings = std::move(findings); }
 
 // --- reading ----------------------------------------------------------------------------------------------------
 
 Task<Result<StoredSlot>> Store::State::load(std::string key) {
   std::string row_key = slot_key(model::position_of(key), key);
   auto found = co_await engine.get(Family::kMeta, std::move(row_key));
+  if (!found && found.code() == ErrorCode::kCorrupt) note_unreadable(&key);
   if (!found) co_return Result<StoredSlot>(found.error());
   if (!*found) co_return Result<StoredSlot>(StoredSlot{});
   auto stored = decode_slot(std::move(**found));
-  if (!stored) note_undecodable();
+  if (!stored) note_unreadable(&key);
   co_return stored;
 }
 
@@ -145,7 +155,7 @@ Task<Result<Slot>> Store::State::load_large(std::string key, StoredSlot stored) 
   const bool lost = !value && (value.code() == ErrorCode::kNotFound || value.code() == ErrorCode::kCorrupt);
   if (!value && !lost) co_return Result<Slot>(value.error());
   const Record& record = *stored.slot.record;
-  if (lost || value->size() != record.size || xxh3_64(value->view()) != record.checksum) {
+  if (lost || !matches(record, value->view())) {
     note_damaged(key, record.ballot);
     co_return Result<Slot>(damaged_error());
   }
@@ -164,7 +174,7 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
     co_return Result<Slot>(std::move(slot));
   }
   if (stored->pieces > 0) co_return co_await state_->load_large(std::move(key), std::move(*stored));
-  if (slot.record->value && xxh3_64(slot.record->value->view()) != slot.record->checksum) {
+  if (slot.record->value && !matches(*slot.record, slot.record->value->view())) {
     state_->note_damaged(key, slot.record->ballot);
     co_return Result<Slot>(damaged_error());
   }
@@ -177,6 +187,7 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record) {
   state_->loop.check_here();
   const Status valid = check_record(key, record);
   if (!valid) co_return Result<Accepted>(valid.error());
+  if (buggify(state_->loop.random(), "store/late_accept")) co_await state_->loop.sleep(milliseconds(1));
   KeyLock lock(state_->locks, key);
   if (!lock.try_lock()) {
     const Status locked = co_await lock.wait();
@@ -188,15 +199,17 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record) {
 
   Accepted accepted = describe(stored.slot);
   const bool same = record.ballot == stored.slot.ballot();
-  const bool mends = same && state_->is_damaged(key, record.ballot);
-  const bool newer = record.ballot > stored.slot.ballot() && record.ballot >= stored.slot.promise;
+  const bool mends = same && state_->is_damaged(key, record.ballot) && !planted(Plant::kNeverMends);
+  const bool newer = planted(Plant::kAcceptsOlder)
+                         ? !same
+                         : record.ballot > stored.slot.ballot() && record.ballot >= stored.slot.promise;
   accepted.stored = same;
   if (!newer && !mends) co_return Result<Accepted>(std::move(accepted));
 
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = record.tombstone();
-  erase_pieces(batch, position, key, stored);
+  if (!planted(Plant::kPiecesLeak)) erase_pieces(batch, position, key, stored);
   put_record(batch, position, key, stored.slot.promise, record);
   const Status written = co_await state_->engine.write(std::move(batch));
   if (!written) co_return Result<Accepted>(written.error());
@@ -218,7 +231,8 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<bool>(loaded.error());
   StoredSlot& stored = *loaded;
-  if (!stored.slot.record || stored.slot.ballot() != ballot) co_return Result<bool>(false);
+  const bool changed = stored.slot.ballot() != ballot && !planted(Plant::kDropsAnything);
+  if (!stored.slot.record || changed) co_return Result<bool>(false);
 
   const std::uint64_t position = model::position_of(key);
   Batch batch;
@@ -237,6 +251,28 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   co_return Result<bool>(true);
 }
 
+Task<Result<bool>> Store::erase_unreadable(std::string key) {
+  state_->loop.check_here();
+  KeyLock lock(state_->locks, key);
+  if (!lock.try_lock()) {
+    const Status locked = co_await lock.wait();
+    if (!locked) co_return Result<bool>(locked.error());
+  }
+  const auto loaded = co_await state_->load(key);
+  if (loaded) co_return Result<bool>(false);
+  if (loaded.code() != ErrorCode::kCorrupt) co_return Result<bool>(loaded.error());
+
+  const std::uint64_t position = model::position_of(key);
+  Batch batch;
+  batch.frees_space = true;
+  batch.erase(Family::kMeta, slot_key(position, key));
+  batch.erase_range(Family::kChunks, pieces_begin(position, key), pieces_end(position, key));
+  const Status written = co_await state_->engine.write(std::move(batch));
+  if (!written) co_return Result<bool>(written.error());
+  state_->damaged.erase(key);
+  co_return Result<bool>(true);
+}
+
 // --- listing ----------------------------------------------------------------------------------------------------
 
 Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::uint64_t position_last,
@@ -245,15 +281,25 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
   Range range;
   range.begin = slot_key(position, key);
   if (position_last != ~0ull) range.end = slot_key(position_last + 1, "");
+  if (buggify(state_->loop.random(), "store/short_page")) entries_max = std::min<std::size_t>(entries_max, 2);
   ScanLimits limits;
   limits.entries_max = std::max<std::size_t>(1, entries_max) + 1;  // the last is where to go on
-  limits.bytes_max = kListBytesMax;
+  limits.bytes_max = buggify(state_->loop.random(), "store/oversized_rows") ? 1 : kListBytesMax;
   auto page = co_await state_->engine.scan(Family::kMeta, std::move(range), limits);
+  if (!page && page.code() == ErrorCode::kCorrupt) state_->note_unreadable(nullptr);
   if (!page) co_return Result<Listing>(page.error());
 
   Listing listing;
   auto& rows = page->entries;
-  const bool more = !page->complete || rows.size() == limits.entries_max;
+  if (page->unreadable) {
+    const auto bad = parse_slot_key(*page->unreadable);
+    state_->note_unreadable(bad ? &bad->key : nullptr);
+    SlotKey behind = slot_key_at(*page->unreadable + std::string(1, '\0'));
+    listing.complete = false;
+    listing.next_position = behind.position;
+    listing.next_key = std::move(behind.key);
+  }
+  const bool more = !page->unreadable && (!page->complete || rows.size() == limits.entries_max);
   if (more) {
     // The last row is where to go on; a page of one row is an oversized one, to go on behind.
     listing.complete = false;
@@ -268,7 +314,7 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
     auto parsed = parse_slot_key(row_key);
     auto stored = decode_slot(std::move(row));
     if (!parsed || !stored) {
-      state_->note_undecodable();
+      state_->note_unreadable(parsed ? &parsed->key : nullptr);
       continue;
     }
     Listing::Entry entry;
@@ -277,8 +323,10 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
     entry.ballot = stored->slot.ballot();
     entry.promise = stored->slot.promise;
     entry.tombstone = stored->slot.record && stored->slot.record->tombstone();
+    if (entry.tombstone && planted(Plant::kTombstoneUnlisted)) continue;
     listing.entries.push_back(std::move(entry));
   }
+  if (planted(Plant::kListSkips) && listing.entries.size() > 1) listing.entries.pop_back();
   co_return Result<Listing>(std::move(listing));
 }
 
@@ -286,8 +334,10 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
 
 void Store::State::note_damaged(const std::string& key, const Ballot& ballot) {
   log::warn("value_damaged", {{"key", key}, {"ballot", model::to_string(ballot)}});
-  if (damaged.size() >= kDamagedMax) damaged.erase(damaged.begin());
+  const std::size_t most = buggify(loop.random(), "store/damage_forgotten") ? 1 : kDamagedMax;
+  if (damaged.size() >= most) damaged.erase(damaged.begin());
   damaged[key] = ballot;
+  if (findings.damaged) findings.damaged(key, ballot);
 }
 
 bool Store::State::is_damaged(const std::string& key, const Ballot& ballot) const {
@@ -295,8 +345,11 @@ bool Store::State::is_damaged(const std::string& key, const Ballot& ballot) cons
   return found != damaged.end() && found->second == ballot;
 }
 
-void Store::State::note_undecodable() {
-  if (undecodable++ % kUndecodableLogEvery == 0) log::warn("slots_undecodable", {{"count", undecodable}});
+// No key: a row that is no slot's, or somewhere in a stretch that the engine cannot read.
+void Store::State::note_unreadable(const std::string* key) {
+  const std::string name = key ? *key : "unknown";
+  if (unreadable++ % kUnreadableLogEvery == 0) log::warn("row_unreadable", {{"key", name}, {"count", unreadable}});
+  if (key && findings.unreadable) findings.unreadable(*key);
 }
 
 }  // namespace tako::store

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -49,8 +50,16 @@ class Store {
   static constexpr std::size_t kInlineBytesMax = 16 * 1024;
   static constexpr std::size_t kPieceBytes = 256 * 1024;
 
+  // Told on this store's loop, from inside whatever call came upon it: only to be noted there.
+  struct Findings {
+    std::function<void(const std::string& key)> unreadable;  // its row: nothing is known of the key
+    std::function<void(const std::string& key, const model::Ballot& ballot)> damaged;  // its value only
+  };
+
   Store(runtime::Loop& loop, Engine& engine);
   ~Store();
+
+  void report_to(Findings findings);
 
   // A slot without record: nothing is known of the key. Without want_value the record's value is left out (and no
   // piece is read). kCorrupt: the value does not match its checksum, or the slot does not decode.
@@ -62,7 +71,12 @@ class Store {
   // Removes a copy that has been handed off, if it is still exactly this one. False: it changed meanwhile.
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
 
+  // Erases the key's row and pieces if the row is still unreadable, and says whether it was. REQUIRES: this node may
+  // forget the key (node/standing.h)
+  Task<Result<bool>> erase_unreadable(std::string key);
+
   // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.
+  // An unreadable slot is reported and left out; where the engine cannot name it, the listing fails with kCorrupt.
   Task<Result<Listing>> list(std::uint64_t position, std::string key, std::uint64_t position_last,
                              std::size_t entries_max);
 

@@ -6,7 +6,8 @@
 // read         := key: text, want_value: flag
 // write        := key: text, source: u8, record
 // list         := asker: text, position: u64, key: text, position_last: u64, entries_max: varint
-// announce     := node: text, incarnation: u64, blank: flag
+// announce     := node: text, incarnation: u64, blank: flag, boot: varint, nonce: u64, previous_nonce: u64,
+//                 sequence: varint, start_sequence: varint
 // status       := (nothing)
 // fetch        := have: stamp, wait_ms: u32
 // push         := expected_counter: varint, text: text
@@ -18,7 +19,8 @@
 // list-reply   := n: varint, n * (key: text, ballot: version, promise: version), complete: flag,
 //                 [next_position: u64, next_key: text] (unless complete), n: varint, n * (first: u16, last: u16),
 //                 incarnation: u64
-// announced    := known_incarnation: u64, incarnation: u64, blank: flag, session: u64
+// announced    := known_incarnation: u64, incarnation: u64, blank: flag, session: u64, rolled_back: flag,
+//                 gains: varint
 // status-reply := json: text
 // config-reply := stamp, text: text
 //
@@ -96,10 +98,15 @@ void put(Writer& out, const List& list) {
 }
 
 void put(Writer& out, const Announce& announce) {
-  const auto& [node, incarnation, blank] = announce;
+  const auto& [node, incarnation, blank, boot, nonce, previous_nonce, sequence, start_sequence] = announce;
   out.text(node);
   out.u64(incarnation);
   out.flag(blank);
+  out.varint(boot);
+  out.u64(nonce);
+  out.u64(previous_nonce);
+  out.varint(sequence);
+  out.varint(start_sequence);
 }
 
 void put(Writer& out, const FetchConfig& fetch) {
@@ -141,6 +148,11 @@ void take(Reader& in, Announce& announce) {
   announce.node = take_node(in);
   announce.incarnation = in.u64();
   announce.blank = in.flag();
+  announce.boot = in.varint();
+  announce.nonce = in.u64();
+  announce.previous_nonce = in.u64();
+  announce.sequence = in.varint();
+  announce.start_sequence = in.varint();
 }
 
 void take(Reader& in, FetchConfig& fetch) {
@@ -226,11 +238,13 @@ void put(Writer& out, const ListReply& reply) {
 }
 
 void put(Writer& out, const AnnounceReply& reply) {
-  const auto& [known_incarnation, incarnation, blank, session] = reply;
+  const auto& [known_incarnation, incarnation, blank, session, rolled_back, gains] = reply;
   out.u64(known_incarnation);
   out.u64(incarnation);
   out.flag(blank);
   out.u64(session);
+  out.flag(rolled_back);
+  out.varint(gains);
 }
 
 void put(Writer& out, const StatusReply& reply) {
@@ -292,6 +306,8 @@ void take(Reader& in, AnnounceReply& reply) {
   reply.incarnation = in.u64();
   reply.blank = in.flag();
   reply.session = in.u64();
+  reply.rolled_back = in.flag();
+  reply.gains = in.varint();
 }
 
 void take(Reader& in, StatusReply& reply) { reply.json = in.text(kStatusBytesMax); }

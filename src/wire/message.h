@@ -54,11 +54,17 @@ struct List {
 
 // --- membership -----------------------------------------------------------------------------------------------
 
-// A node tells a peer who it is now, before it reads from it (rule 21): the peer keeps the highest incarnation.
+// A node tells a peer who it is now, before it reads from it (rule 21), and how far its disk has come: the peer
+// remembers it, and knows a disk that went back in time (node/peer_memory.h).
 struct Announce {
   std::string node;
   std::uint64_t incarnation = 0;
-  bool blank = false;  // it stores nothing and never voted
+  bool blank = false;                // it stores nothing and never voted
+  std::uint64_t boot = 0;            // its disk's starts are counted
+  std::uint64_t nonce = 0;           // drawn at this start
+  std::uint64_t previous_nonce = 0;  // at the start before, by its disk
+  std::uint64_t sequence = 0;        // of its disk's writes (store/engine.h), now
+  std::uint64_t start_sequence = 0;  // ... and before the first one of this start
 };
 
 struct StatusQuery {};
@@ -140,6 +146,8 @@ struct AnnounceReply {
   std::uint64_t incarnation = 0;        // the asked's own
   bool blank = false;                   // the asked is blank too
   std::uint64_t session = 0;            // the asked's process: another one than last time means that it restarted
+  bool rolled_back = false;             // the announcer's disk is older than what it announced to the asked before
+  std::uint64_t gains = 0;              // grows when the asked becomes a voter somewhere; since its start
 };
 
 struct StatusReply {

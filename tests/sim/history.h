@@ -1,58 +1,85 @@
-// History: what clients were told, by key, and what follows from it.
+// History: what clients did and were told, by key, and what must follow from it.
 //
-// A key's history is the writes that were begun (their values are unique), the versions that were answered, and what
-// was read. Checked: everything that was answered is there at the end, or something newer; nothing was ever read that
-// nobody wrote; and what an operation at `quorum` has shown or stored, no later `quorum` read goes behind.
+// Every write has an id, which its record carries as content type, and from which its bytes follow. So a value that is
+// read names its write. Checked here:
+//  - what was read was written: for that key, every byte;
+//  - a version seen or stored at `quorum` is never followed by an older one there;
+//  - what was answered with w >= two is there at the end, or something newer: a delete too;
+//  - operations at `quorum` are linearizable by key (linearize.h). All other writes count as of unknown outcome there.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <vector>
 
-#include "model/version.h"
+#include "base/time.h"
+#include "model/record.h"
+#include "model/verdict.h"
 
 namespace tako::sim {
 
+struct Event {
+  enum class Kind : std::uint8_t { kRead, kWrite, kDelete };
+  std::uint64_t id = 0;  // 1, 2, ... in the order of their beginning
+  std::string key;
+  Kind kind = Kind::kRead;
+  bool strict = false;  // at quorum
+  std::string level;
+  std::string proxy;
+  TimePoint begin;
+  std::optional<TimePoint> end;  // none: its client was told nothing
+  bool ok = false;               // it succeeded; else its outcome is unknown
+  std::string error;
+  std::uint64_t size = 0;   // of what it writes
+  std::uint64_t value = 0;  // the id of the write it read; 0: absent
+  model::Version version;   // read, or told to the writer
+  model::Version floor;     // strict: what it must not be behind
+};
+
+// The bytes that write `id` puts under `key`.
+std::string value_of(std::string_view key, std::uint64_t id, std::uint64_t size);
+std::string content_type_of(std::uint64_t id);
+
 class History {
  public:
-  void begun(const std::string& key, const std::string& value) { keys_[key].begun.insert(value); }
-  void answered(const std::string& key, const model::Version& winner) {
-    auto& newest = keys_[key].answered;
-    newest = std::max(newest, winner);
-    ++answers_;
-  }
-  // Empty text: all is well.
-  std::string check_read(const std::string& key, const std::optional<std::string>& value) const {
-    const auto found = keys_.find(key);
-    if (!value || (found != keys_.end() && found->second.begun.count(*value))) return "";
-    return key + ": read '" + *value + "', which nobody wrote";
-  }
-  std::string check_final(const std::string& key, const model::Version& version) const {
-    const auto& newest = keys_.at(key).answered;
-    if (version >= newest) return "";
-    return key + ": " + to_string(newest) + " was answered, " + to_string(version) + " is what is left";
-  }
-  // What a `quorum` read that begins now must not be older than.
-  model::Version strict_floor(const std::string& key) const {
-    const auto found = keys_.find(key);
-    return found == keys_.end() ? model::Version{} : found->second.strict;
-  }
-  void strict_seen(const std::string& key, const model::Version& version) {
-    auto& floor = keys_[key].strict;
-    floor = std::max(floor, version);
-  }
-  const auto& keys() const { return keys_; }
-  std::size_t answers() const { return answers_; }
+  // The pointer is good for the life of the history.
+  Event* begin(Event event);
+
+  void wrote(Event& event, TimePoint end, model::Version winner, bool won, bool durable);
+  void read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value);
+  void failed(Event& event, TimePoint end, std::string error);
+
+  // What is left of a key in the end: the newest copy, or none.
+  void check_final(const std::string& key, const std::optional<model::Record>& left);
+  void check_linearizable();
+
+  const std::vector<std::string>& problems() const { return problems_; }
+  // The key of the first problem; empty: there is none, or it concerns no key.
+  const std::string& problem_key() const { return problem_key_; }
+  // One line an event.
+  std::string tell(const std::string& key) const;
+  std::vector<std::string> keys() const;
+  const Event* find(std::uint64_t id) const;
+  std::size_t answered() const { return answered_count_; }
 
  private:
   struct Key {
-    std::set<std::string> begun;
-    model::Version answered;  // the newest version that a write was told
-    model::Version strict;    // the newest that an operation at `quorum` ended with
+    std::vector<Event*> events;
+    model::Version answered;  // the newest that a writer was told, w >= two
+    model::Version strict;    // the newest that an operation at quorum ended with
   };
+  void problem(const std::string& key, const std::string& text);
+  // The id of the write that a record says it is; complains if it is none of this key, or other bytes.
+  std::uint64_t identify(const std::string& key, const model::Record& record, bool with_value);
+
+  std::vector<std::unique_ptr<Event>> events_;
   std::map<std::string, Key> keys_;
-  std::size_t answers_ = 0;
+  std::vector<std::string> problems_;
+  std::string problem_key_;
+  std::size_t answered_count_ = 0;
 };
 
 }  // namespace tako::sim

@@ -4,72 +4,122 @@
 
 namespace tako::sim {
 
+void Host::resume() {
+  paused = false;
+  std::vector<std::function<void()>> waiting;
+  waiting.swap(backlog);
+  for (auto& message : waiting) message();
+}
+
 std::shared_ptr<Host> Network::find(std::string_view name) const {
   const auto found = hosts_.find(name);
   return found == hosts_.end() ? nullptr : found->second;
 }
 
+void Network::isolate(std::set<std::string> names) { isolated_ = std::move(names); }
+
 void Network::trace(char kind, std::string_view from, std::string_view to, std::string_view bytes) {
   std::string line(1, kind);
   line.append(from).append(">").append(to).append("@");
-  line.append(std::to_string(wire_.now().time_since_epoch().count())).append(bytes);
-  fingerprint_ = xxh3_64(line, fingerprint_);
+  line.append(std::to_string(wire_.now().time_since_epoch().count()));
+  fingerprint_ = xxh3_64(line, xxh3_64(bytes, fingerprint_));
   ++messages_;
 }
 
-bool Network::dropped(const std::string& a, const std::string& b) {
-  const bool cut = isolated_.count(a) != isolated_.count(b);
-  const bool lost = random_.chance_ppm(faults.loss_ppm) || cut;
-  lost_ += lost;
-  return lost;
+bool Network::passes(const std::string& from, const std::string& to) const {
+  return isolated_.count(from) == isolated_.count(to) && !cuts_.contains({from, to});
 }
 
-Duration Network::delay() {
+bool Network::dropped(const std::string& from, const std::string& to) {
+  if (!passes(from, to)) {
+    tally_.add("message cut off");
+    return true;
+  }
+  if (!random_.chance_ppm(faults.loss_ppm)) return false;
+  tally_.add("message lost");
+  return true;
+}
+
+Duration Network::delay(const std::string& from, const std::string& to) {
   const auto spread = static_cast<std::uint64_t>((faults.delay_max - faults.delay_min).count());
   Duration all = faults.delay_min + Duration(random_.below(spread + 1));
-  if (random_.chance_ppm(faults.straggler_ppm)) all += Duration(random_.below(faults.straggler_max.count()));
+  if (random_.chance_ppm(faults.straggler_ppm)) {
+    all += Duration(random_.below(static_cast<std::uint64_t>(faults.straggler_max.count())));
+    tally_.add("message very late");
+  }
+  const auto clog = clogs_.find({from, to});
+  if (clog != clogs_.end() && clog->second > wire_.now()) {
+    all += clog->second - wire_.now();
+    tally_.add("message in a clog");
+  }
   return all;
+}
+
+bool Network::travel(const std::string& from, const std::string& to, std::function<void()> arrive) {
+  std::size_t& load = load_[{from, to}];
+  if (faults.capacity > 0 && load >= faults.capacity) {
+    tally_.add("message over capacity");
+    return false;
+  }
+  ++load;
+  ++under_way_;
+  wire_.add_timer(wire_.now() + delay(from, to), [this, &load, arrive = std::move(arrive)] {
+    --load;
+    --under_way_;
+    arrive();
+  });
+  return true;
 }
 
 void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request,
                    TimePoint deadline, Answer answer) {
-  std::string bytes = wire::encode(request);
-  trace('q', from->name, to, bytes);
-  const std::string name(to);
-  if (dropped(from->name, name)) return;
-  const int copies = random_.chance_ppm(faults.duplicate_ppm) ? 2 : 1;
-  for (int i = 0; i < copies; ++i) {
-    wire_.add_timer(wire_.now() + delay(),
-                    [this, from, name, bytes, deadline, answer] { deliver(from, name, bytes, deadline, answer); });
+  auto parcel = std::make_shared<Parcel>();
+  parcel->from = from;
+  parcel->to = to;
+  parcel->bytes = wire::encode(request);
+  parcel->deadline = deadline;
+  parcel->answer = std::move(answer);
+  trace('q', from->name, to, parcel->bytes);
+  if (dropped(from->name, parcel->to)) return;
+  if (random_.chance_ppm(faults.duplicate_ppm)) {
+    parcel->only_copy = false;
+    tally_.add("message duplicated");
+    travel(from->name, parcel->to, [this, parcel] { deliver(parcel); });
   }
+  travel(from->name, parcel->to, [this, parcel] { deliver(parcel); });
 }
 
-void Network::deliver(std::shared_ptr<Host> from, std::string to, std::string bytes, TimePoint deadline,
-                      Answer answer) {
-  const auto host = find(to);
-  if (!host || !host->alive || !host->service) {
-    wire_.add_timer(wire_.now() + delay(), [from, to, answer] {
-      if (from->alive) answer(Error(ErrorCode::kUnsent, to + " refuses the connection"));
+void Network::deliver(std::shared_ptr<Parcel> parcel) {
+  const auto host = find(parcel->to);
+  if (host && host->alive && host->service) {
+    host->arrive([this, host, parcel] {
+      if (host->alive && host->service) host->loop.spawn(host->serving, serve(parcel, host));
     });
     return;
   }
-  host->loop.spawn(host->serving, serve(std::move(from), host, std::move(bytes), deadline, std::move(answer)));
+  // A connection refused is proof that the request was not carried out, if there is no other copy of it.
+  if (!parcel->only_copy || !passes(parcel->to, parcel->from->name)) return;
+  travel(parcel->to, parcel->from->name, [parcel] {
+    parcel->from->arrive(
+        [parcel] { parcel->answer(Error(ErrorCode::kUnsent, parcel->to + " refuses the connection")); });
+  });
 }
 
-Task<> Network::serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline,
-                      Answer answer) {
-  auto request = wire::decode_request(Bytes(std::move(bytes)));
+Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at) {
+  auto request = wire::decode_request(Bytes(parcel->bytes));
   ASSERT(request.ok());
-  wire::Reply reply = co_await at->service->handle(std::move(*request), deadline);
+  if (!at->alive || !at->service) co_return;  // it died before its turn came
+  wire::Reply reply = co_await at->service->handle(std::move(*request), parcel->deadline);
   if (!at->alive) co_return;
   std::string encoded = wire::encode(reply);
-  trace('r', at->name, from->name, encoded);
-  if (dropped(at->name, from->name)) co_return;
-  wire_.add_timer(wire_.now() + delay(), [from, encoded = std::move(encoded), answer] {
-    if (!from->alive) return;
-    auto decoded = wire::decode_reply(Bytes(encoded));
-    ASSERT(decoded.ok());
-    answer(std::move(*decoded));
+  trace('r', at->name, parcel->from->name, encoded);
+  if (dropped(at->name, parcel->from->name)) co_return;
+  travel(at->name, parcel->from->name, [parcel, encoded = std::move(encoded)] {
+    parcel->from->arrive([parcel, encoded] {
+      auto decoded = wire::decode_reply(Bytes(encoded));
+      ASSERT(decoded.ok());
+      parcel->answer(std::move(*decoded));
+    });
   });
 }
 
@@ -101,7 +151,7 @@ Task<Result<wire::Reply>> SimTransport::call(net::Peer to, wire::Request request
 
 bool SimTransport::reachable(const net::Peer& peer) const {
   const auto host = network_.find(peer.id);
-  return host && host->alive;
+  return host && host->alive && network_.passes(host_->name, host->name);
 }
 
 }  // namespace tako::sim

@@ -2,7 +2,8 @@
 // where they arrive; every one goes into the trace, whose hash is the history's fingerprint.
 //
 // A Host is one machine on it: a name, whether it lives, its loop, and who serves there. A machine that died and came
-// back is another Host: what was on its way to or from the old one is gone.
+// back is another Host: what was on its way back to the old one is gone. A machine that is paused takes nothing; what
+// arrives meanwhile waits in its backlog, as in a socket's buffer.
 #pragma once
 
 #include <functional>
@@ -10,10 +11,12 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "net/transport.h"
 #include "runtime/sync.h"
+#include "sim/tally.h"
 
 namespace tako::sim {
 
@@ -21,11 +24,23 @@ using runtime::Task;
 
 struct Host {
   Host(std::string n, runtime::Loop& l) : name(std::move(n)), loop(l), serving(l) {}
+
+  // Now, or when it goes on.
+  void arrive(std::function<void()> message) {
+    if (!alive) return;
+    if (!paused) return message();
+    backlog.push_back(std::move(message));
+  }
+  void pause() { paused = true; }
+  void resume();
+
   const std::string name;
   runtime::Loop& loop;
   net::Service* service = nullptr;  // null: it serves nobody
   bool alive = true;
+  bool paused = false;
   runtime::Gate serving;  // requests under way there
+  std::vector<std::function<void()>> backlog;
 };
 
 struct NetworkFaults {
@@ -35,43 +50,66 @@ struct NetworkFaults {
   Duration delay_max = milliseconds(5);
   std::uint32_t straggler_ppm = 0;  // of messages, late by up to straggler_max
   Duration straggler_max = seconds(3);
+  std::size_t capacity = 0;  // messages under way on one link, more are lost; 0: no limit
 };
 
 class Network {
  public:
   // `wire` is the loop on which messages travel.
-  Network(runtime::Loop& wire, std::uint64_t seed) : wire_(wire), random_(seed) {}
+  Network(runtime::Loop& wire, std::uint64_t seed, Tally& tally) : wire_(wire), random_(seed), tally_(tally) {}
 
   void join(std::shared_ptr<Host> host) { hosts_[host->name] = std::move(host); }
   std::shared_ptr<Host> find(std::string_view name) const;
 
-  // Both directions between two groups that share no member of `isolated` are open.
-  void isolate(std::set<std::string> names) { isolated_ = std::move(names); }
+  // Nothing passes between the group and the others; an empty one: everything passes.
+  void isolate(std::set<std::string> names);
+  // One way.
+  void cut(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }
+  void heal_cuts() { cuts_.clear(); }
+  // Whatever is sent that way arrives after `until`.
+  void clog(const std::string& from, const std::string& to, TimePoint until) { clogs_[{from, to}] = until; }
+  void heal_clogs() { clogs_.clear(); }
   NetworkFaults faults;
 
   using Answer = std::function<void(Result<wire::Reply>)>;
   void send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request, TimePoint deadline,
             Answer answer);
 
+  bool passes(const std::string& from, const std::string& to) const;
   std::uint64_t fingerprint() const { return fingerprint_; }
   std::uint64_t messages() const { return messages_; }
-  std::uint64_t lost() const { return lost_; }
+  std::size_t under_way() const { return under_way_; }
 
  private:
+  using Link = std::pair<std::string, std::string>;
+  struct Parcel {  // a request, on its way
+    std::shared_ptr<Host> from;
+    std::string to;
+    std::string bytes;
+    TimePoint deadline;
+    Answer answer;
+    bool only_copy = true;
+  };
+
   void trace(char kind, std::string_view from, std::string_view to, std::string_view bytes);
-  bool dropped(const std::string& a, const std::string& b);
-  Duration delay();
-  void deliver(std::shared_ptr<Host> from, std::string to, std::string bytes, TimePoint deadline, Answer answer);
-  Task<> serve(std::shared_ptr<Host> from, std::shared_ptr<Host> at, std::string bytes, TimePoint deadline,
-               Answer answer);
+  bool dropped(const std::string& from, const std::string& to);
+  Duration delay(const std::string& from, const std::string& to);
+  // False: the link is full.
+  bool travel(const std::string& from, const std::string& to, std::function<void()> arrive);
+  void deliver(std::shared_ptr<Parcel> parcel);
+  Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at);
 
   runtime::Loop& wire_;
   Random random_;
+  Tally& tally_;
   std::map<std::string, std::shared_ptr<Host>, std::less<>> hosts_;
   std::set<std::string> isolated_;
+  std::set<Link> cuts_;
+  std::map<Link, TimePoint> clogs_;
+  std::map<Link, std::size_t> load_;
   std::uint64_t fingerprint_ = 0;
   std::uint64_t messages_ = 0;
-  std::uint64_t lost_ = 0;
+  std::size_t under_way_ = 0;
 };
 
 class SimTransport final : public net::Transport {

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "base/log.h"
-#include "sim/workload.h"
+#include "sim/world.h"
 
 using namespace tako;
 using namespace tako::sim;
@@ -42,7 +42,7 @@ void on_proxy(World& world, Body body) {
     co_await (*run)(*at);
     *flag = true;
   };
-  proxy.loop->spawn(proxy.work, wrap(&body, &proxy, &done));
+  proxy.loop->spawn(*proxy.work, wrap(&body, &proxy, &done));
   REQUIRE(world.run_until([&done] { return done; }, seconds(3600)));
 }
 

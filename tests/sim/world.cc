@@ -1,106 +1,35 @@
 #include "sim/world.h"
 
 namespace tako::sim {
+namespace {
 
-NodeMachine::NodeMachine(World& w, std::string name) : world(w), id(std::move(name)), clock(w.clock_), disk(w.clock_) {}
+constexpr std::size_t kProblemsMax = 50;
 
-void NodeMachine::boot() {
-  ASSERT(!alive());
-  loop = world.new_loop(clock);
-  host = std::make_shared<Host>(id, *loop);
-  transport = std::make_unique<SimTransport>(*world.network_, host);
-  store::SimOptions storage;
-  storage.sync = world.options_.sync;
-  storage.latency_max = microseconds(300);
-  engine = std::make_unique<store::SimEngine>(*loop, disk, storage);
-
-  node::Node::Parts parts;
-  parts.id = id;
-  parts.loops = {{loop.get(), engine.get()}};
-  parts.transport = transport.get();
-  parts.sync_always = storage.sync.always;
-  node = std::make_unique<node::Node>(std::move(parts));
-  world.network_->join(host);
-  auto start = [](NodeMachine* self) -> Task<> {
-    const Status started = co_await self->node->start();
-    if (!started) co_return;  // it died while it started
-    self->node->adopt(self->world.placement_);
-    self->host->service = self->node->shards().shard_of(wire::Request{}).service;
-  };
-  loop->spawn(host->serving, start(this));
-}
-
-void NodeMachine::die(bool machine_crash) {
-  if (!alive()) return;
-  host->alive = false;
-  host->service = nullptr;
-  if (machine_crash) {
-    disk.crash(world.random_);
-  } else {
-    disk.kill();
-  }
-  loop->stop();
-  auto end = [](NodeMachine* self, bool* done) -> Task<> {
-    co_await self->host->serving.drained();
-    co_await self->node->stop();
-    co_await self->engine->close();
-    *done = true;
-  };
-  bool done = false;
-  runtime::Gate ending(*loop);
-  loop->spawn(ending, end(this, &done));
-  world.drain();
-  ASSERT(done && ending.inside() == 0);
-  node.reset();
-  engine.reset();
-  transport.reset();
-}
-
-ProxyMachine::ProxyMachine(World& w, std::string id)
-    : world(w),
-      clock(w.clock_),
-      loop(w.new_loop(clock)),
-      host(std::make_shared<Host>(id, *loop)),
-      transport(std::make_unique<SimTransport>(*w.network_, host)),
-      replicator(std::make_unique<proxy::Replicator>(*loop, *transport, clock)),
-      work(*loop) {
-  w.network_->join(host);
-  replicator->adopt(w.placement_);
-}
-
-void ProxyMachine::end() {
-  host->alive = false;
-  loop->stop();
-  world.drain();
-  ASSERT(work.inside() == 0);
-  bool done = false;
-  auto stop = [](ProxyMachine* self, bool* flag) -> Task<> {
-    co_await self->replicator->stop();
-    *flag = true;
-  };
-  loop->spawn(work, stop(this, &done));
-  world.drain();
-  ASSERT(done);
-}
+}  // namespace
 
 World::World(WorldOptions options) : options_(std::move(options)), random_(options_.seed) {
   wire_ = new_loop(clock_);
-  network_ = std::make_unique<Network>(*wire_, random_.next());
+  network_ = std::make_unique<Network>(*wire_, random_.next(), tally_);
   auto configuration = model::parse_config(options_.config, "world");
   ASSERT(configuration.ok());
-  placement_ = model::Placement::make(std::move(*configuration));
-  for (const auto& node : placement_->nodes()) {
-    nodes_.push_back(std::make_unique<NodeMachine>(*this, node.id));
-    nodes_.back()->boot();
+  contacts_ = control::coordinators_of(*configuration, "");
+  placement_ = model::Placement::make(*configuration);
+  for (const auto& spec : configuration->coordinators) {
+    coordinators_.push_back(std::make_unique<CoordinatorMachine>(*this, spec.id, *configuration));
   }
+  for (const auto& node : placement_->nodes()) nodes_.push_back(std::make_unique<NodeMachine>(*this, node.id));
+  for (const auto& id : options_.more_nodes) nodes_.push_back(std::make_unique<NodeMachine>(*this, id));
   for (unsigned i = 0; i < options_.proxies; ++i) {
     proxies_.push_back(std::make_unique<ProxyMachine>(*this, "p" + std::to_string(i + 1)));
   }
+  for_each_machine([](Machine& machine) { machine.boot(); });
 }
 
 World::~World() {
-  for (auto& proxy : proxies_) proxy->end();
+  for (auto& other : others_) other->die(false);
+  for (auto& proxy : proxies_) proxy->die(false);
   for (auto& node : nodes_) node->die(false);
+  for (auto& coordinator : coordinators_) coordinator->die(false);
   drain();
 }
 
@@ -108,13 +37,65 @@ std::unique_ptr<runtime::Loop> World::new_loop(const runtime::Clock& clock) {
   return std::make_unique<runtime::Loop>(io_, clock, random_.next(), runtime::Loop::Drive::kByHand);
 }
 
+NodeMachine* World::find_node(std::string_view id) {
+  for (auto& node : nodes_) {
+    if (node->id == id) return node.get();
+  }
+  return nullptr;
+}
+
+void World::for_each_machine(const std::function<void(Machine&)>& visit) {
+  for (auto& coordinator : coordinators_) visit(*coordinator);
+  for (auto& node : nodes_) visit(*node);
+  for (auto& proxy : proxies_) visit(*proxy);
+}
+
+Machine& World::add(std::unique_ptr<Machine> machine) {
+  others_.push_back(std::move(machine));
+  others_.back()->boot();
+  return *others_.back();
+}
+
+void World::problem(std::string text) {
+  if (problems_.size() < kProblemsMax) problems_.push_back(std::move(text));
+}
+
+// --- configuration ----------------------------------------------------------------------------------------------
+
 void World::adopt(std::shared_ptr<const model::Placement> placement) {
   placement_ = std::move(placement);
-  for (auto& proxy : proxies_) proxy->replicator->adopt(placement_);
+  for (auto& proxy : proxies_) {
+    if (proxy->alive()) proxy->replicator->adopt(placement_);
+  }
   for (auto& node : nodes_) {
     if (node->alive()) node->node->adopt(placement_);
   }
 }
+
+std::shared_ptr<const model::Placement> World::placement_of(const model::Configuration& configuration) {
+  auto& placement = placements_[{configuration.counter, configuration.hash}];
+  if (!placement) placement = model::Placement::make(configuration);
+  return placement;
+}
+
+void World::adopted(const Machine& machine, const model::Placement& placement) {
+  const model::Configuration& configuration = placement.config();
+  const auto content = contents_.emplace(configuration.counter, configuration.hash).first;
+  if (content->second != configuration.hash) {
+    problem("two contents of configuration " + std::to_string(configuration.counter) + "; one is at " + machine.id);
+  }
+  std::uint64_t& before = adopted_[machine.id];
+  if (configuration.counter < before) {
+    problem(machine.id + " went back from configuration " + std::to_string(before) + " to " +
+            std::to_string(configuration.counter));
+  }
+  before = configuration.counter;
+  if (configuration.counter <= placement_->config().counter) return;
+  placement_ = placement_of(configuration);
+  tally_.add("configuration");
+}
+
+// --- time -------------------------------------------------------------------------------------------------------
 
 void World::drain() {
   io_.restart();
@@ -123,10 +104,11 @@ void World::drain() {
 
 void World::for_each_loop(const std::function<void(runtime::Loop&)>& visit) {
   visit(*wire_);
-  for (auto& proxy : proxies_) visit(*proxy->loop);
-  for (auto& node : nodes_) {
-    if (node->loop) visit(*node->loop);
-  }
+  const auto go = [&visit](Machine& machine) {
+    if (machine.alive() && !machine.host->paused) visit(*machine.loop);
+  };
+  for_each_machine(go);
+  for (auto& other : others_) go(*other);
 }
 
 // False: nothing more happens before `limit`.

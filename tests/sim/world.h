@@ -1,9 +1,10 @@
-// World: a whole cluster on virtual time in one thread: the production Node and Replicator over a simulated network,
-// disks and clocks. One seed is one history.
+// World: a whole cluster on virtual time in one thread: the production Node, Replicator, Coordinator and ConfigFeed
+// over a simulated network, disks and clocks. One seed is one history.
 //
-// Each machine has a loop of its own on a shared io_context, so that it can die alone: its messages stop, its disk
-// forgets what was not synced, its waits end, its objects go. step() lets everything run that is ready, then moves the
-// clock to the next timer of any loop.
+// Each machine (machine.h) has a loop of its own on a shared io_context, so that it can die alone: its messages stop,
+// its disk forgets what was not synced, its waits end, its objects go. step() lets everything run that is ready, then
+// moves the clock to the next timer of any loop that is not paused.
+// Where the configuration names coordinators they run, and everybody follows them; else adopt() tells everybody.
 #pragma once
 
 #include <functional>
@@ -13,65 +14,19 @@
 #include <vector>
 
 #include "model/placement.h"
-#include "node/node.h"
-#include "proxy/replicator.h"
-#include "sim/network.h"
-#include "store/sim_engine.h"
+#include "sim/machine.h"
+#include "sim/tally.h"
 #include "support/run_loop.h"
 
 namespace tako::sim {
 
-// A machine's own idea of the time of day.
-class SkewedClock final : public runtime::Clock {
- public:
-  explicit SkewedClock(const runtime::Clock& truth) : truth_(truth) {}
-  TimePoint now() const override { return truth_.now(); }
-  Timestamp wall() const override { return truth_.wall() + static_cast<Timestamp>(offset.count()); }
-  Duration offset = Duration::zero();
-
- private:
-  const runtime::Clock& truth_;
-};
-
-class NodeMachine {
- public:
-  NodeMachine(class World& world, std::string id);
-  void boot();
-  // kill -9, or the machine with its page cache. Its objects are gone when this returns.
-  void die(bool machine_crash);
-  void wipe() { disk.wipe(); }
-  bool alive() const { return node != nullptr; }
-
-  World& world;
-  const std::string id;
-  SkewedClock clock;
-  store::SimDisk disk;
-  std::unique_ptr<runtime::Loop> loop;
-  std::shared_ptr<Host> host;
-  std::unique_ptr<SimTransport> transport;
-  std::unique_ptr<store::SimEngine> engine;
-  std::unique_ptr<node::Node> node;
-};
-
-class ProxyMachine {
- public:
-  ProxyMachine(class World& world, std::string id);
-  void end();
-
-  World& world;
-  SkewedClock clock;
-  std::unique_ptr<runtime::Loop> loop;
-  std::shared_ptr<Host> host;
-  std::unique_ptr<SimTransport> transport;
-  std::unique_ptr<proxy::Replicator> replicator;
-  runtime::Gate work;  // what clients do here
-};
-
 struct WorldOptions {
   std::uint64_t seed = 1;
-  std::string config;  // YAML
+  std::string config;                   // YAML
+  std::vector<std::string> more_nodes;  // machines that the first configuration does not name
   unsigned proxies = 2;
   store::SyncPolicy sync{true, seconds(1)};
+  Duration disk_latency_max = microseconds(300);
 };
 
 class World {
@@ -81,26 +36,50 @@ class World {
 
   Random& random() { return random_; }
   Network& network() { return *network_; }
+  Tally& tally() { return tally_; }
   NodeMachine& node(std::size_t i) { return *nodes_[i]; }
   std::size_t nodes() const { return nodes_.size(); }
+  NodeMachine* find_node(std::string_view id);
   ProxyMachine& proxy(std::size_t i) { return *proxies_[i]; }
   std::size_t proxies() const { return proxies_.size(); }
+  CoordinatorMachine& coordinator(std::size_t i) { return *coordinators_[i]; }
+  std::size_t coordinators() const { return coordinators_.size(); }
+  bool has_coordinators() const { return !coordinators_.empty(); }
+  const std::vector<control::Contact>& contacts() const { return contacts_; }
+  // One that is no part of the cluster: an operator.
+  Machine& add(std::unique_ptr<Machine> machine);
+  void for_each_machine(const std::function<void(Machine&)>& visit);  // of the cluster
+
+  const runtime::Clock& clock() const { return clock_; }
   TimePoint now() const { return clock_.now(); }
-  std::shared_ptr<const model::Placement> placement() const { return placement_; }
+  runtime::Workers& workers() { return workers_; }
   const WorldOptions& options() const { return options_; }
 
-  // A new configuration reaches everybody at once.
+  // The newest configuration that any machine goes by.
+  std::shared_ptr<const model::Placement> placement() const { return placement_; }
+  // One for all machines: making one is the dearest thing they do.
+  std::shared_ptr<const model::Placement> placement_of(const model::Configuration& configuration);
+  // Where there are no coordinators: a new configuration reaches everybody at once.
   void adopt(std::shared_ptr<const model::Placement> placement);
+  // A machine goes by this now. Checked: one version number has one content, and nobody goes back.
+  void adopted(const Machine& machine, const model::Placement& placement);
+  void forgot_configuration(const Machine& machine) { adopted_.erase(machine.id); }
+  // The version that a machine goes by; 0: none yet.
+  std::uint64_t configuration_of(const Machine& machine) const {
+    const auto found = adopted_.find(machine.id);
+    return found == adopted_.end() ? 0 : found->second;
+  }
 
   // Lets time pass. until: as soon as `done`, false if it was not within `limit`.
   void run_for(Duration duration);
   bool run_until(const std::function<bool()>& done, Duration limit);
+  void drain();
+  std::unique_ptr<runtime::Loop> new_loop(const runtime::Clock& clock);
+
+  void problem(std::string text);
+  const std::vector<std::string>& problems() const { return problems_; }
 
  private:
-  friend class NodeMachine;
-  friend class ProxyMachine;
-  std::unique_ptr<runtime::Loop> new_loop(const runtime::Clock& clock);
-  void drain();
   bool step(TimePoint limit);
   void for_each_loop(const std::function<void(runtime::Loop&)>& visit);
 
@@ -108,11 +87,20 @@ class World {
   asio::io_context io_{1};
   test::VirtualClock clock_;
   Random random_;
+  runtime::Workers workers_{0};
+  Tally tally_;
   std::unique_ptr<runtime::Loop> wire_;
   std::unique_ptr<Network> network_;
   std::shared_ptr<const model::Placement> placement_;
+  std::vector<control::Contact> contacts_;
+  std::vector<std::unique_ptr<CoordinatorMachine>> coordinators_;
   std::vector<std::unique_ptr<NodeMachine>> nodes_;
   std::vector<std::unique_ptr<ProxyMachine>> proxies_;
+  std::vector<std::unique_ptr<Machine>> others_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<const model::Placement>> placements_;
+  std::map<std::uint64_t, std::uint64_t> contents_;  // counter -> hash
+  std::map<std::string, std::uint64_t> adopted_;     // machine -> counter
+  std::vector<std::string> problems_;
 };
 
 }  // namespace tako::sim

@@ -88,8 +88,8 @@ TEST_CASE("keys and node ids have their limits") {
   const std::string key(model::kKeyBytesMax, 'k');
   CHECK(accepted(with(Read{key, true})));
   CHECK_FALSE(accepted(with(Read{key + 'k', true})));
-  CHECK(accepted(with(Announce{std::string(255, 'n'), 1, false})));
-  CHECK_FALSE(accepted(with(Announce{std::string(256, 'n'), 1, false})));
+  CHECK(accepted(with(Announce{std::string(255, 'n'), 1, false, 1, 2, 3, 4, 5})));
+  CHECK_FALSE(accepted(with(Announce{std::string(256, 'n'), 1, false, 1, 2, 3, 4, 5})));
 }
 
 TEST_CASE("a write carries its value, or is a tombstone") {

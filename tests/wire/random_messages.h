@@ -102,7 +102,16 @@ inline Request random_request(Random& random, std::size_t kind) {
       request.body = List{random_text(random, kNodeIdBytesMax), random.next(), key(), random.next(), entries_max};
       break;
     }
-    case 4: request.body = Announce{random_text(random, kNodeIdBytesMax), random.next(), random_flag(random)}; break;
+    case 4: {
+      Announce announce{random_text(random, kNodeIdBytesMax), random.next(), random_flag(random), 0, 0, 0, 0, 0};
+      announce.boot = random_number(random);
+      announce.nonce = random.next();
+      announce.previous_nonce = random.next();
+      announce.sequence = random_number(random);
+      announce.start_sequence = random_number(random);
+      request.body = std::move(announce);
+      break;
+    }
     case 5: request.body = StatusQuery{}; break;
     case 6: request.body = FetchConfig{random_stamp(random), static_cast<std::uint32_t>(random.next())}; break;
     default: request.body = PushConfig{random_number(random), random_text(random, 5000)}; break;
@@ -136,7 +145,13 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       break;
     }
     case 4: reply.body = random_list_reply(random); break;
-    case 5: reply.body = AnnounceReply{random.next(), random.next(), random_flag(random), random.next()}; break;
+    case 5: {
+      AnnounceReply announced{random.next(), random.next(), random_flag(random), random.next(), false, 0};
+      announced.rolled_back = random_flag(random);
+      announced.gains = random_number(random);
+      reply.body = announced;
+      break;
+    }
     case 6: reply.body = StatusReply{random_text(random, 5000)}; break;
     default: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
   }
@@ -171,7 +186,9 @@ inline bool same(const List& a, const List& b) {
          a.entries_max == b.entries_max;
 }
 inline bool same(const Announce& a, const Announce& b) {
-  return a.node == b.node && a.incarnation == b.incarnation && a.blank == b.blank;
+  return a.node == b.node && a.incarnation == b.incarnation && a.blank == b.blank && a.boot == b.boot &&
+         a.nonce == b.nonce && a.previous_nonce == b.previous_nonce && a.sequence == b.sequence &&
+         a.start_sequence == b.start_sequence;
 }
 inline bool same(const FetchConfig& a, const FetchConfig& b) { return a.have == b.have && a.wait_ms == b.wait_ms; }
 inline bool same(const PushConfig& a, const PushConfig& b) {
@@ -198,7 +215,7 @@ inline bool same(const ListReply& a, const ListReply& b) {
 }
 inline bool same(const AnnounceReply& a, const AnnounceReply& b) {
   return a.known_incarnation == b.known_incarnation && a.incarnation == b.incarnation && a.blank == b.blank &&
-         a.session == b.session;
+         a.session == b.session && a.rolled_back == b.rolled_back && a.gains == b.gains;
 }
 inline bool same(const StatusReply& a, const StatusReply& b) { return a.json == b.json; }
 inline bool same(const ConfigReply& a, const ConfigReply& b) { return a.stamp == b.stamp && a.text == b.text; }

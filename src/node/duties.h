@@ -1,0 +1,30 @@
+// Duties: what one node has to do with each partition under one configuration: which it owns, and with whom.
+//
+// Made once when a configuration is adopted (it asks the placement about all partitions), then only read. A value
+// behind a shared_ptr; the node indexes mean nothing under another placement. Made and used on the node's first loop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include "model/placement.h"
+#include "node/partition_set.h"
+#include "wire/message.h"
+
+namespace tako::node {
+
+wire::ConfigStamp stamp_of(const model::Placement& placement);
+
+struct Duties {
+  wire::ConfigStamp stamp;
+  PartitionSet active;                              // owned in the active deployment
+  PartitionSet target_only;                         // owned in the target deployment and not in the active one
+  std::map<model::NodeIndex, PartitionSet> shared;  // by peer
+
+  PartitionSet owned() const { return active | target_only; }
+};
+
+std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::string_view node_id);
+
+}  // namespace tako::node

@@ -1,0 +1,166 @@
+#include "node/mender.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/plant.h"
+#include "runtime/run_on.h"
+
+namespace tako::node {
+namespace {
+
+constexpr Duration kCallDeadline = seconds(30);
+constexpr Duration kRetryInterval = seconds(5);
+constexpr Duration kBetweenBatches = seconds(1);
+
+}  // namespace
+
+Mender::Mender(Parts parts) : parts_(std::move(parts)), kick_(loop()), gate_(loop()) {}
+
+void Mender::adopt(std::shared_ptr<const model::Placement> placement) {
+  placement_ = std::move(placement);
+  if (!std::exchange(running_, true)) loop().spawn(gate_, run());
+}
+
+Shard& Mender::shard_of(const std::string& key) const {
+  return *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+}
+
+std::vector<net::Peer> Mender::other_owners(const model::Placement& placement, model::Partition partition) const {
+  std::vector<net::Peer> owners;
+  for (const auto& replica : placement.replicas(partition)) {
+    const auto& node = placement.nodes()[replica.node];
+    if (node.id != parts_.id) owners.push_back(net::Peer{node.id, node.host, node.port});
+  }
+  return owners;
+}
+
+void Mender::unreadable(std::string key, bool voted) {
+  lost_.set(model::partition_of(key));
+  lost_votes_ |= voted;
+  const bool known = std::find(unreadable_.begin(), unreadable_.end(), key) != unreadable_.end();
+  if (!known && unreadable_.size() < kKeysMax) unreadable_.push_back(std::move(key));
+  kick_.notify();
+}
+
+void Mender::damaged(std::string key, model::Ballot ballot) {
+  const auto known = damaged_.find(key);
+  if (known != damaged_.end()) {
+    known->second.ballot = ballot;
+  } else if (damaged_.size() < kKeysMax) {
+    damaged_[std::move(key)] = Damaged{ballot, 0, loop().now()};
+    kick_.notify();
+  }
+}
+
+Task<> Mender::run() {
+  while (!loop().stopping()) {
+    if (!unreadable_.empty()) {
+      co_await forget_unreadable();
+      co_await loop().sleep(kBetweenBatches);
+    }
+    if (!loop().stopping()) co_await mend_due();
+    if (loop().stopping()) break;
+    const bool more = !unreadable_.empty() || !damaged_.empty();
+    const TimePoint next = more ? loop().now() + kRetryInterval : TimePoint::max();
+    co_await kick_.wait(next);
+  }
+}
+
+// --- unreadable rows --------------------------------------------------------------------------------------------
+
+Task<> Mender::forget_unreadable() {
+  Standing& standing = *parts_.standing;
+  std::deque<std::string> keys;
+  keys.swap(unreadable_);
+  PartitionSet lost;
+  std::swap(lost, lost_);
+  bool voted = std::exchange(lost_votes_, false);
+  lost.for_each([&](model::Partition partition) {
+    const bool votes = standing.lose_vote(partition);  // it may have become a voter since
+    voted |= votes;
+  });
+  if (voted) {
+    standing.raise_incarnation(standing.incarnation());
+    parts_.repairer->read_again(PartitionSet::all());
+  } else {
+    parts_.repairer->read_again(lost);
+  }
+  const Status saved = co_await standing.save(parts_.shards.front()->engine());
+  if (!saved) {
+    log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
+    for (std::string& key : keys) unreadable_.push_back(std::move(key));
+    lost_ |= lost;
+    co_return;
+  }
+  for (std::string& key : keys) {
+    if (other_owners(*placement_, model::partition_of(key)).empty()) continue;
+    Shard& shard = shard_of(key);
+    auto erase = shard.erase_unreadable(std::move(key));
+    const auto erased = co_await runtime::run_on(shard.loop(), std::move(erase));
+    counters_.rows_forgotten += erased.ok() && *erased;
+  }
+  log::warn("rows_forgotten", {{"node", parts_.id},
+                               {"rows", keys.size()},
+                               {"reason", "they were unreadable; they are read from the other replicas again"}});
+  co_await parts_.repairer->reconsider_votes(lost);
+}
+
+// --- damaged values ---------------------------------------------------------------------------------------------
+
+Task<> Mender::mend_due() {
+  std::vector<std::string> due;
+  for (const auto& [key, damaged] : damaged_) {
+    if (damaged.next <= loop().now()) due.push_back(key);
+  }
+  for (const std::string& key : due) {
+    if (loop().stopping()) co_return;
+    const model::Ballot ballot = damaged_[key].ballot;
+    const bool mended = co_await mend(key, ballot);
+    Damaged& damaged = damaged_[key];
+    if (mended) {
+      ++counters_.values_mended;
+    } else if (++damaged.attempts >= kAttemptsMax) {
+      ++counters_.values_given_up;
+    } else {
+      damaged.next = loop().now() + kRetryInterval * damaged.attempts;
+      continue;
+    }
+    damaged_.erase(key);
+  }
+}
+
+// The shard has to know of the damage itself: it takes a copy of the same ballot then.
+Task<bool> Mender::mend(std::string key, model::Ballot ballot) {
+  Shard& shard = shard_of(key);
+  auto reading = shard.store().read(key, true);
+  const auto read = co_await runtime::run_on(shard.loop(), std::move(reading));
+  if (read) co_return true;
+  const auto placement = placement_;  // the peers' names stand in it
+  const auto owners = other_owners(*placement, model::partition_of(key));
+  for (const net::Peer& from : owners) {
+    const bool fetched = co_await fetch(key, ballot, from);
+    if (fetched) co_return true;
+  }
+  co_return false;
+}
+
+Task<bool> Mender::fetch(std::string key, model::Ballot ballot, net::Peer from) {
+  if (buggify(loop().random(), "mender/fetch")) co_return false;
+  wire::Read read;
+  read.key = key;
+  wire::Request question;
+  question.config = stamp_of(*placement_);
+  question.body = std::move(read);
+  auto answer = co_await parts_.transport->call(from, std::move(question), loop().now() + kCallDeadline);
+  auto held = net::expect<wire::ReadReply>(std::move(answer));
+  if (!held || !held->slot.record || held->slot.ballot() < ballot) co_return false;
+  model::Record record = std::move(*held->slot.record);
+  if (!record.tombstone() && !record.value) co_return false;
+  Shard& shard = shard_of(key);
+  auto accept = shard.accept_copy(std::move(key), std::move(record));
+  const auto accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  co_return accepted.ok() && accepted->stored;
+}
+
+}  // namespace tako::node

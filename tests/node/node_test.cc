@@ -1,0 +1,308 @@
+// Nodes that have forgotten something, and how they become voters again (src/node/standing.h, mender.h).
+#include <doctest/doctest.h>
+
+#include "node/world.h"
+#include "store/slot_codec.h"
+
+namespace tako::test {
+namespace {
+
+const Shape kThree{"d1", "", {{"d1", {1, 2, 3}}}};
+
+std::string row_of(const std::string& key) { return store::slot_key(model::position_of(key), key); }
+
+std::size_t kept(Machine& machine) { return machine.disk.rows(store::Family::kMeta).size(); }
+
+std::uint64_t incarnation(Machine& machine) { return machine.node->standing().incarnation(); }
+
+void put_everywhere(Cluster& c, const std::string& key, const std::string& value, std::uint64_t timestamp) {
+  for (auto& machine : c.machines) REQUIRE(machine->put(key, value, timestamp));
+}
+
+std::unique_ptr<Cluster> voting_cluster(int nodes, const Shape& shape) {
+  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
+  REQUIRE(c->run_until([&] { return c->all_vote(); }));
+  return c;
+}
+
+}  // namespace
+
+// --- a disk that went back in time ------------------------------------------------------------------------------
+
+TEST_CASE("a restored snapshot is noticed at the first contact, and the node catches up like a wiped one") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  put_everywhere(c, "k", "old", 10);
+  auto snapshot = c[1].disk.snapshot();
+  bool write = false;
+  SUBCASE("of this start, before writes that it announced") { write = true; }
+  SUBCASE("of the start before") {
+    c[1].kill();
+    c[1].boot();
+    write = true;
+  }
+  SUBCASE("of the start before, and nothing was written since") {
+    c[1].kill();
+    c[1].boot();
+  }
+  c[3].cut_off = true;
+  if (write) {
+    REQUIRE(c[1].put("k", "new", 20));
+    REQUIRE(c[2].put("k", "new", 20));
+  }
+  c.run_for(seconds(3));
+  const std::uint64_t before = incarnation(c[1]);
+  c[1].kill();
+  c[1].disk.restore(snapshot);
+  c[3].cut_off = false;
+  c[2].cut_off = true;
+  c[3].kill();  // whom n1 did not meet in between
+  c[1].boot();
+  c.run_for(seconds(5));
+  CHECK_FALSE(c[1].votes("k"));  // nobody has told it that all is well
+  c[2].cut_off = false;
+  CHECK(c.run_until([&] { return incarnation(c[1]) > before; }, seconds(5)));
+  CHECK_FALSE(c[1].votes("k"));
+  CHECK(c[1].node->repairer().counters().rollbacks == 1);
+  c.run_for(seconds(3));
+  CHECK(c[1].get("k") == (write ? "new" : "old"));
+  CHECK_FALSE(c[1].votes("k"));  // two of three have to be read
+  c[3].boot();
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(15)));
+  CHECK(c[1].node->repairer().counters().rollbacks == 1);
+}
+
+TEST_CASE("restarts and crashes that lose nothing alarm nobody") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  for (int round = 0; round < 5; ++round) {
+    put_everywhere(c, "k", "v", 10 + static_cast<std::uint64_t>(round));
+    Machine& machine = c[1 + static_cast<std::size_t>(round) % 3];
+    const std::uint64_t before = incarnation(machine);
+    c.run_for(seconds(2));
+    if (round % 2 == 0) {
+      machine.kill();
+    } else {
+      machine.crash();  // sync is `always` here
+    }
+    machine.boot();
+    CHECK(c.run_until([&] { return c.all_vote(); }, seconds(3)));
+    CHECK(incarnation(machine) == before);
+    CHECK(machine.node->repairer().counters().rollbacks == 0);
+  }
+}
+
+TEST_CASE("a machine that crashed with sync at an interval knows it itself, and is not told again") {
+  auto world = std::make_unique<Cluster>(3, placement_of(1, kThree));
+  Cluster& c = *world;
+  c[1].kill();
+  c[1].sync_always = false;
+  c[1].boot();
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  put_everywhere(c, "k", "v", 10);
+  const std::uint64_t before = incarnation(c[1]);
+  c[1].crash();
+  c[1].boot();
+  CHECK(incarnation(c[1]) > before);
+  CHECK_FALSE(c[1].node->standing().votes(model::partition_of("k")));
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(15)));
+  CHECK(c[1].get("k") == "v");
+  CHECK(c[1].node->repairer().counters().rollbacks == 0);
+}
+
+TEST_CASE("after a start a node votes when it has met as many as make a majority with it") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  c[1].kill();
+  c[2].cut_off = c[3].cut_off = true;
+  c[1].boot();
+  c.run_for(seconds(10));
+  CHECK(c[1].get("nothing") == "?");
+  c[3].cut_off = false;
+  c.run_for(seconds(3));
+  CHECK(c[1].get("nothing") == "-");
+  // Alone it goes on as it is.
+  c[3].cut_off = true;
+  c.run_for(seconds(10));
+  CHECK(c[1].get("nothing") == "-");
+}
+
+TEST_CASE("a source that was no voter when it was read is read again as soon as it is one") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  put_everywhere(c, "k", "v", 10);
+  for (const std::size_t i : {1u, 2u, 3u}) c[i].kill();
+  c[1].disk.wipe();
+  c[1].boot();
+  c[2].cut_off = true;
+  c[2].boot();  // in doubt about itself
+  c.run_for(seconds(3));
+  c[2].cut_off = false;
+  c.run_for(seconds(3));
+  CHECK_FALSE(c[1].votes());
+  c[3].boot();
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(10)));
+  CHECK(c[1].get("k") == "v");
+}
+
+// --- what cannot be read ----------------------------------------------------------------------------------------
+
+TEST_CASE("an unreadable row is forgotten with the partition's vote, and comes back from the others") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  put_everywhere(c, "k", "v", 10);
+  put_everywhere(c, "other", "w", 10);
+  REQUIRE(model::partition_of("k") != model::partition_of("other"));
+  const std::uint64_t before = incarnation(c[1]);
+  SUBCASE("rotten") { c[1].disk.rot(store::Family::kMeta, row_of("k")); }
+  SUBCASE("readable, but no slot") {
+    store::Batch batch;
+    batch.put(store::Family::kMeta, row_of("k"), "junk");
+    runtime::Gate open(*c[1].loop);
+    auto write = [](Machine* machine, store::Batch* what) -> Task<> {
+      const Status written = co_await machine->engine->write(std::move(*what));
+      CHECK(written.ok());
+    };
+    c[1].loop->spawn(open, write(&c[1], &batch));
+    c.settle();
+  }
+  c[2].cut_off = c[3].cut_off = true;
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  CHECK_FALSE(c[1].votes("k"));
+  CHECK(c[1].votes("other"));
+  CHECK(c[1].get("k") == "?");  // erased by now
+  c[2].cut_off = c[3].cut_off = false;
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(10)));
+  CHECK(c[1].get("k") == "v");
+  CHECK(c[1].get("other") == "w");
+  CHECK(incarnation(c[1]) == before + 1);
+  CHECK(c[1].node->mender().counters().rows_forgotten == 1);
+  // Older votes of it are to be dropped.
+  wire::Read read;
+  read.key = "k";
+  const auto reply = std::get<wire::ReadReply>(c[2].ask(std::move(read)).body);
+  bool named = false;
+  for (const auto& renewed : reply.voter.renewed) named |= renewed.node == "n1" && renewed.incarnation == before + 1;
+  CHECK(named);
+}
+
+TEST_CASE("an unreadable row is found by the listing of background repair, and never listed as read by a voter") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  for (int i = 0; i < 20; ++i) put_everywhere(c, "k" + std::to_string(i), "v", 10);
+  for (const int i : {3, 7, 8}) c[1].disk.rot(store::Family::kMeta, row_of("k" + std::to_string(i)));
+  wire::List list;
+  list.asker = "n2";
+  const auto page = std::get<wire::ListReply>(c[1].ask(std::move(list)).body);
+  const model::Partition missed = model::partition_of_position(page.next_position);
+  CHECK_FALSE(page.complete);
+  CHECK(page.entries.size() < 20);
+  bool admitted = false;
+  for (const auto& [first, last] : page.not_voting) admitted |= first <= missed && missed <= last;
+  CHECK(admitted);
+  c.run_for(seconds(60));
+  CHECK(c.all_vote());
+  CHECK(c[1].node->mender().counters().rows_forgotten == 3);
+  for (const int i : {3, 7, 8}) CHECK(c[1].get("k" + std::to_string(i)) == "v");
+}
+
+TEST_CASE("an unreadable row is not erased before the loss of the vote is durable") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  put_everywhere(c, "k", "v", 10);
+  c[1].disk.rot(store::Family::kMeta, row_of("k"));
+  c[1].disk.fail_writes(ErrorCode::kIo);
+  const std::uint64_t before = incarnation(c[1]);
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  c.run_for(seconds(20));
+  CHECK_FALSE(c[1].votes("k"));
+  CHECK(kept(c[1]) == 1);
+  c[1].disk.heal_writes();
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(20)));
+  CHECK(c[1].get("k") == "v");
+  CHECK(incarnation(c[1]) == before + 1);
+}
+
+TEST_CASE("where nobody else has the partition an unreadable row stays an error, and other keys are answered") {
+  const auto world = voting_cluster(1, Shape{"d1", "", {{"d1", {1}}}});
+  Cluster& c = *world;
+  REQUIRE(c[1].put("k", "v", 10));
+  c[1].disk.rot(store::Family::kMeta, row_of("k"));
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  c.run_for(seconds(60));
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  CHECK(kept(c[1]) == 1);
+  CHECK(c[1].get("nothing") == "-");
+}
+
+TEST_CASE("a damaged value is fetched again from a peer soon after it was found") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  const std::string large(store::Store::kInlineBytesMax * 3, 'x');
+  put_everywhere(c, "k", large, 10);
+  REQUIRE(c[1].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  c[2].cut_off = c[3].cut_off = true;
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  CHECK(c[1].votes("k"));  // its version is known
+  c.run_for(seconds(20));
+  CHECK(c[1].get("k") == name_of(ErrorCode::kCorrupt));
+  c[3].cut_off = false;
+  c.run_for(seconds(40));
+  CHECK(c[1].get("k") == large);
+  CHECK(c[1].node->mender().counters().values_mended == 1);
+}
+
+// --- configurations ---------------------------------------------------------------------------------------------
+
+TEST_CASE("a node that left the owners has no vote when it comes back as a target, until it has read them") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {2, 3, 4}}}};
+  const auto world = voting_cluster(4, shape);
+  Cluster& c = *world;
+  for (const std::size_t i : {1u, 2u, 3u}) REQUIRE(c[i].put("k", "v", 10));
+  shape.target = "d2";
+  c[4].cut_off = true;
+  c.adopt(placement_of(2, shape));
+  CHECK_FALSE(c[4].votes("k"));
+  c[4].cut_off = false;
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  CHECK(c[4].get("k") == "v");
+  shape.active = "d2";
+  shape.target = "";
+  c.adopt(placement_of(3, shape));
+  CHECK(c.all_vote());  // arrived, and promoted
+  CHECK_FALSE(c[1].votes("k"));
+  c.run_for(seconds(60));
+  CHECK(kept(c[1]) == 0);  // handed off
+
+  shape.target = "d1";
+  c[1].cut_off = true;
+  c.adopt(placement_of(4, shape));
+  c.run_for(seconds(5));
+  CHECK(c[1].get("k") == "?");
+  c[1].cut_off = false;
+  CHECK(c.run_until([&] { return c[1].votes("k"); }));
+  CHECK(c[1].get("k") == "v");
+}
+
+TEST_CASE("a target owner that slept through an undone move arrives again") {
+  Shape both{"d1", "d2", {{"d1", {1, 2, 3}}, {"d2", {2, 3, 4}}}};
+  Shape undone = both;
+  undone.target = "";
+  auto world = std::make_unique<Cluster>(4, placement_of(1, undone));
+  Cluster& c = *world;
+  c.adopt(placement_of(2, both));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  c[4].kill();
+  c.adopt(placement_of(3, undone));
+  for (const std::size_t i : {1u, 2u, 3u}) REQUIRE(c[i].put("k", "v", 10));  // n4 hears nothing of it
+  c.adopt(placement_of(4, both));
+  for (const std::size_t i : {1u, 2u, 3u}) c[i].cut_off = true;
+  c[4].boot();
+  c.run_for(seconds(5));
+  CHECK_FALSE(c[4].node->standing().informed()[model::partition_of("k")]);
+  for (const std::size_t i : {1u, 2u, 3u}) c[i].cut_off = false;
+  CHECK(c.run_until([&] { return c[4].votes("k"); }));
+  CHECK(c[4].get("k") == "v");
+}
+
+}  // namespace tako::test

@@ -1,0 +1,272 @@
+// A few nodes in virtual time for the tests of src/node: each with a loop, a disk and a database of its own, and calls
+// that reach whoever is up and not cut off, at once. No proxies and no network faults: those are in tests/sim.
+//
+// The test's thread drives all. A call is over before the clock moves, so a node may die between two steps.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "base/log.h"
+#include "node/node.h"
+#include "store/sim_engine.h"
+#include "support/run_loop.h"
+
+namespace tako::test {
+
+// Deployments of one node a bucket: {{"d1", {1, 2, 3}}} has nodes n1, n2 and n3, and a key on up to three of them.
+struct Shape {
+  std::string active;
+  std::string target;
+  std::map<std::string, std::vector<int>> deployments;
+};
+
+inline std::shared_ptr<const model::Placement> placement_of(int version, const Shape& shape, int buckets_per_key = 3) {
+  std::string text = "version: " + std::to_string(version) + "\nactive_deployment: " + shape.active + "\n";
+  if (!shape.target.empty()) text += "target_deployment: " + shape.target + "\n";
+  text += "deployments:\n";
+  for (const auto& [name, nodes] : shape.deployments) {
+    text += "  " + name +
+            ":\n    background_repair_interval: 30s\n    hash: {buckets_per_key: " + std::to_string(buckets_per_key) +
+            "}\n    buckets:\n";
+    for (const int n : nodes) {
+      const std::string number = std::to_string(n);
+      text += "      b" + number + ": {n" + number + ": [localhost, " + std::to_string(4700 + n) + "]}\n";
+    }
+  }
+  auto configuration = model::parse_config(text, "test");
+  REQUIRE_MESSAGE(configuration.ok(), text);
+  return model::Placement::make(std::move(*configuration));
+}
+
+class Cluster;
+
+class Machine final : public net::Transport {
+ public:
+  Machine(Cluster& cluster, std::string id);
+
+  Task<Result<wire::Reply>> call(net::Peer to, wire::Request request, TimePoint deadline) override;
+  bool reachable(const net::Peer&) const override { return true; }
+
+  void boot();
+  void kill();   // kill -9
+  void crash();  // with the machine
+  bool up() const { return node != nullptr; }
+  void adopt(std::shared_ptr<const model::Placement> placement) { node->adopt(std::move(placement)); }
+
+  // A request as a peer or a proxy sends it, by the configuration in force.
+  wire::Reply ask(decltype(wire::Request::body) body);
+  bool put(const std::string& key, const std::string& value, std::uint64_t timestamp);
+  // "-" for nothing, "?" for nothing from one that does not vote, an error's name.
+  std::string get(const std::string& key);
+  bool votes(const std::string& key) const { return node->standing().votes(model::partition_of(key)); }
+  // In all it owns.
+  bool votes() const;
+
+  Cluster& cluster;
+  const std::string id;
+  store::SimDisk disk;
+  bool cut_off = false;
+  bool sync_always = true;
+  std::unique_ptr<runtime::Loop> loop;
+  std::unique_ptr<store::SimEngine> engine;
+  std::unique_ptr<node::Node> node;
+
+ private:
+  void die();
+  int machine_starts_ = 1;
+};
+
+class Cluster {
+ public:
+  Cluster(int nodes, std::shared_ptr<const model::Placement> first) : placement(std::move(first)) {
+    REQUIRE(log::open("off", "").ok());
+    for (int i = 1; i <= nodes; ++i) machines.push_back(std::make_unique<Machine>(*this, "n" + std::to_string(i)));
+    for (auto& machine : machines) machine->boot();
+  }
+  ~Cluster() {
+    for (auto& machine : machines) {
+      if (machine->up()) machine->kill();
+    }
+  }
+  // By number, from 1.
+  Machine& operator[](std::size_t number) { return *machines.at(number - 1); }
+  Machine* find(std::string_view id) {
+    for (auto& machine : machines) {
+      if (machine->id == id) return machine.get();
+    }
+    return nullptr;
+  }
+
+  void adopt(std::shared_ptr<const model::Placement> next) {
+    placement = std::move(next);
+    for (auto& machine : machines) {
+      if (machine->up()) machine->adopt(placement);
+    }
+    settle();
+  }
+
+  void settle() {
+    do io.restart();
+    while (io.poll() > 0);
+  }
+  void run_for(Duration duration) {
+    const TimePoint end = clock.now() + duration;
+    while (step(end)) settle();
+  }
+  template <class Done>
+  bool run_until(Done done, Duration limit = seconds(60)) {
+    const TimePoint end = clock.now() + limit;
+    while (!done()) {
+      if (!step(end)) return done();
+      settle();
+    }
+    return true;
+  }
+  bool all_vote() {
+    for (auto& machine : machines) {
+      if (machine->up() && !machine->votes()) return false;
+    }
+    return true;
+  }
+
+  asio::io_context io{1};
+  VirtualClock clock;
+  Random random{1};
+  std::shared_ptr<const model::Placement> placement;
+  std::vector<std::unique_ptr<Machine>> machines;
+
+ private:
+  bool step(TimePoint end) {
+    settle();
+    std::optional<TimePoint> next;
+    for (auto& machine : machines) {
+      const auto timer = machine->loop->next_timer();
+      if (timer && (!next || *timer < *next)) next = timer;
+    }
+    if (!next || *next > end) {
+      clock.advance_to(end);
+      return false;
+    }
+    clock.advance_to(*next);
+    for (auto& machine : machines) machine->loop->fire_due();
+    return true;
+  }
+};
+
+// --- Machine ----------------------------------------------------------------------------------------------------
+
+inline Machine::Machine(Cluster& c, std::string name) : cluster(c), id(std::move(name)), disk(c.clock) {}
+
+inline Task<Result<wire::Reply>> Machine::call(net::Peer to, wire::Request request, TimePoint deadline) {
+  Machine* there = cluster.find(to.id);
+  if (!there || !there->up() || there->cut_off || cut_off) {
+    co_return Error(ErrorCode::kUnsent, "it cannot be reached");
+  }
+  net::Service* service = there->node->shards().shard_of(request).service;
+  auto reply = co_await service->handle(std::move(request), deadline);
+  co_return reply;
+}
+
+inline void Machine::boot() {
+  REQUIRE(!up());
+  loop =
+      std::make_unique<runtime::Loop>(cluster.io, cluster.clock, cluster.random.next(), runtime::Loop::Drive::kByHand);
+  store::SimOptions storage;
+  storage.sync.always = sync_always;
+  engine = std::make_unique<store::SimEngine>(*loop, disk, storage);
+  node::Node::Parts parts;
+  parts.id = id;
+  parts.loops = {{loop.get(), engine.get()}};
+  parts.transport = this;
+  parts.boot_id = "boot " + std::to_string(machine_starts_);
+  parts.sync_always = sync_always;
+  node = std::make_unique<node::Node>(std::move(parts));
+  bool started = false;
+  auto start = [](node::Node* self, bool* done) -> Task<> {
+    const Status status = co_await self->start();
+    *done = status.ok();
+  };
+  runtime::Gate starting(*loop);
+  loop->spawn(starting, start(node.get(), &started));
+  cluster.settle();
+  REQUIRE(started);
+  node->adopt(cluster.placement);
+}
+
+inline void Machine::kill() {
+  disk.kill();
+  die();
+}
+
+inline void Machine::crash() {
+  ++machine_starts_;
+  disk.crash(cluster.random);
+  die();
+}
+
+inline void Machine::die() {
+  loop->stop();
+  auto end = [](Machine* self, bool* done) -> Task<> {
+    co_await self->node->stop();
+    co_await self->engine->close();
+    *done = true;
+  };
+  bool done = false;
+  runtime::Gate ending(*loop);
+  loop->spawn(ending, end(this, &done));
+  cluster.settle();
+  REQUIRE(done);
+  node.reset();
+  engine.reset();
+}
+
+inline wire::Reply Machine::ask(decltype(wire::Request::body) body) {
+  wire::Request request;
+  request.config = node::stamp_of(*cluster.placement);
+  request.body = std::move(body);
+  std::optional<wire::Reply> reply;
+  auto asking = [](Machine* self, wire::Request* question, std::optional<wire::Reply>* answer) -> Task<> {
+    net::Service* service = self->node->shards().shard_of(*question).service;
+    *answer = co_await service->handle(std::move(*question), TimePoint::max());
+  };
+  runtime::Gate open(*loop);
+  loop->spawn(open, asking(this, &request, &reply));
+  cluster.settle();
+  REQUIRE(reply.has_value());
+  return std::move(*reply);
+}
+
+inline bool Machine::put(const std::string& key, const std::string& value, std::uint64_t timestamp) {
+  wire::Write write;
+  write.key = key;
+  write.record = model::make_value({timestamp, 1}, Bytes(std::string(value)));
+  const wire::Reply reply = ask(std::move(write));
+  const auto* written = std::get_if<wire::WriteReply>(&reply.body);
+  return written && written->outcome == wire::WriteReply::Outcome::kStored;
+}
+
+inline std::string Machine::get(const std::string& key) {
+  wire::Read read;
+  read.key = key;
+  const wire::Reply reply = ask(std::move(read));
+  if (const auto* error = std::get_if<Error>(&reply.body)) return name_of(error->code);
+  const auto& held = std::get<wire::ReadReply>(reply.body);
+  if (!held.slot.record) return held.voter.votes ? "-" : "?";
+  return std::string(held.slot.record->value->view());
+}
+
+inline bool Machine::votes() const {
+  const auto duties = node::duties_of(*cluster.placement, id);
+  return (duties->owned() - node->standing().informed()).none() &&
+         (duties->owned() & node->standing().suspended()).none();
+}
+
+}  // namespace tako::test

@@ -1,0 +1,212 @@
+// The replicator against replicas that say what the test wants: votes over the rounds of an operation, writes that
+// begin anew, and repair of what was found damaged.
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "base/log.h"
+#include "proxy/replicator.h"
+#include "support/run_loop.h"
+
+namespace tako::test {
+namespace {
+
+using runtime::Task;
+using Body = decltype(wire::Reply::body);
+
+// Three nodes, each a replica of every key.
+std::shared_ptr<const model::Placement> placement_of(int version) {
+  auto configuration = model::parse_config("version: " + std::to_string(version) +
+                                               "\nactive_deployment: d1\ndeployments:\n  d1:\n"
+                                               "    hash: {buckets_per_key: 3}\n    buckets:\n"
+                                               "      b1: {n1: [localhost, 4701]}\n"
+                                               "      b2: {n2: [localhost, 4702]}\n"
+                                               "      b3: {n3: [localhost, 4703]}\n",
+                                           "test");
+  REQUIRE(configuration.ok());
+  return model::Placement::make(std::move(*configuration));
+}
+
+class Replicas final : public net::Transport {
+ public:
+  explicit Replicas(runtime::Loop& loop) : loop_(loop) {}
+
+  Task<Result<wire::Reply>> call(net::Peer to, wire::Request request, TimePoint) override {
+    const std::string id(to.id);
+    co_await loop_.sleep(milliseconds(1));
+    if (const auto* write = std::get_if<wire::Write>(&request.body)) {
+      written.insert(write->record.ballot);
+      if (write->source == wire::Write::Source::kCopy) copied[id] = write->record;
+    }
+    wire::Reply reply;
+    reply.body = answer(id, request);
+    co_return reply;
+  }
+  bool reachable(const net::Peer&) const override { return true; }
+
+  std::function<Body(const std::string& node, const wire::Request& request)> answer;
+  std::set<model::Ballot> written;
+  std::map<std::string, model::Record> copied;
+
+ private:
+  runtime::Loop& loop_;
+};
+
+struct Fixture {
+  Fixture() : replicas(world.loop()), replicator(world.loop(), replicas, world.clock()) {
+    REQUIRE(log::open("off", "").ok());
+    replicator.adopt(placement_of(1));
+  }
+  ~Fixture() {
+    world.loop().stop();
+    world.run([this]() -> Task<> { co_await replicator.stop(); });
+  }
+
+  auto read(model::ReadLevel level) {
+    return world.run([&]() -> Task<Result<proxy::ReadAnswer>> {
+      auto answer = co_await replicator.read("k", level, true, world.loop().now() + seconds(5));
+      co_await world.loop().sleep(seconds(1));  // what goes on in the background
+      co_return answer;
+    });
+  }
+  auto write(model::WriteLevel level) {
+    return world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+      proxy::Draft draft;
+      draft.value = Bytes(std::string("new"));
+      const TimePoint deadline = world.loop().now() + seconds(5);
+      co_return co_await replicator.write("k", std::move(draft), level, deadline);
+    });
+  }
+
+  VirtualLoop world;
+  Replicas replicas;
+  proxy::Replicator replicator;
+};
+
+wire::Voter voter(bool votes, std::uint64_t incarnation) {
+  wire::Voter voter;
+  voter.votes = votes;
+  voter.incarnation = incarnation;
+  return voter;
+}
+
+Body holds(const model::Record& record, const wire::Request& request) {
+  wire::ReadReply reply;
+  const bool want_value = std::get<wire::Read>(request.body).want_value;
+  reply.slot.record = want_value ? record : record.without_value();
+  reply.voter = voter(true, 1);
+  return reply;
+}
+
+Body nothing(wire::Voter who) {
+  wire::ReadReply reply;
+  reply.voter = std::move(who);
+  return reply;
+}
+
+Body stored(const wire::Request& request, wire::Voter who) {
+  wire::WriteReply reply;
+  const model::Record& record = std::get<wire::Write>(request.body).record;
+  reply.outcome = wire::WriteReply::Outcome::kStored;
+  reply.stored = record.ballot;
+  reply.version = record.version;
+  reply.voter = std::move(who);
+  return reply;
+}
+
+Body refused(model::Ballot by) {
+  wire::WriteReply reply;
+  reply.stored = reply.version = by;
+  reply.voter = voter(true, 1);
+  return reply;
+}
+
+bool is_read(const wire::Request& request) { return std::holds_alternative<wire::Read>(request.body); }
+
+const model::Version kFarAhead{1'900'000'000'000'000, 1};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a read's vote of before a loss is no vote for the write-back either") {
+  const model::Record record = model::make_value({5, 1}, Bytes(std::string("old")));
+  bool lost = false;
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n3") return Error(ErrorCode::kUnavailable, "away");
+    if (node == "n1") return lost ? nothing(voter(false, 2)) : holds(record, request);
+    if (is_read(request)) return nothing(voter(true, 1));
+    // Between the two rounds n1 lost its disk and told n2 so.
+    lost = true;
+    wire::Voter informed = voter(true, 1);
+    informed.renewed.push_back({"n1", 2});
+    return stored(request, std::move(informed));
+  };
+
+  const auto answer = read(model::ReadLevel::kQuorum);
+
+  CHECK(lost);
+  CHECK_FALSE(answer.ok());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a replica that cannot read its copy is given a good one") {
+  const model::Record record = model::make_value({5, 1}, Bytes(std::string("value")));
+  bool versions_too = false;
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (!is_read(request)) return stored(request, voter(true, 1));
+    const bool want_value = std::get<wire::Read>(request.body).want_value;
+    if (node == "n2" && (want_value || versions_too)) return Error(ErrorCode::kCorrupt, "damaged");
+    return holds(record, request);
+  };
+  const auto check_mended = [&] {
+    for (int i = 0; i < 10 && replicas.copied.empty(); ++i) {
+      const auto answer = read(model::ReadLevel::kLatest);
+      REQUIRE(answer.ok());
+      CHECK(answer->record->value->view() == "value");
+    }
+    REQUIRE(replicas.copied.size() == 1);
+    CHECK(replicas.copied.begin()->first == "n2");
+    CHECK(replicas.copied["n2"].ballot == record.ballot);
+    CHECK(replicas.copied["n2"].value->view() == "value");
+  };
+
+  SUBCASE("its slot") { versions_too = true; }
+  SUBCASE("its value") { versions_too = false; }
+  check_mended();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a write that every replica refused is issued again, above what they hold") {
+  replicas.answer = [&](const std::string&, const wire::Request& request) -> Body {
+    const model::Ballot ballot = std::get<wire::Write>(request.body).record.ballot;
+    return ballot > kFarAhead ? stored(request, voter(true, 1)) : refused(kFarAhead);
+  };
+
+  const auto answer = write(model::WriteLevel::kQuorum);
+
+  REQUIRE(answer.ok());
+  CHECK(answer->won);
+  CHECK(answer->winner > kFarAhead);
+  CHECK(replicas.written.size() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a write that somebody stored under an earlier configuration is not issued again") {
+  bool first = true;
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (!first) return refused(kFarAhead);
+    if (node == "n1") return stored(request, voter(true, 1));
+    if (node == "n3")
+      world.loop().post([&] {
+        first = false;
+        replicator.adopt(placement_of(2));
+      });
+    return Error(ErrorCode::kStale, "outdated");
+  };
+
+  const auto answer = write(model::WriteLevel::kQuorum);
+
+  CHECK_FALSE(first);
+  CHECK_FALSE(answer.ok());
+  CHECK(replicas.written.size() == 1);
+}
+
+}  // namespace tako::test

@@ -1,0 +1,167 @@
+#include "sim/clients.h"
+
+#include "base/hash.h"
+
+namespace tako::sim {
+namespace {
+
+const char* name_of(model::WriteLevel level) {
+  switch (level) {
+    case model::WriteLevel::kOne: return "w=one";
+    case model::WriteLevel::kTwo: return "w=two";
+    case model::WriteLevel::kQuorum: return "w=quorum";
+    case model::WriteLevel::kAll: return "w=all";
+  }
+  return "?";
+}
+
+const char* name_of(model::ReadLevel level) {
+  switch (level) {
+    case model::ReadLevel::kOne: return "r=one";
+    case model::ReadLevel::kLatest: return "r=latest";
+    case model::ReadLevel::kQuorum: return "r=quorum";
+    case model::ReadLevel::kAll: return "r=all";
+  }
+  return "?";
+}
+
+}  // namespace
+
+Clients::Clients(World& world, const Scenario& scenario, History& history)
+    : world_(world),
+      scenario_(scenario),
+      history_(history),
+      random_(world.random().split("clients")) {}
+
+ProxyMachine* Clients::living_proxy() {
+  const std::size_t first = random_.below(world_.proxies());
+  for (std::size_t i = 0; i < world_.proxies(); ++i) {
+    ProxyMachine& proxy = world_.proxy((first + i) % world_.proxies());
+    if (proxy.alive() && !proxy.paused() && proxy.replicator->placement()) return &proxy;
+  }
+  return nullptr;
+}
+
+std::string Clients::draw_key() {
+  const auto percent = static_cast<std::int64_t>(random_.below(100));
+  if (percent < scenario_.hot_pct) return "key0";
+  return "key" + std::to_string(random_.below(static_cast<std::uint64_t>(scenario_.keys)));
+}
+
+bool Clients::strict_only(const std::string& key) const {
+  return static_cast<std::int64_t>(xxh3_64(key) % 100) < scenario_.strict_keys_pct;
+}
+
+std::uint64_t Clients::draw_size() {
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.large_pct) return random_.between(20'000, 700'000);
+  const std::uint64_t sizes[] = {0, 1, 100, 1000, 20'000};
+  return sizes[random_.below(random_.chance_ppm(50'000) ? 5 : 4)];
+}
+
+void Clients::tick() {
+  const Duration gap = seconds(scenario_.seconds) / scenario_.operations;
+  if (begun_ == 0) next_ = std::max(next_, world_.now());
+  while (!finished() && next_ <= world_.now()) {
+    next_ += Duration(random_.below(static_cast<std::uint64_t>(2 * gap.count()) + 1));
+    ++begun_;
+    const std::string key = draw_key();
+    const bool write = static_cast<std::int64_t>(random_.below(100)) < scenario_.write_pct;
+    const bool strict = strict_only(key) || static_cast<std::int64_t>(random_.below(100)) < scenario_.strict_pct;
+    ProxyMachine* proxy = living_proxy();
+    if (!proxy) continue;
+    if (write) {
+      begin_drawn_write(*proxy, key, strict);
+    } else {
+      begin_drawn_read(*proxy, key, strict);
+    }
+  }
+}
+
+Event* Clients::note(Event::Kind kind, ProxyMachine& proxy, const std::string& key, const char* level, bool strict) {
+  Event event;
+  event.key = key;
+  event.kind = kind;
+  event.strict = strict;
+  event.level = level;
+  event.proxy = proxy.id;
+  event.begin = world_.now();
+  event.error = "its proxy died";
+  return history_.begin(std::move(event));
+}
+
+void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, bool strict) {
+  const bool remove = static_cast<std::int64_t>(random_.below(100)) < scenario_.delete_pct;
+  const model::WriteLevel plain[] = {model::WriteLevel::kTwo, model::WriteLevel::kTwo, model::WriteLevel::kAll,
+                                     model::WriteLevel::kOne};
+  Write write;
+  write.level = strict ? model::WriteLevel::kQuorum : plain[random_.below(4)];
+  write.event = note(remove ? Event::Kind::kDelete : Event::Kind::kWrite, proxy, key, name_of(write.level), strict);
+  if (!remove) write.event->size = draw_size();
+  if (!strict && static_cast<std::int64_t>(random_.below(100)) < scenario_.timestamp_pct) {
+    // Whole seconds: two writes with the same one are likely.
+    const Timestamp second = 1'000'000;
+    write.timestamp = (proxy.clock.wall() / second - random_.below(10)) * second;
+  }
+  proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
+}
+
+void Clients::begin_drawn_read(ProxyMachine& proxy, const std::string& key, bool strict) {
+  const model::ReadLevel plain[] = {model::ReadLevel::kLatest, model::ReadLevel::kLatest, model::ReadLevel::kOne,
+                                    model::ReadLevel::kAll};
+  const model::ReadLevel level = strict ? model::ReadLevel::kQuorum : plain[random_.below(4)];
+  Event* event = note(Event::Kind::kRead, proxy, key, name_of(level), strict);
+  proxy.loop->spawn(*proxy.work, read(&proxy, event, level, random_.chance_ppm(800'000)));
+}
+
+const Event* Clients::begin_write(ProxyMachine& proxy, const std::string& key, model::WriteLevel level,
+                                  std::uint64_t size) {
+  Write write;
+  write.level = level;
+  write.event = note(Event::Kind::kWrite, proxy, key, name_of(level), level == model::WriteLevel::kQuorum);
+  write.event->size = size;
+  proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
+  return write.event;
+}
+
+const Event* Clients::begin_read(ProxyMachine& proxy, const std::string& key, model::ReadLevel level) {
+  Event* event = note(Event::Kind::kRead, proxy, key, name_of(level), level == model::ReadLevel::kQuorum);
+  proxy.loop->spawn(*proxy.work, read(&proxy, event, level, true));
+  return event;
+}
+
+Task<> Clients::write(ProxyMachine* proxy, Write write) {
+  const auto host = proxy->host;
+  proxy::Draft draft;
+  draft.tombstone = write.event->kind == Event::Kind::kDelete;
+  draft.timestamp = write.timestamp;
+  if (!draft.tombstone) {
+    draft.value = Bytes(value_of(write.event->key, write.event->id, write.event->size));
+    draft.content_type = content_type_of(write.event->id);
+  }
+  const auto answer =
+      co_await proxy->replicator->write(write.event->key, std::move(draft), write.level, world_.now() + timeout());
+  if (!host->alive) co_return;
+  if (answer) {
+    // `one` promises one replica, and its disk may be the one that is lost.
+    history_.wrote(*write.event, world_.now(), answer->winner, answer->won, write.level != model::WriteLevel::kOne);
+    world_.tally().add(answer->won ? "write done" : "write lost to a newer one");
+  } else {
+    history_.failed(*write.event, world_.now(), answer.error().message);
+    world_.tally().add("write unknown");
+  }
+}
+
+Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value) {
+  const auto host = proxy->host;
+  const auto answer = co_await proxy->replicator->read(event->key, level, want_value, world_.now() + timeout());
+  if (!host->alive) co_return;
+  if (answer) {
+    history_.read(*event, world_.now(), answer->record, want_value);
+    world_.tally().add("read done");
+  } else {
+    history_.failed(*event, world_.now(), answer.error().message);
+    world_.tally().add("read failed");
+  }
+}
+
+}  // namespace tako::sim

@@ -1,0 +1,53 @@
+// Clients: they read and write at random through the proxies of a World, for as long as its scenario says, and note in
+// the History what they were told. A proxy that dies under an operation leaves its outcome unknown.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sim/history.h"
+#include "sim/scenario.h"
+#include "sim/world.h"
+
+namespace tako::sim {
+
+class Clients {
+ public:
+  Clients(World& world, const Scenario& scenario, History& history);
+
+  // Begins one operation, if its time has come and a proxy is there.
+  void tick();
+  bool finished() const { return begun_ >= scenario_.operations; }
+
+  // For the checks after the faults: begins this very operation now; its event tells how it ended.
+  const Event* begin_write(ProxyMachine& proxy, const std::string& key, model::WriteLevel level, std::uint64_t size);
+  const Event* begin_read(ProxyMachine& proxy, const std::string& key, model::ReadLevel level);
+
+ private:
+  struct Write {
+    Event* event;
+    model::WriteLevel level;
+    std::optional<Timestamp> timestamp;
+  };
+  Task<> write(ProxyMachine* proxy, Write write);
+  Task<> read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value);
+
+  ProxyMachine* living_proxy();
+  std::string draw_key();
+  bool strict_only(const std::string& key) const;
+  std::uint64_t draw_size();
+  void begin_drawn_write(ProxyMachine& proxy, const std::string& key, bool strict);
+  void begin_drawn_read(ProxyMachine& proxy, const std::string& key, bool strict);
+  Duration timeout() const { return milliseconds(scenario_.timeout_ms); }
+  Event* note(Event::Kind kind, ProxyMachine& proxy, const std::string& key, const char* level, bool strict);
+
+  World& world_;
+  const Scenario& scenario_;
+  History& history_;
+  Random random_;
+  TimePoint next_{};
+  std::int64_t begun_ = 0;
+};
+
+}  // namespace tako::sim

@@ -1,0 +1,43 @@
+// Damage: which copies of answered writes are gone, so that a fault never takes the last one that SPEC §5 promises.
+//
+// A write that was answered with w >= two outlives the loss of any one machine. So one node at a time may lose stored
+// state (its disk, its unsynced writes, a row of it), and the next one only when every node has compared itself to the
+// end with each of its peers since: then all of them hold all that was answered before.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/world.h"
+
+namespace tako::sim {
+
+class Damage {
+ public:
+  explicit Damage(World& world) : world_(world) {}
+
+  // May this node lose something now?
+  bool allowed(const NodeMachine& node);
+  void happened(const NodeMachine& node);
+
+  // Does every owner vote in all it owns, by the configuration in force?
+  bool all_vote();
+
+ private:
+  bool over();
+  void renew();
+  bool every_key_has_two();
+  const std::vector<model::Partition>& owned(const std::string& node);
+
+  World& world_;
+  std::string damaged_;  // empty: nobody
+  TimePoint since_;
+  std::shared_ptr<const model::Placement> placement_;  // for which the following hold
+  std::map<std::string, std::vector<model::Partition>> owned_;
+  bool two_ = false;  // replicas of every key, at least, in each live deployment
+};
+
+}  // namespace tako::sim

@@ -1,0 +1,112 @@
+#include "sim/disks.h"
+
+#include "base/hash.h"
+#include "store/slot_codec.h"
+
+namespace tako::sim {
+
+using store::Family;
+
+Disks::Disks(World& world) : world_(world) {
+  for (std::size_t i = 0; i < world.nodes(); ++i) read(i);
+}
+
+void Disks::read(std::size_t node) {
+  const store::SimDisk& disk = world_.node(node).disk;
+  std::size_t pieces = 0;
+  for (const auto& [row_key, row] : disk.rows(Family::kMeta)) {
+    const auto parsed = store::parse_slot_key(row_key);
+    if (!parsed) continue;
+    copies_[parsed->key].push_back(copy_of(node, row_key, row, pieces));
+  }
+  const std::size_t stored = disk.rows(Family::kChunks).size();
+  if (stored != pieces) {
+    leaks_.push_back(world_.node(node).id + " stores " + std::to_string(stored) + " pieces, its records have " +
+                     std::to_string(pieces));
+  }
+}
+
+Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const std::string& row,
+                           std::size_t& pieces) const {
+  const store::SimDisk& disk = world_.node(node).disk;
+  Copy copy;
+  copy.node = node;
+  auto stored = store::decode_slot(row);
+  if (!stored) {
+    copy.problem = "a row that does not decode";
+    return copy;
+  }
+  if (disk.rotten(Family::kMeta, row_key)) copy.problem = "an unreadable row";
+  pieces += stored->pieces;
+  stored->slot.promise = {};
+  copy.row = store::encode_slot(*stored);
+  if (!stored->slot.record) return copy;
+  copy.record = std::move(stored->slot.record);
+  model::Record& record = *copy.record;
+  if (record.tombstone()) return copy;
+  if (stored->pieces > 0) {
+    const auto at = *store::parse_slot_key(row_key);
+    std::string value;
+    for (std::uint32_t i = 0; i < stored->pieces; ++i) {
+      const auto& rows = disk.rows(Family::kChunks);
+      const auto piece = rows.find(store::piece_key(at.position, at.key, record.ballot, i));
+      if (piece == rows.end()) {
+        copy.problem = "a piece is missing";
+      } else {
+        value += piece->second;
+      }
+    }
+    record.value = Bytes(std::move(value));
+  }
+  const bool whole = record.value->size() == record.size && xxh3_64(record.value->view()) == record.checksum;
+  if (!whole && copy.problem.empty()) copy.problem = "a value that does not match its checksum";
+  return copy;
+}
+
+std::string Disks::first_difference(bool everywhere) const {
+  const auto placement = world_.placement();
+  for (const auto& [key, copies] : copies_) {
+    const model::Partition partition = model::partition_of(key);
+    const auto owners = placement->replicas(partition);
+    std::map<std::string, const Copy*> by_node;
+    for (const Copy& copy : copies) by_node[world_.node(copy.node).id] = &copy;
+    std::string states;
+    bool same = true;
+    const Copy* first = nullptr;
+    for (const auto& owner : owners) {
+      const std::string& id = placement->nodes()[owner.node].id;
+      const auto found = by_node.find(id);
+      const Copy* copy = found == by_node.end() ? nullptr : found->second;
+      states += " " + id + "=";
+      if (!copy || !copy->record) {
+        states += copy && !copy->problem.empty() ? copy->problem : "nothing";
+        same = false;
+      } else {
+        states += to_string(copy->record->ballot) + (copy->problem.empty() ? "" : " (" + copy->problem + ")");
+        if (!first) first = copy;
+        same &= copy->problem.empty() && copy->row == first->row;
+      }
+      by_node.erase(id);
+    }
+    // Nobody holds anything, or all hold the same.
+    if (!same && (first || !everywhere)) return key + ": its owners differ:" + states;
+    for (const auto& [id, copy] : by_node) {
+      if (everywhere && copy->record) return key + ": " + id + " has a copy and is no owner:" + states;
+    }
+  }
+  if (everywhere && !leaks_.empty()) return leaks_.front();
+  return "";
+}
+
+std::map<std::string, std::optional<model::Record>> Disks::newest() const {
+  std::map<std::string, std::optional<model::Record>> newest;
+  for (const auto& [key, copies] : copies_) {
+    auto& best = newest[key];
+    for (const Copy& copy : copies) {
+      if (copy.record && copy.problem.empty() && (!best || copy.record->ballot > best->ballot)) best = copy.record;
+    }
+  }
+  return newest;
+}
+
+}  // namespace tako::sim

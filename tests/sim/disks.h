@@ -1,0 +1,42 @@
+// Disks: what all nodes store, read from their simulated disks behind their backs: the last word on convergence.
+//
+// Held to: every owner of a key, in each live deployment, stores the same record, byte for byte; nobody else stores it;
+// and the pieces on a disk are exactly those of the records on it.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/record.h"
+#include "sim/world.h"
+
+namespace tako::sim {
+
+class Disks {
+ public:
+  explicit Disks(World& world);
+
+  // Empty: converged. `everywhere`: also that nobody else has a copy, and no piece is left over.
+  std::string first_difference(bool everywhere) const;
+
+  // The newest copy of each key, with its value.
+  std::map<std::string, std::optional<model::Record>> newest() const;
+
+ private:
+  struct Copy {
+    std::size_t node = 0;
+    std::string row;                      // as stored, without the promise
+    std::optional<model::Record> record;  // with its value; none: only a promise, or unreadable
+    std::string problem;
+  };
+  void read(std::size_t node);
+  Copy copy_of(std::size_t node, const std::string& row_key, const std::string& row, std::size_t& pieces) const;
+
+  World& world_;
+  std::map<std::string, std::vector<Copy>> copies_;
+  std::vector<std::string> leaks_;
+};
+
+}  // namespace tako::sim

@@ -1,0 +1,169 @@
+#include "sim/history.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "sim/linearize.h"
+
+namespace tako::sim {
+namespace {
+
+constexpr std::size_t kProblemsMax = 20;
+constexpr std::string_view kTypePrefix = "write/";
+
+const char* name_of(Event::Kind kind) {
+  switch (kind) {
+    case Event::Kind::kRead: return "read";
+    case Event::Kind::kWrite: return "write";
+    case Event::Kind::kDelete: return "delete";
+  }
+  return "?";
+}
+
+double milliseconds_of(TimePoint at) { return static_cast<double>(at.time_since_epoch().count()) / 1000.0; }
+
+std::string line_of(const Event& event) {
+  char times[80];
+  if (event.end) {
+    std::snprintf(times, sizeof times, "%12.3f .. %12.3f", milliseconds_of(event.begin), milliseconds_of(*event.end));
+  } else {
+    std::snprintf(times, sizeof times, "%12.3f .. %12s", milliseconds_of(event.begin), "no answer");
+  }
+  std::string text = std::string(times) + "  #" + std::to_string(event.id) + " " + name_of(event.kind) + " " +
+                     event.level + " by " + event.proxy;
+  if (event.kind == Event::Kind::kWrite) text += ", " + std::to_string(event.size) + " bytes";
+  if (!event.ok) return text + ": unknown (" + event.error + ")";
+  if (event.kind == Event::Kind::kRead) {
+    text += event.value ? ": the value of #" + std::to_string(event.value) : std::string(": absent");
+  } else {
+    text += ": done";
+  }
+  return text + ", version " + to_string(event.version);
+}
+
+}  // namespace
+
+std::string value_of(std::string_view key, std::uint64_t id, std::uint64_t size) {
+  std::string value;
+  value.reserve(size);
+  const std::string pattern = std::string(key) + "#" + std::to_string(id) + ";";
+  while (value.size() < size) value.append(pattern, 0, std::min<std::size_t>(pattern.size(), size - value.size()));
+  return value;
+}
+
+std::string content_type_of(std::uint64_t id) { return std::string(kTypePrefix) + std::to_string(id); }
+
+Event* History::begin(Event event) {
+  event.id = events_.size() + 1;
+  Key& key = keys_[event.key];
+  if (event.strict) event.floor = key.strict;
+  events_.push_back(std::make_unique<Event>(std::move(event)));
+  key.events.push_back(events_.back().get());
+  return events_.back().get();
+}
+
+const Event* History::find(std::uint64_t id) const {
+  return id == 0 || id > events_.size() ? nullptr : events_[id - 1].get();
+}
+
+void History::problem(const std::string& key, const std::string& text) {
+  if (problem_key_.empty()) problem_key_ = key;
+  if (problems_.size() < kProblemsMax) problems_.push_back(key + ": " + text);
+}
+
+void History::wrote(Event& event, TimePoint end, model::Version winner, bool won, bool durable) {
+  Key& key = keys_[event.key];
+  event.end = end;
+  event.version = winner;
+  event.ok = won;
+  if (!won) event.error = "lost to a newer version";
+  if (!durable) return;
+  ++answered_count_;
+  key.answered = std::max(key.answered, winner);
+  if (event.strict && won) key.strict = std::max(key.strict, winner);
+}
+
+std::uint64_t History::identify(const std::string& key, const model::Record& record, bool with_value) {
+  if (record.tombstone()) return 0;
+  std::uint64_t id = 0;
+  const std::string_view type = record.content_type;
+  if (type.starts_with(kTypePrefix)) std::from_chars(type.data() + kTypePrefix.size(), type.data() + type.size(), id);
+  const Event* writer = find(id);
+  if (!writer || writer->key != key || writer->kind != Event::Kind::kWrite) {
+    problem(key, "a value that nobody wrote there: " + record.content_type);
+    return id;
+  }
+  const bool same = record.size == writer->size &&
+                    (!with_value || (record.value && record.value->view() == value_of(key, id, writer->size)));
+  if (!same) problem(key, "other bytes than #" + std::to_string(id) + " wrote");
+  return id;
+}
+
+void History::read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value) {
+  event.end = end;
+  event.ok = true;
+  event.value = record ? identify(event.key, *record, with_value) : 0;
+  event.version = record ? record->version : model::Version{};
+  if (!event.strict) return;
+  if (event.version < event.floor) {
+    problem(event.key, "read #" + std::to_string(event.id) + " at quorum: " + to_string(event.version) +
+                           ", but an earlier one ended with " + to_string(event.floor));
+  }
+  Key& key = keys_[event.key];
+  key.strict = std::max(key.strict, event.version);
+}
+
+void History::failed(Event& event, TimePoint end, std::string error) {
+  event.end = end;
+  event.error = std::move(error);
+}
+
+void History::check_final(const std::string& key, const std::optional<model::Record>& left) {
+  const Key& of = keys_[key];
+  if (left) (void)identify(key, *left, left->value.has_value());
+  const model::Version version = left ? left->version : model::Version{};
+  if (version < of.answered) {
+    problem(key, "lost: " + to_string(of.answered) + " was answered, " + to_string(version) + " is left");
+  } else if (version < of.strict) {
+    problem(key, "lost: " + to_string(of.strict) + " was seen at quorum, " + to_string(version) + " is left");
+  }
+}
+
+void History::check_linearizable() {
+  for (const auto& [name, key] : keys_) {
+    std::vector<Operation> operations;
+    bool any = false;
+    for (const Event* event : key.events) {
+      if (event->kind == Event::Kind::kRead && !(event->strict && event->ok)) continue;
+      Operation operation;
+      operation.kind = event->kind == Event::Kind::kRead ? Operation::Kind::kRead : Operation::Kind::kWrite;
+      operation.id = event->id;
+      operation.begin = event->begin;
+      if (event->strict && event->ok) operation.end = event->end;
+      operation.value = event->kind == Event::Kind::kWrite ? event->id : event->value;
+      any |= event->strict;
+      operations.push_back(std::move(operation));
+    }
+    if (!any) continue;
+    const Verdict verdict = sim::check_linearizable(operations);
+    if (verdict.gave_up) problem(name, "the linearizability checker gave up");
+    if (!verdict.linearizable) problem(name, "not linearizable: " + verdict.explanation);
+  }
+}
+
+std::string History::tell(const std::string& key) const {
+  const auto found = keys_.find(key);
+  if (found == keys_.end()) return "";
+  std::string text;
+  for (const Event* event : found->second.events) text += line_of(*event) + "\n";
+  return text;
+}
+
+std::vector<std::string> History::keys() const {
+  std::vector<std::string> names;
+  for (const auto& [name, key] : keys_) names.push_back(name);
+  return names;
+}
+
+}  // namespace tako::sim

@@ -1,0 +1,234 @@
+#include "sim/operator.h"
+
+#include <algorithm>
+
+#include "base/plant.h"
+
+namespace tako::sim {
+namespace {
+
+constexpr Duration kCallTime = seconds(3);
+constexpr Duration kPatience = seconds(60);  // until an operator undoes what does not arrive
+constexpr std::size_t kDeploymentsKept = 3;
+
+using Buckets = std::vector<model::BucketSpec>;
+
+void drop_empty(Buckets& buckets) {
+  std::erase_if(buckets, [](const model::BucketSpec& bucket) { return bucket.nodes.empty(); });
+}
+
+// Numbers not in use, for a new bucket's id.
+std::string free_bucket_id(const Buckets& buckets) {
+  for (int number = 1;; ++number) {
+    const std::string id = "b" + std::to_string(number);
+    const auto same = [&id](const model::BucketSpec& bucket) { return bucket.id == id; };
+    if (std::none_of(buckets.begin(), buckets.end(), same)) return id;
+  }
+}
+
+bool in_use(const Buckets& buckets, const model::NodeSpec& node) {
+  for (const auto& bucket : buckets) {
+    if (std::find(bucket.nodes.begin(), bucket.nodes.end(), node) != bucket.nodes.end()) return true;
+  }
+  return false;
+}
+
+std::vector<model::NodeSpec> spare_nodes(const Buckets& buckets, std::size_t pool) {
+  std::vector<model::NodeSpec> spare;
+  for (std::size_t number = 1; number <= pool; ++number) {
+    if (!in_use(buckets, node_spec(number))) spare.push_back(node_spec(number));
+  }
+  return spare;
+}
+
+Buckets dealt(std::size_t nodes, std::size_t buckets, Random& random) {
+  Buckets dealt(std::max<std::size_t>(1, std::min(buckets, nodes)));
+  std::vector<std::size_t> order(nodes);
+  for (std::size_t i = 0; i < nodes; ++i) order[i] = i + 1;
+  for (std::size_t i = nodes; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  for (std::size_t i = 0; i < dealt.size(); ++i) dealt[i].id = "b" + std::to_string(i + 1);
+  for (std::size_t i = 0; i < nodes; ++i) {
+    const std::size_t at = i < dealt.size() ? i : random.below(dealt.size());
+    dealt[at].nodes.push_back(node_spec(order[i]));
+  }
+  return dealt;
+}
+
+}  // namespace
+
+model::NodeSpec node_spec(std::size_t number) {
+  model::NodeSpec node;
+  node.id = "n" + std::to_string(number);
+  node.host = "localhost";
+  node.port = static_cast<std::uint16_t>(5000 + number);
+  return node;
+}
+
+model::Configuration first_configuration(const Scenario& scenario, Random random) {
+  model::Deployment deployment;
+  deployment.name = "d1";
+  deployment.read_repair = scenario.read_repair != 0;
+  deployment.background_repair = scenario.background_repair != 0;
+  deployment.background_repair_interval = seconds(scenario.repair_s);
+  deployment.buckets_per_key = static_cast<unsigned>(scenario.per_key);
+  const auto pool = static_cast<std::size_t>(scenario.pool);
+  // Some machines stay aside for a reconfiguration.
+  const std::size_t least = std::min<std::size_t>(pool, static_cast<std::size_t>(scenario.buckets));
+  const std::size_t nodes = scenario.reconfigurations > 0 ? random.between(least, pool) : pool;
+  deployment.buckets = dealt(nodes, static_cast<std::size_t>(scenario.buckets), random);
+
+  model::Configuration configuration;
+  configuration.active = deployment.name;
+  configuration.deployments.push_back(std::move(deployment));
+  for (std::int64_t i = 1; i <= scenario.coordinators; ++i) {
+    model::CoordinatorSpec coordinator;
+    coordinator.id = "c" + std::to_string(i);
+    coordinator.address = {"localhost", static_cast<std::uint16_t>(4000 + i)};
+    configuration.coordinators.push_back(std::move(coordinator));
+  }
+  configuration.sync.always = scenario.sync_always != 0;
+  configuration.sync.interval = seconds(scenario.sync_s);
+  auto checked = model::checked(configuration);
+  ASSERT(checked.ok());
+  return std::move(*checked);
+}
+
+Operator::Operator(World& w, std::string name, const Scenario& scenario, Damage& damage)
+    : Machine(w, std::move(name)), scenario_(scenario), damage_(damage), random_(w.random().split("operator")) {}
+
+void Operator::boot() {
+  power_on();
+  work_ = std::make_unique<runtime::Gate>(*loop);
+  loop->spawn(*work_, run());
+}
+
+void Operator::die(bool) {
+  if (!alive()) return;
+  power_off([this]() -> Task<> { co_await work_->drained(); });
+  work_.reset();
+  transport.reset();
+}
+
+Duration Operator::hesitation() { return milliseconds(static_cast<std::int64_t>(random_.below(4000))); }
+
+Task<> Operator::run() {
+  const auto per_ks = static_cast<std::uint64_t>(std::max<std::int64_t>(1, scenario_.reconfigurations));
+  while (!loop->stopping() && !retired_) {
+    const std::uint64_t mean_ms = 1'000'000 / per_ks;
+    co_await loop->sleep(milliseconds(static_cast<std::int64_t>(random_.below(2 * mean_ms))));
+    if (loop->stopping() || retired_) break;
+    idle_ = false;
+    co_await change();
+    idle_ = true;
+  }
+}
+
+// One step of whatever is due: begin, or go on with what another one began.
+Task<> Operator::change() {
+  auto found = co_await fetch();
+  if (!found || loop->stopping()) co_return;
+  model::Configuration next = std::move(*found);
+  if (!next.target) {
+    model::Deployment deployment = drawn_deployment(next.active_deployment());
+    const std::uint64_t counter = next.counter;
+    std::erase_if(next.deployments, [&](const model::Deployment& d) {
+      return d.name == deployment.name || (d.name != next.active && next.deployments.size() >= kDeploymentsKept);
+    });
+    next.target = deployment.name;
+    next.deployments.push_back(std::move(deployment));
+    const bool begun = co_await push(std::move(next), counter);
+    if (!begun) co_return;
+    world.tally().add("reconfiguration begun");
+    found = co_await fetch();
+    if (!found || !found->target) co_return;
+    next = std::move(*found);
+  }
+  const bool arrived = co_await wait_for_arrival(next.counter);
+  if (loop->stopping()) co_return;
+  const bool undo = !arrived || static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
+  const std::uint64_t counter = next.counter;
+  if (!undo) next.active = *next.target;
+  next.target.reset();
+  const bool done = co_await push(std::move(next), counter);
+  if (done) world.tally().add(undo ? "reconfiguration undone" : "reconfiguration promoted");
+}
+
+// From the coordinator that knows most, of those that answer.
+Task<std::optional<model::Configuration>> Operator::fetch() {
+  std::optional<model::Configuration> best;
+  for (const control::Contact& contact : world.contacts()) {
+    wire::Request request;
+    request.body = wire::FetchConfig{};
+    auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
+    auto reply = net::expect<wire::ConfigReply>(std::move(answer));
+    if (!reply || reply->text.empty()) continue;
+    auto parsed = model::parse_config(reply->text, "fetched");
+    if (parsed && (!best || parsed->counter > best->counter)) best = std::move(*parsed);
+  }
+  co_return best;
+}
+
+Task<bool> Operator::push(model::Configuration next, std::uint64_t made_from) {
+  co_await loop->sleep(hesitation());
+  auto checked = model::checked(next);
+  if (!checked) co_return false;
+  // To whoever takes it: only the master may.
+  for (int attempt = 0; attempt < 5 && !loop->stopping(); ++attempt) {
+    for (const control::Contact& contact : world.contacts()) {
+      wire::PushConfig body;
+      body.expected_counter = made_from;
+      body.text = model::to_yaml(*checked);
+      wire::Request request;
+      request.body = std::move(body);
+      auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
+      auto reply = net::expect<wire::ConfigReply>(std::move(answer));
+      if (reply) co_return true;
+    }
+    co_await loop->sleep(hesitation());
+  }
+  co_return false;
+}
+
+Task<bool> Operator::wait_for_arrival(std::uint64_t counter) {
+  if (planted(Plant::kPromotedEarly)) co_return true;
+  const TimePoint end = loop->now() + kPatience;
+  while (loop->now() < end && !loop->stopping()) {
+    co_await loop->sleep(milliseconds(500) + hesitation() / 2);
+    if (world.placement()->config().counter > counter) co_return false;
+    if (world.placement()->config().counter == counter && damage_.all_vote()) co_return true;
+  }
+  co_return false;
+}
+
+// A neighbour of the one in force: what operators do. Now and then something else altogether.
+model::Deployment Operator::drawn_deployment(const model::Deployment& from) {
+  model::Deployment next = from;
+  next.name = "d" + std::to_string(random_.below(1'000'000));
+  Buckets& buckets = next.buckets;
+  const auto pool = static_cast<std::size_t>(scenario_.pool);
+  auto spare = spare_nodes(buckets, pool);
+  model::BucketSpec& one = buckets[random_.below(buckets.size())];
+  switch (random_.below(7)) {
+    case 0:  // another bucket
+      if (!spare.empty()) buckets.push_back({free_bucket_id(buckets), {spare.front()}});
+      break;
+    case 1:  // one less
+      if (buckets.size() > 1) one.nodes.clear();
+      break;
+    case 2:  // another node
+      if (!spare.empty()) one.nodes.push_back(spare[random_.below(spare.size())]);
+      break;
+    case 3:  // a node replaced
+      if (!spare.empty()) one.nodes[random_.below(one.nodes.size())] = spare[random_.below(spare.size())];
+      break;
+    case 4:  // a node less
+      if (one.nodes.size() > 1 || buckets.size() > 1) one.nodes.pop_back();
+      break;
+    case 5: next.buckets_per_key = static_cast<unsigned>(random_.between(1, 4)); break;
+    default: buckets = dealt(random_.between(1, pool), random_.between(1, 6), random_);
+  }
+  drop_empty(buckets);
+  return next;
+}
+
+}  // namespace tako::sim

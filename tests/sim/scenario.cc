@@ -1,0 +1,176 @@
+#include "sim/scenario.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/random.h"
+
+namespace tako::sim {
+namespace {
+
+// Log-uniform: small numbers are as likely as large ones.
+std::int64_t spread(Random& random, std::int64_t low, std::int64_t high) {
+  std::uint64_t doublings = 0;
+  while ((low << (doublings + 1)) <= high) ++doublings;
+  const std::int64_t base = low << random.below(doublings + 1);
+  const std::int64_t top = std::min(high, 2 * base);
+  return static_cast<std::int64_t>(random.between(static_cast<std::uint64_t>(base), static_cast<std::uint64_t>(top)));
+}
+
+std::int64_t even(Random& random, std::int64_t low, std::int64_t high) {
+  return static_cast<std::int64_t>(random.between(static_cast<std::uint64_t>(low), static_cast<std::uint64_t>(high)));
+}
+
+bool coin(Random& random, std::uint32_t percent) { return random.chance_ppm(percent * 10'000); }
+
+// In each world a fault is there with the same chance; in one world it is low, in another high.
+class Faults {
+ public:
+  Faults(Random random, std::uint32_t percent) : random_(random), percent_(percent) {}
+  std::int64_t operator()(std::int64_t low, std::int64_t high) {
+    const std::int64_t rate = spread(random_, low, high);
+    return coin(random_, percent_) ? rate : 0;
+  }
+
+ private:
+  Random random_;
+  const std::uint32_t percent_;
+};
+
+void draw_cluster(Scenario& s, Random random) {
+  s.pool = coin(random, 60) ? even(random, 3, 6) : even(random, 1, 12);  // small clusters are denser in events
+  s.buckets = even(random, 1, std::min<std::int64_t>(6, s.pool));
+  s.per_key = coin(random, 60) ? 3 : even(random, 1, 4);
+  s.proxies = even(random, 1, 4);
+  s.coordinators = even(random, 1, 3);
+  s.sync_always = coin(random, 50);
+  s.sync_s = even(random, 1, 4);
+  s.repair_s = spread(random, 3, 60);
+  s.read_repair = coin(random, 80);
+  s.background_repair = coin(random, 90);
+  s.disk_us = spread(random, 20, 10'000);
+  s.buggify = coin(random, 40);
+}
+
+void draw_load(Scenario& s, Random random) {
+  s.seconds = even(random, 10, 60);
+  s.operations = spread(random, 150, 1000);
+  s.keys = spread(random, 1, 300);
+  s.hot_pct = coin(random, 30) ? even(random, 20, 90) : 0;
+  s.write_pct = even(random, 20, 90);
+  s.delete_pct = even(random, 0, 40);
+  s.strict_pct = coin(random, 20) ? 0 : even(random, 0, 100);
+  s.strict_keys_pct = even(random, 0, 100);
+  s.timestamp_pct = coin(random, 30) ? even(random, 1, 30) : 0;
+  s.large_pct = coin(random, 40) ? even(random, 1, 5) : 0;
+  s.timeout_ms = spread(random, 1000, 8000);
+}
+
+void draw_network(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.delay_min_us = spread(random, 20, 10'000);
+  s.delay_max_us = s.delay_min_us + spread(random, 100, 50'000);
+  s.loss_ppm = fault(100, 200'000);
+  s.duplicate_ppm = fault(100, 500'000);
+  s.straggler_ppm = fault(100, 100'000);
+  s.straggler_ms = spread(random, 500, 20'000);
+  s.capacity = fault(5, 60);
+  s.clogs = fault(10, 400);
+  s.clog_ms = spread(random, 200, 5000);
+  s.cuts = fault(10, 200);
+  s.cut_ms = spread(random, 500, 15'000);
+}
+
+void draw_machines(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.kills = fault(10, 400);
+  s.crashes = fault(10, 200);
+  s.down_ms = spread(random, 100, 10'000);
+  s.down_max = even(random, 1, std::max<std::int64_t>(1, s.pool / 2));
+  s.pauses = fault(10, 200);
+  s.pause_ms = spread(random, 200, 10'000);
+  s.proxy_kills = fault(10, 300);
+  s.coordinator_kills = fault(10, 100);
+}
+
+void draw_disks(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.wipes = fault(5, 100);
+  s.rollbacks = fault(5, 50);
+  s.rots = fault(5, 100);
+  s.flips = fault(5, 100);
+  s.full_disks = fault(5, 100);
+  s.full_ms = spread(random, 500, 10'000);
+  s.slow_disks = fault(5, 100);
+  s.slow_ms = spread(random, 10, 3000);
+  s.read_error_ppm = fault(10, 30'000);
+  s.write_error_ppm = fault(10, 30'000);
+}
+
+void draw_clocks(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.skew_ms = fault(1, 5000);
+  s.drift_ppm = fault(1, 50'000);
+  s.clock_steps = fault(10, 200);
+  s.clock_step_ms = coin(random, 10) ? 3'600'000 : spread(random, 10, 5000);
+}
+
+void draw_configuration(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.reconfigurations = fault(20, 200);
+  s.abort_pct = even(random, 0, 60);
+  s.operators = coin(random, 40) ? 2 : 1;
+}
+
+}  // namespace
+
+const std::vector<ScenarioField>& scenario_fields() {
+  static const std::vector<ScenarioField> fields = {
+#define TAKO_FIELD(name, calm, text) {#name, &Scenario::name, calm, text},
+      TAKO_SCENARIO(TAKO_FIELD)
+#undef TAKO_FIELD
+  };
+  return fields;
+}
+
+Scenario draw_scenario(std::uint64_t seed) {
+  Random random(seed);
+  Scenario scenario;
+  scenario.seed = seed;
+  draw_cluster(scenario, random.split("cluster"));
+  draw_load(scenario, random.split("load"));
+  const std::uint32_t percents[] = {10, 20, 35, 60};
+  const std::uint32_t percent = percents[random.below(4)];
+  draw_network(scenario, random.split("network"), percent);
+  draw_machines(scenario, random.split("machines"), percent);
+  draw_disks(scenario, random.split("disks"), percent);
+  draw_clocks(scenario, random.split("clocks"), percent);
+  draw_configuration(scenario, random.split("configuration"), percent);
+  return scenario;
+}
+
+bool override_field(Scenario& scenario, std::string_view assignment) {
+  const std::size_t equals = assignment.find('=');
+  if (equals == std::string_view::npos) return false;
+  const std::string_view digits = assignment.substr(equals + 1);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size()) return false;
+  for (const ScenarioField& field : scenario_fields()) {
+    if (field.name != assignment.substr(0, equals)) continue;
+    scenario.*field.member = value;
+    return true;
+  }
+  return false;
+}
+
+std::string describe(const Scenario& scenario) {
+  std::string text;
+  for (const ScenarioField& field : scenario_fields()) {
+    if (scenario.*field.member == field.calm) continue;
+    text += (text.empty() ? "" : " ") + std::string(field.name) + "=" + std::to_string(scenario.*field.member);
+  }
+  return text;
+}
+
+}  // namespace tako::sim
