@@ -1,4 +1,5 @@
 // tako node: one node, its folder, its port.
+#include "base/log.h"
 #include "roles/data_folder.h"
 #include "roles/node_host.h"
 #include "roles/roles.h"
@@ -7,10 +8,17 @@
 namespace tako::roles {
 namespace {
 
+constexpr Duration kOpenRetry = seconds(1);
+
 class NodeServer final : public Server {
  public:
   NodeServer(Machine& machine, ServerOptions options, std::optional<model::Configuration> file)
-      : machine_(machine), options_(std::move(options)), file_(std::move(file)), resources_(store::RocksLimits{}) {}
+      : machine_(machine),
+        options_(std::move(options)),
+        file_(std::move(file)),
+        resources_(store::RocksLimits{}),
+        named_(machine.first()),
+        opening_(machine.first()) {}
 
   Task<Result<std::string>> build() override {
     auto files = open_data_folder(options_.data, "node " + options_.id);
@@ -20,6 +28,7 @@ class NodeServer final : public Server {
     control::ConfigFeed::Options following{file_, contacts_of(options_.coordinators)};
     auto publish = [this](control::ConfigFeed::Placed placement) {
       if (host_) host_->adopt(std::move(placement));
+      named_.notify();
     };
     feed_ = std::make_unique<control::ConfigFeed>(machine_.first(), machine_.workers(), *files_, machine_.transport(0),
                                                   std::move(following), publish);
@@ -41,15 +50,19 @@ class NodeServer final : public Server {
     host_ = opened_.get();
     const control::ConfigFeed::Placed placement = feed_->current();
     host_->adopt(placement);
-    const auto index = placement->find(options_.id);
-    if (!index) co_return "node " + options_.id + " is in no live deployment: it hands off what it has";
+    if (!placement->find(options_.id)) {
+      machine_.first().spawn(opening_, open_port_when_named());
+      co_return "node " + options_.id + " is in no live deployment: it hands off what it has";
+    }
     opened = co_await host_->listen(placement, options_.listen);
     if (!opened) co_return opened.error();
-    const auto& self = placement->nodes()[*index];
-    co_return "node " + options_.id + " serves on " + self.host + ":" + std::to_string(self.port);
+    co_return serves_on(*placement);
   }
 
   Task<> close_ports() override {
+    closing_ = true;
+    named_.notify();
+    co_await opening_.drained();
     if (opened_) co_await opened_->close_ports();
   }
 
@@ -59,6 +72,30 @@ class NodeServer final : public Server {
   }
 
  private:
+  // REQUIRES: the configuration names this node
+  std::string serves_on(const model::Placement& placement) const {
+    const auto& self = placement.nodes()[*placement.find(options_.id)];
+    return "node " + options_.id + " serves on " + self.host + ":" + std::to_string(self.port);
+  }
+
+  // A later configuration may give a node that was started outside all deployments a place: then it has to be reached.
+  Task<> open_port_when_named() {
+    while (!closing_) {
+      const auto placement = feed_->current();
+      Duration pause = hours(1);
+      if (placement->find(options_.id)) {
+        const Status opened = co_await host_->listen(placement, options_.listen);
+        if (opened) {
+          log::info("named_again", {{"node", options_.id}, {"state", serves_on(*placement)}});
+          co_return;
+        }
+        log::error("port_not_opened", {{"node", options_.id}, {"error", opened.error().message}});
+        pause = kOpenRetry;
+      }
+      co_await named_.wait(machine_.first().now() + pause);
+    }
+  }
+
   Machine& machine_;
   const ServerOptions options_;
   const std::optional<model::Configuration> file_;
@@ -67,6 +104,9 @@ class NodeServer final : public Server {
   std::unique_ptr<control::ConfigFeed> feed_;
   std::unique_ptr<NodeHost> opened_;
   NodeHost* host_ = nullptr;  // once it can take a configuration
+  runtime::Signal named_;     // another configuration was adopted, or the end has come
+  runtime::Gate opening_;
+  bool closing_ = false;
 };
 
 }  // namespace
