@@ -43,7 +43,7 @@ runtime::Task<Status> Coordinator::start() {
   loop_.check_here();
   const runtime::GatePass pass(gate_);
   std::optional<model::Configuration> stored = co_await cache_.newest();
-  if (stored) hold(std::move(*stored));
+  if (stored && !planted(Plant::kCounterReused)) hold(std::move(*stored));
   Status imported = co_await import_file();
   if (!imported || loop_.stopping()) co_return imported;
 
@@ -219,6 +219,7 @@ runtime::Task<> Coordinator::mirror() {
 // our own counter: they will not take it, but say so in their logs.
 bool Coordinator::newer_than(const wire::ConfigStamp& have) const {
   if (!current_) return false;
+  if (planted(Plant::kConfigBack)) return judge(have, stamp()) != Judgement::kSame;
   return have.counter == 0 || judge(have, stamp()) == Judgement::kNewer || judge(have, stamp()) == Judgement::kConflict;
 }
 

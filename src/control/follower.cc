@@ -81,9 +81,9 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
                                          wire::ConfigReply reply) {
   const std::string version = to_text(reply.stamp);
   if (reply.stamp.counter > kCounterMax) co_return Error(ErrorCode::kInvalid, "a version out of range: " + version);
-  Judgement judgement = judge(have_(), reply.stamp);
-  if (judgement == Judgement::kOlder && planted(Plant::kConfigBack)) judgement = Judgement::kNewer;
-  switch (judgement) {
+  const Judgement judgement = judge(have_(), reply.stamp);
+  const bool back = judgement == Judgement::kOlder && planted(Plant::kConfigBack);
+  switch (back ? Judgement::kNewer : judgement) {
     case Judgement::kNewer:
       break;
     case Judgement::kConflict:
@@ -104,8 +104,9 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
     co_return Error(ErrorCode::kCorrupt, "a configuration " + actual + " that is said to be " + version);
   }
   // What is in force may have changed meanwhile.
-  const bool newer = judge(have_(), reply.stamp) == Judgement::kNewer || planted(Plant::kConfigBack);
-  if (newer && !loop_.stopping()) take_(std::move(*parsed));
+  const bool newer = judge(have_(), reply.stamp) == Judgement::kNewer;
+  if ((newer || back) && !loop_.stopping()) take_(std::move(*parsed));
+  if (back) co_return Error(ErrorCode::kStale, "an older configuration was taken: " + version);
   co_return ok_status();
 }
 

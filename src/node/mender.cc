@@ -93,16 +93,20 @@ Task<> Mender::forget_unreadable() {
     lost_ |= lost;
     co_return;
   }
+  std::uint64_t forgotten = 0;
   for (std::string& key : keys) {
     if (other_owners(*placement_, model::partition_of(key)).empty()) continue;
     Shard& shard = shard_of(key);
     auto erase = shard.erase_unreadable(std::move(key));
     const auto erased = co_await runtime::run_on(shard.loop(), std::move(erase));
-    counters_.rows_forgotten += erased.ok() && *erased;
+    forgotten += erased.ok() && *erased;
   }
-  log::warn("rows_forgotten", {{"node", parts_.id},
-                               {"rows", keys.size()},
-                               {"reason", "they were unreadable; they are read from the other replicas again"}});
+  counters_.rows_forgotten += forgotten;
+  if (forgotten > 0) {
+    log::warn("rows_forgotten", {{"node", parts_.id},
+                                 {"rows", forgotten},
+                                 {"reason", "they were unreadable; they are read from the other replicas again"}});
+  }
   co_await parts_.repairer->reconsider_votes(lost);
 }
 

@@ -284,6 +284,54 @@ TEST_CASE("a node that left the owners has no vote when it comes back as a targe
   CHECK(c[1].get("k") == "v");
 }
 
+TEST_CASE("a target owner reads nobody who does not have its configuration yet") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3, 4, 5}}, {"d2", {1, 2, 3, 4}}}};
+  const auto world = voting_cluster(5, shape);
+  Cluster& c = *world;
+  const auto before = c.placement;
+  shape.target = "d2";
+  const auto next = placement_of(2, shape);
+  const auto duties = node::duties_of(*next, "n4");
+  int number = 0;
+  while (!duties->target_only[model::partition_of(std::to_string(number))]) ++number;
+  const std::string key = std::to_string(number);  // one that n4 does not have yet
+  for (const auto& replica : before->replicas(model::partition_of(key))) {
+    REQUIRE(c[replica.node + 1u].put(key, "v", 10));
+  }
+  c.placement = next;
+  c[4].adopt(next);
+  c.run_for(seconds(30));
+  CHECK_FALSE(c[4].votes(key));
+  for (const std::size_t i : {1u, 2u, 3u, 5u}) c[i].adopt(next);
+  CHECK(c.run_until([&] { return c[4].votes(key); }));
+  CHECK(c[4].get(key) == "v");
+
+  // And nobody is served any more who goes by the one before.
+  c.placement = before;
+  CHECK(c[1].get(key) == name_of(ErrorCode::kStale));
+}
+
+TEST_CASE("a copy stays where it does not belong until every owner, in both deployments, has it") {
+  Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2, 3}}, {"d3", {4, 5}}}};
+  const auto world = voting_cluster(5, shape);
+  Cluster& c = *world;
+  REQUIRE(c[1].put("k", "v", 10));
+  REQUIRE(c[2].put("k", "v", 10));
+  std::size_t away = 3;
+  SUBCASE("an active one is away") {}
+  SUBCASE("a target one is away") { away = 5; }
+  c[away].cut_off = true;
+  shape.active = "d2";
+  shape.target = "d3";
+  c.adopt(placement_of(2, shape));
+  c.run_for(seconds(60));
+  CHECK(kept(c[1]) == 1);
+  c[away].cut_off = false;
+  c.run_for(seconds(60));
+  CHECK(kept(c[1]) == 0);
+  for (const std::size_t i : {2u, 3u, 4u, 5u}) CHECK(c[i].get("k") == "v");
+}
+
 TEST_CASE("a target owner that slept through an undone move arrives again") {
   Shape both{"d1", "d2", {{"d1", {1, 2, 3}}, {"d2", {2, 3, 4}}}};
   Shape undone = both;

@@ -28,10 +28,7 @@ const char* name_of(model::ReadLevel level) {
 }  // namespace
 
 Clients::Clients(World& world, const Scenario& scenario, History& history)
-    : world_(world),
-      scenario_(scenario),
-      history_(history),
-      random_(world.random().split("clients")) {}
+    : world_(world), scenario_(scenario), history_(history), random_(world.random().split("clients")) {}
 
 ProxyMachine* Clients::living_proxy() {
   const std::size_t first = random_.below(world_.proxies());
@@ -59,7 +56,7 @@ std::uint64_t Clients::draw_size() {
 }
 
 void Clients::tick() {
-  const Duration gap = seconds(scenario_.seconds) / scenario_.operations;
+  const Duration gap = Duration(seconds(scenario_.seconds)) / scenario_.operations;
   if (begun_ == 0) next_ = std::max(next_, world_.now());
   while (!finished() && next_ <= world_.now()) {
     next_ += Duration(random_.below(static_cast<std::uint64_t>(2 * gap.count()) + 1));
@@ -147,7 +144,7 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
     world_.tally().add(answer->won ? "write done" : "write lost to a newer one");
   } else {
     history_.failed(*write.event, world_.now(), answer.error().message);
-    world_.tally().add("write unknown");
+    world_.tally().add("write unknown: " + std::string(name_of(answer.error().code)));
   }
 }
 
@@ -160,7 +157,7 @@ Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, 
     world_.tally().add("read done");
   } else {
     history_.failed(*event, world_.now(), answer.error().message);
-    world_.tally().add("read failed");
+    world_.tally().add("read failed: " + std::string(name_of(answer.error().code)));
   }
 }
 

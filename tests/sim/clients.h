@@ -16,7 +16,9 @@ class Clients {
  public:
   Clients(World& world, const Scenario& scenario, History& history);
 
-  // Begins one operation, if its time has come and a proxy is there.
+  // The time of the next operation.
+  TimePoint next_operation() const { return finished() ? TimePoint::max() : next_; }
+  // Begins those whose time has come, if a proxy is there.
   void tick();
   bool finished() const { return begun_ >= scenario_.operations; }
 

@@ -42,7 +42,7 @@ struct Verdict {
   std::string explanation;         // unless linearizable: lines for a human, without a last line break
 };
 
-// Beyond some hundred bytes for each of them, a history is called too hard. Real ones take one for each operation.
+// Each takes up to some hundred bytes. A history that can be ordered takes two for each operation, seldom more.
 constexpr std::size_t kConfigurationsMax = 200'000;
 
 // REQUIRES: values unique as said above, and none of them the initial one; no operation ends before it begins.

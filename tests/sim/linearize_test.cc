@@ -1,20 +1,16 @@
 #include "sim/linearize.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include <doctest/doctest.h>
 
-#include "base/random.h"
+#include "sim/linearize_random.h"
 
 using namespace tako;
 using namespace tako::sim;
+using namespace tako::sim::ordering;
 
 namespace {
-
-using Kind = Operation::Kind;
-using History = std::vector<Operation>;
 
 // Times are milliseconds. Every history numbers its operations from 1, in the order in which they are written down.
 struct Script {
@@ -45,153 +41,6 @@ struct Script {
 };
 
 constexpr int kUnknown = -1;
-
-// The definition, tried out: every order that respects time, and every choice of the unknown ones.
-class BruteForce {
- public:
-  explicit BruteForce(const History& history) : history_(history) {}
-  bool linearizable(std::uint64_t initial) { return from(0, initial); }
-
- private:
-  bool from(std::uint32_t done, std::uint64_t value) {
-    if (!met_.emplace(done, value).second) return false;
-    bool open = false;
-    for (std::size_t i = 0; i < history_.size(); ++i) {
-      if (done >> i & 1) continue;
-      const Operation& next = history_[i];
-      open |= next.end.has_value();
-      bool waits = false;
-      for (std::size_t j = 0; j < history_.size(); ++j) {
-        waits |= !(done >> j & 1) && history_[j].end && *history_[j].end < next.begin;
-      }
-      if (waits) continue;
-      std::uint64_t after = value;
-      if (next.kind == Kind::kRead) {
-        if (next.end && next.value != value) continue;
-      } else if (next.kind == Kind::kWrite) {
-        after = next.value;
-      } else {
-        const bool match = value == next.expected;
-        if (next.end ? match != next.succeeded : !match) continue;
-        if (match) after = next.value;
-      }
-      if (from(done | 1u << i, after)) return true;
-    }
-    return !open;
-  }
-
-  const History& history_;
-  std::set<std::pair<std::uint32_t, std::uint64_t>> met_;  // that lead nowhere
-};
-
-struct Mix {
-  std::size_t operations = 1000;
-  std::size_t clients = 20;
-  std::int64_t length = 100'000;  // of an operation, at most, in microseconds
-  std::int64_t gap = 10'000;      // between two of a client, at most
-  std::uint64_t unknown = 20;     // these are percents
-  std::uint64_t reads = 40;
-  std::uint64_t swaps = 20;    // the rest are writes
-  std::uint64_t deletes = 15;  // of the writes and swaps
-  std::uint64_t initial = 0;
-};
-
-// What the clients of a real register see: each operation takes effect at one instant of its interval, one of unknown
-// outcome at any later time or never.
-History play(Random& random, const Mix& mix) {
-  struct Instant {
-    std::int64_t at;
-    std::size_t operation;
-  };
-  const auto up_to = [&random](std::int64_t limit) {
-    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(limit) + 1));
-  };
-  History history(mix.operations);
-  std::vector<std::int64_t> free(mix.clients);
-  std::vector<Instant> instants;
-  for (std::size_t i = 0; i < mix.operations; ++i) {
-    auto& client = *std::min_element(free.begin(), free.end());
-    const std::int64_t begin = client + up_to(mix.gap);
-    const std::int64_t end = begin + up_to(mix.length);
-    client = end;
-    Operation& operation = history[i];
-    operation.id = i + 1;
-    operation.begin = TimePoint(Duration(begin));
-    const std::uint64_t kind = random.below(100);
-    operation.kind = kind < mix.reads               ? Kind::kRead
-                     : kind < mix.reads + mix.swaps ? Kind::kCompareAndSet
-                                                    : Kind::kWrite;
-    if (random.below(100) >= mix.unknown) operation.end = TimePoint(Duration(end));
-    if (operation.kind != Kind::kRead && random.below(100) >= mix.deletes) operation.value = 100 + i;
-    const std::int64_t span = operation.end ? end - begin : mix.length * 5;
-    if (operation.end || random.below(2)) instants.push_back({begin + up_to(span), i});
-  }
-  std::stable_sort(instants.begin(), instants.end(), [](const Instant& a, const Instant& b) { return a.at < b.at; });
-  std::uint64_t value = mix.initial;
-  std::vector<std::uint64_t> seen{0, 0, mix.initial};
-  for (const Instant& instant : instants) {
-    Operation& operation = history[instant.operation];
-    if (operation.kind == Kind::kRead) {
-      operation.value = value;
-      continue;
-    }
-    if (operation.kind == Kind::kCompareAndSet) {
-      operation.expected =
-          random.below(2) ? value : seen[seen.size() - 1 - random.below(std::min<std::size_t>(seen.size(), 5))];
-      operation.succeeded = operation.expected == value;
-      if (!operation.succeeded) continue;
-    }
-    value = operation.value;
-    seen.push_back(value);
-  }
-  return history;
-}
-
-// One answer or one time changed.
-void spoil(Random& random, History& history, std::uint64_t initial) {
-  Operation& operation = history[random.below(history.size())];
-  const Duration half = operation.end ? (*operation.end - operation.begin + Duration(1)) / 2 : Duration(0);
-  const std::uint64_t what = random.below(operation.kind == Kind::kWrite ? 3 : 6);
-  if (what == 0 && operation.end) {
-    *operation.end -= half;
-  } else if (what == 1 && operation.end) {
-    operation.begin += half;
-  } else if (what == 2) {
-    operation.begin += Duration(random.below(10));
-    if (operation.end) *operation.end += Duration(9);
-  } else if (what == 3 && operation.kind == Kind::kCompareAndSet) {
-    operation.succeeded = !operation.succeeded;
-  } else if (operation.kind != Kind::kWrite) {
-    const Operation& other = history[random.below(history.size())];
-    const std::uint64_t value = other.kind == Kind::kRead || random.below(6) == 0 ? initial : other.value;
-    (operation.kind == Kind::kRead ? operation.value : operation.expected) = value;
-  }
-}
-
-// Nothing but chance: what clients might claim to have seen.
-History invent(Random& random, std::size_t operations, std::uint64_t initial) {
-  const std::uint64_t unknown = random.below(60);
-  const std::uint64_t reads = random.below(50);
-  const std::uint64_t refusals = random.below(100);
-  const std::uint64_t deletes = random.below(60);
-  const std::uint64_t span = 1 + random.below(20);
-  const auto value_of = [&]() -> std::uint64_t {
-    if (random.below(100) < deletes) return random.below(2) * initial;
-    return 100 + random.below(operations);
-  };
-  History history(operations);
-  for (std::size_t i = 0; i < operations; ++i) {
-    Operation& operation = history[i];
-    operation.id = i + 1;
-    operation.begin = TimePoint(Duration(random.below(span)));
-    if (random.below(100) >= unknown) operation.end = operation.begin + Duration(random.below(span));
-    operation.kind = random.below(100) < reads ? Kind::kRead : random.below(2) ? Kind::kWrite : Kind::kCompareAndSet;
-    operation.value = operation.kind == Kind::kRead ? value_of() : random.below(100) < deletes ? 0 : 100 + i;
-    operation.expected = value_of();
-    operation.succeeded = random.below(100) >= refusals;
-  }
-  return history;
-}
 
 struct Agreement {
   int accepted = 0;
@@ -342,6 +191,26 @@ TEST_CASE("a concurrent write is not put first if a refusal shows that it was la
   CHECK(Script().write(0, 5, 1).write(0, 5, 2).refuse(6, 7, 2, 9).linearizable());
   CHECK(Script().write(0, 5, 1).write(0, 5, 2).write(0, 5, 3).refuse(6, 7, 2, 9).refuse(6, 7, 3, 9).linearizable());
   CHECK_FALSE(Script().write(0, 5, 1).write(0, 5, 2).refuse(6, 7, 1, 9).refuse(6, 7, 2, 9).linearizable());
+}
+
+TEST_CASE("what is concurrent is not put first if it is what explains an absence or a refusal later") {
+  CHECK(Script().write(0, 9, 1).write(0, 9, 2).swap(0, kUnknown, 1, 0).read(10, 11, 0).linearizable());
+  CHECK(Script().write(0, 9, 2).write(0, 9, 1).swap(0, kUnknown, 1, 0).read(10, 11, 0).linearizable());
+  Script tails;
+  tails.write(0, 8, 1).write(0, 9, 2).swap(0, kUnknown, 1, 0).swap(30, kUnknown, 2, 0);
+  CHECK(tails.read(10, 11, 0).linearizable());
+  Script inside;
+  inside.write(0, 2, 5).remove(0, 9).read(3, 4, 0).swap(0, 9, 0, 1).swap(0, 9, 1, 0);
+  CHECK(inside.refuse(5, 6, 0, 7).linearizable());
+}
+
+TEST_CASE("operations of unknown outcome are not taken for each other") {
+  Script script;  // the swap to 5 would leave the second refusal without a reason
+  script.write(0, 1, 1).swap(2, kUnknown, 1, 5).swap(2, kUnknown, 1, 6).refuse(3, 4, 1, 9);
+  CHECK(script.refuse(5, 6, 5, 9).linearizable());
+  Script spare;  // the refusal can do without the delete, the read cannot
+  spare.write(0, 4, 2).write(0, 5, 1).swap(50, kUnknown, 1, 0).refuse(6, 7, 1, 9).remove(0, kUnknown);
+  CHECK(spare.write(10, 11, 3).read(12, 13, 0).linearizable());
 }
 
 TEST_CASE("a refusal names the operations that suffice, and why they do") {

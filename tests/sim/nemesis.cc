@@ -194,6 +194,7 @@ void Nemesis::disks() {
   take_snapshots();
   if (due(scenario_.wipes)) lose_disk(some_node(), false);
   if (due(scenario_.rollbacks)) lose_disk(some_node(), true);
+  if (due(scenario_.turns)) turn();
   if (due(scenario_.rots) || due(scenario_.flips)) {
     const auto family = random_.chance_ppm(500'000) ? store::Family::kMeta : store::Family::kChunks;
     NodeMachine& node = some_node();
@@ -218,6 +219,31 @@ void Nemesis::disks() {
       later(5000, [this, &node] { node.disk.set_latency(Duration::zero(), world_.options().disk_latency_max); });
     }
   }
+}
+
+// What a majority was told while one was away, that one and a node that has forgotten it do not know: a majority, too.
+void Nemesis::turn() {
+  NodeMachine& misses = some_node();
+  NodeMachine& loses = some_node();
+  NodeMachine& away = some_node();
+  const bool three = &misses != &loses && &loses != &away && &misses != &away;
+  if (!three || down() > 0) return;
+  misses.die(false);
+  world_.tally().add("turn");
+  const bool rollback = scenario_.rollbacks > 0 && random_.chance_ppm(500'000);
+  const bool crash = !rollback && scenario_.crashes > 0 && scenario_.sync_always == 0;
+  later(scenario_.down_ms, [this, &misses, &loses, &away, rollback, crash] {
+    away.die(false);
+    later(2 * scenario_.down_ms, [&away] {
+      if (!away.alive()) away.boot();
+    });
+    if (!misses.alive()) misses.boot();
+    if (!crash) return lose_disk(loses, rollback);
+    if (!loses.alive() || !damage_.allowed(loses)) return;
+    damage_.happened(loses);
+    loses.die(true);
+    loses.boot();
+  });
 }
 
 void Nemesis::lose_disk(NodeMachine& node, bool rollback) {

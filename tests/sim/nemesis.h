@@ -46,6 +46,7 @@ class Nemesis {
   void disks();
   void clocks();
   void stop_node(bool machine_crash);
+  void turn();
   void lose_disk(NodeMachine& node, bool rollback);
   void cut_something();
   void take_snapshots();

@@ -92,8 +92,10 @@ void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const
 void Network::deliver(std::shared_ptr<Parcel> parcel) {
   const auto host = find(parcel->to);
   if (host && host->alive && host->service) {
-    host->arrive([this, host, parcel] {
-      if (host->alive && host->service) host->loop.spawn(host->serving, serve(parcel, host));
+    // What the second copy is answered is no answer: a caller is told what came of its own call, as over TCP.
+    const bool first_copy = !std::exchange(parcel->delivered, true);
+    host->arrive([this, host, parcel, first_copy] {
+      if (host->alive && host->service) host->loop.spawn(host->serving, serve(parcel, host, first_copy));
     });
     return;
   }
@@ -105,12 +107,12 @@ void Network::deliver(std::shared_ptr<Parcel> parcel) {
   });
 }
 
-Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at) {
+Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy) {
   auto request = wire::decode_request(Bytes(parcel->bytes));
   ASSERT(request.ok());
   if (!at->alive || !at->service) co_return;  // it died before its turn came
   wire::Reply reply = co_await at->service->handle(std::move(*request), parcel->deadline);
-  if (!at->alive) co_return;
+  if (!at->alive || !first_copy) co_return;
   std::string encoded = wire::encode(reply);
   trace('r', at->name, parcel->from->name, encoded);
   if (dropped(at->name, parcel->from->name)) co_return;

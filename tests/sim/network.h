@@ -89,6 +89,7 @@ class Network {
     TimePoint deadline;
     Answer answer;
     bool only_copy = true;
+    bool delivered = false;  // one copy of it
   };
 
   void trace(char kind, std::string_view from, std::string_view to, std::string_view bytes);
@@ -97,7 +98,7 @@ class Network {
   // False: the link is full.
   bool travel(const std::string& from, const std::string& to, std::function<void()> arrive);
   void deliver(std::shared_ptr<Parcel> parcel);
-  Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at);
+  Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy);
 
   runtime::Loop& wire_;
   Random random_;

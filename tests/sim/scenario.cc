@@ -101,6 +101,7 @@ void draw_disks(Scenario& s, Random random, std::uint32_t percent) {
   s.flips = fault(5, 100);
   s.full_disks = fault(5, 100);
   s.full_ms = spread(random, 500, 10'000);
+  s.turns = fault(5, 50);
   s.slow_disks = fault(5, 100);
   s.slow_ms = spread(random, 10, 3000);
   s.read_error_ppm = fault(10, 30'000);
@@ -120,6 +121,103 @@ void draw_configuration(Scenario& s, Random random, std::uint32_t percent) {
   s.reconfigurations = fault(20, 200);
   s.abort_pct = even(random, 0, 60);
   s.operators = coin(random, 40) ? 2 : 1;
+}
+
+// --- themes: half of the worlds put one thing together that seldom meets by chance
+// ------------------------------------
+
+// Three replicas, a link that loses much, and everybody looks at a majority.
+void crowd(Scenario& s, Random& random) {
+  s.pool = even(random, 3, 4);
+  s.buckets = 3;
+  s.per_key = 3;
+  s.proxies = even(random, 2, 3);
+  s.strict_pct = 100;
+  s.write_pct = even(random, 30, 60);
+  s.delete_pct = even(random, 0, 20);
+  s.keys = even(random, 5, 40);
+  s.seconds = even(random, 20, 50);
+  s.operations = even(random, 400, 1000);
+  s.timeout_ms = even(random, 1000, 4000);
+  s.capacity = 0;
+  s.straggler_ppm = std::min<std::int64_t>(s.straggler_ppm, 10'000);
+  s.loss_ppm = std::min<std::int64_t>(s.loss_ppm, 50'000);
+  s.disk_us = std::min<std::int64_t>(s.disk_us, 2000);
+  s.read_error_ppm = s.write_error_ppm = 0;
+}
+
+// Nodes forget while others are away.
+void forget(Scenario& s, Random random) {
+  crowd(s, random);
+  s.background_repair = 1;
+  s.repair_s = even(random, 4, 15);
+  s.loss_ppm = even(random, 5'000, 100'000);
+  s.keys = even(random, 3, 15);
+  s.kills = even(random, 0, 200);
+  s.down_ms = even(random, 500, 4000);
+  (coin(random, 70) ? s.wipes : s.rollbacks) = even(random, 50, 200);
+  s.crashes = s.sync_always ? s.crashes : even(random, 20, 100);
+  s.turns = even(random, 50, 200);
+}
+
+// Proxies whose clocks differ write the same keys.
+void disagree(Scenario& s, Random random) {
+  crowd(s, random);
+  s.keys = even(random, 1, 10);
+  s.skew_ms = even(random, 50, 3000);
+  s.clock_steps = even(random, 0, 200);
+  s.timestamp_pct = coin(random, 50) ? even(random, 5, 40) : 0;
+  if (coin(random, 50)) s.strict_pct = even(random, 0, 90);
+  if (s.timestamp_pct > 0) s.strict_keys_pct = 0;
+}
+
+// One reconfiguration after the other.
+void move(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = even(random, 3, 7);
+  s.buckets = even(random, 1, std::min<std::int64_t>(4, s.pool));
+  s.per_key = even(random, 1, 3);
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 10);
+  s.coordinators = even(random, 1, 3);
+  s.reconfigurations = even(random, 150, 500);
+  s.operators = even(random, 1, 2);
+  s.coordinator_kills = even(random, 0, 100);
+  s.kills = even(random, 0, 100);
+  s.down_max = 1;
+  s.seconds = even(random, 30, 60);
+  s.loss_ppm = coin(random, 50) ? even(random, 1000, 100'000) : 0;
+  s.cuts = even(random, 0, 300);
+  s.cut_ms = even(random, 500, 5000);
+}
+
+// Disks that fail in every way, under values of several pieces.
+void decay(Scenario& s, Random random) {
+  crowd(s, random);
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 10);
+  s.strict_pct = even(random, 0, 60);
+  s.large_pct = even(random, 5, 30);
+  s.operations = even(random, 150, 500);
+  s.rots = even(random, 20, 200);
+  s.flips = even(random, 20, 200);
+  s.write_error_ppm = coin(random, 50) ? even(random, 1000, 200'000) : 0;
+  s.disk_us = even(random, 100, 30'000);
+  s.full_disks = even(random, 0, 100);
+  s.kills = even(random, 0, 300);
+  s.down_ms = even(random, 300, 2000);
+}
+
+void apply_theme(Scenario& s, Random random) {
+  struct Theme {
+    const char* name;
+    void (*apply)(Scenario&, Random);
+  };
+  const Theme themes[] = {{"forget", forget}, {"disagree", disagree}, {"move", move}, {"decay", decay}};
+  const std::uint64_t drawn = random.below(8);
+  if (drawn >= std::size(themes)) return;
+  s.theme = themes[drawn].name;
+  themes[drawn].apply(s, random);
 }
 
 }  // namespace
@@ -146,6 +244,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_disks(scenario, random.split("disks"), percent);
   draw_clocks(scenario, random.split("clocks"), percent);
   draw_configuration(scenario, random.split("configuration"), percent);
+  apply_theme(scenario, random.split("theme"));
   return scenario;
 }
 
@@ -165,10 +264,10 @@ bool override_field(Scenario& scenario, std::string_view assignment) {
 }
 
 std::string describe(const Scenario& scenario) {
-  std::string text;
+  std::string text = "theme=" + std::string(scenario.theme);
   for (const ScenarioField& field : scenario_fields()) {
     if (scenario.*field.member == field.calm) continue;
-    text += (text.empty() ? "" : " ") + std::string(field.name) + "=" + std::to_string(scenario.*field.member);
+    text += " " + std::string(field.name) + "=" + std::to_string(scenario.*field.member);
   }
   return text;
 }

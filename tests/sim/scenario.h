@@ -15,76 +15,78 @@
 namespace tako::sim {
 
 // name, the calm value, what it is
-#define TAKO_SCENARIO(X)                                                       \
-  /* the cluster */                                                            \
-  X(pool, 3, "machines that can be nodes")                                     \
-  X(buckets, 3, "of the first deployment")                                     \
-  X(per_key, 3, "buckets per key")                                             \
-  X(proxies, 1, "")                                                            \
-  X(coordinators, 1, "")                                                       \
-  X(sync_always, 1, "0: sync at an interval")                                  \
-  X(sync_s, 1, "that interval")                                                \
-  X(repair_s, 20, "background repair interval")                                \
-  X(read_repair, 1, "")                                                        \
-  X(background_repair, 1, "")                                                  \
-  X(disk_us, 100, "an operation takes up to this")                             \
-  X(buggify, 0, "1: rare branches are common")                                 \
-  /* the load */                                                               \
-  X(seconds, 20, "of simulated time under faults")                             \
-  X(operations, 100, "begun in that time")                                     \
-  X(keys, 10, "")                                                              \
-  X(hot_pct, 0, "of operations go to one key")                                 \
-  X(write_pct, 50, "of operations")                                            \
-  X(delete_pct, 10, "of writes")                                               \
-  X(strict_pct, 50, "of operations are at quorum")                             \
-  X(strict_keys_pct, 50, "of keys see operations at quorum only")              \
-  X(timestamp_pct, 0, "of plain writes carry the client's timestamp")          \
-  X(large_pct, 0, "of values are in several pieces")                           \
-  X(timeout_ms, 3000, "of an operation")                                       \
-  /* the network */                                                            \
-  X(delay_min_us, 50, "")                                                      \
-  X(delay_max_us, 2000, "")                                                    \
-  X(loss_ppm, 0, "")                                                           \
-  X(duplicate_ppm, 0, "")                                                      \
-  X(straggler_ppm, 0, "messages that are very late")                           \
-  X(straggler_ms, 2000, "by up to this")                                       \
-  X(capacity, 0, "messages under way on one link; 0: no limit")                \
-  X(clogs, 0, "links that deliver nothing for a while")                        \
-  X(clog_ms, 2000, "")                                                         \
-  X(cuts, 0, "partitions: groups, one machine, one way")                       \
-  X(cut_ms, 5000, "")                                                          \
-  /* machines */                                                               \
-  X(kills, 0, "kill -9 of a node")                                             \
-  X(crashes, 0, "of a node's machine: what was not synced is lost")            \
-  X(down_ms, 3000, "until it starts again")                                    \
-  X(down_max, 1, "nodes down at once")                                         \
-  X(pauses, 0, "SIGSTOP")                                                      \
-  X(pause_ms, 3000, "")                                                        \
-  X(proxy_kills, 0, "")                                                        \
-  X(coordinator_kills, 0, "")                                                  \
-  /* disks; the first four damage a copy, and one node at a time is damaged */ \
-  X(wipes, 0, "the disk is empty")                                             \
-  X(rollbacks, 0, "the disk goes back to a snapshot")                          \
-  X(rots, 0, "a row becomes unreadable")                                       \
-  X(flips, 0, "a bit of a stored piece flips")                                 \
-  X(full_disks, 0, "writes are refused for a while")                           \
-  X(full_ms, 4000, "")                                                         \
-  X(slow_disks, 0, "operations take long, or wait for a while")                \
-  X(slow_ms, 300, "")                                                          \
-  X(read_error_ppm, 0, "reads that fail")                                      \
-  X(write_error_ppm, 0, "group commits that fail, done or not")                \
-  /* clocks */                                                                 \
-  X(skew_ms, 0, "between machines")                                            \
-  X(drift_ppm, 0, "")                                                          \
-  X(clock_steps, 0, "of one machine's time of day")                            \
-  X(clock_step_ms, 3000, "forward or back")                                    \
-  /* configuration */                                                          \
-  X(reconfigurations, 0, "")                                                   \
-  X(abort_pct, 20, "of them are undone")                                       \
+#define TAKO_SCENARIO(X)                                                                                     \
+  /* the cluster */                                                                                          \
+  X(pool, 3, "machines that can be nodes")                                                                   \
+  X(buckets, 3, "of the first deployment")                                                                   \
+  X(per_key, 3, "buckets per key")                                                                           \
+  X(proxies, 1, "")                                                                                          \
+  X(coordinators, 1, "")                                                                                     \
+  X(sync_always, 1, "0: sync at an interval")                                                                \
+  X(sync_s, 1, "that interval")                                                                              \
+  X(repair_s, 20, "background repair interval")                                                              \
+  X(read_repair, 1, "")                                                                                      \
+  X(background_repair, 1, "")                                                                                \
+  X(disk_us, 100, "an operation takes up to this")                                                           \
+  X(buggify, 0, "1: rare branches are common")                                                               \
+  /* the load */                                                                                             \
+  X(seconds, 20, "of simulated time under faults")                                                           \
+  X(operations, 100, "begun in that time")                                                                   \
+  X(keys, 10, "")                                                                                            \
+  X(hot_pct, 0, "of operations go to one key")                                                               \
+  X(write_pct, 50, "of operations")                                                                          \
+  X(delete_pct, 10, "of writes")                                                                             \
+  X(strict_pct, 50, "of operations are at quorum")                                                           \
+  X(strict_keys_pct, 50, "of keys see operations at quorum only")                                            \
+  X(timestamp_pct, 0, "of plain writes carry the client's timestamp")                                        \
+  X(large_pct, 0, "of values are in several pieces")                                                         \
+  X(timeout_ms, 3000, "of an operation")                                                                     \
+  /* the network */                                                                                          \
+  X(delay_min_us, 50, "")                                                                                    \
+  X(delay_max_us, 2000, "")                                                                                  \
+  X(loss_ppm, 0, "")                                                                                         \
+  X(duplicate_ppm, 0, "")                                                                                    \
+  X(straggler_ppm, 0, "messages that are very late")                                                         \
+  X(straggler_ms, 2000, "by up to this")                                                                     \
+  X(capacity, 0, "messages under way on one link; 0: no limit")                                              \
+  X(clogs, 0, "links that deliver nothing for a while")                                                      \
+  X(clog_ms, 2000, "")                                                                                       \
+  X(cuts, 0, "partitions: groups, one machine, one way")                                                     \
+  X(cut_ms, 5000, "")                                                                                        \
+  /* machines */                                                                                             \
+  X(kills, 0, "kill -9 of a node")                                                                           \
+  X(crashes, 0, "of a node's machine: what was not synced is lost")                                          \
+  X(down_ms, 3000, "until it starts again")                                                                  \
+  X(down_max, 1, "nodes down at once")                                                                       \
+  X(pauses, 0, "SIGSTOP")                                                                                    \
+  X(pause_ms, 3000, "")                                                                                      \
+  X(proxy_kills, 0, "")                                                                                      \
+  X(coordinator_kills, 0, "")                                                                                \
+  /* disks; the first four damage a copy, and one node at a time is damaged */                               \
+  X(wipes, 0, "the disk is empty")                                                                           \
+  X(rollbacks, 0, "the disk goes back to a snapshot")                                                        \
+  X(rots, 0, "a row becomes unreadable")                                                                     \
+  X(flips, 0, "a bit of a stored piece flips")                                                               \
+  X(turns, 0, "a node misses writes, comes back, and of those who have them one loses them and one is away") \
+  X(full_disks, 0, "writes are refused for a while")                                                         \
+  X(full_ms, 4000, "")                                                                                       \
+  X(slow_disks, 0, "operations take long, or wait for a while")                                              \
+  X(slow_ms, 300, "")                                                                                        \
+  X(read_error_ppm, 0, "reads that fail")                                                                    \
+  X(write_error_ppm, 0, "group commits that fail, done or not")                                              \
+  /* clocks */                                                                                               \
+  X(skew_ms, 0, "between machines")                                                                          \
+  X(drift_ppm, 0, "")                                                                                        \
+  X(clock_steps, 0, "of one machine's time of day")                                                          \
+  X(clock_step_ms, 3000, "forward or back")                                                                  \
+  /* configuration */                                                                                        \
+  X(reconfigurations, 0, "")                                                                                 \
+  X(abort_pct, 20, "of them are undone")                                                                     \
   X(operators, 1, "at work, who do not talk to each other")
 
 struct Scenario {
   std::uint64_t seed = 0;
+  std::string_view theme = "any";  // what it was drawn for
 #define TAKO_FIELD(name, calm, text) std::int64_t name = calm;
   TAKO_SCENARIO(TAKO_FIELD)
 #undef TAKO_FIELD

@@ -115,10 +115,10 @@ double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC
 
 void print_result(const Scenario& scenario, const SimulationResult& result, double cpu) {
   const double simulated = static_cast<double>(result.simulated.count()) / 1e6;
-  std::printf("%s %llu simulated_s=%.1f cpu_s=%.3f messages=%llu answered=%zu fingerprint=%016llx\n",
-              result.problems.empty() ? "ok" : "failed", static_cast<unsigned long long>(scenario.seed), simulated, cpu,
-              static_cast<unsigned long long>(result.messages), result.answered,
-              static_cast<unsigned long long>(result.fingerprint));
+  std::printf("%s %llu theme=%s simulated_s=%.1f cpu_s=%.3f messages=%llu answered=%zu fingerprint=%016llx\n",
+              result.problems.empty() ? "ok" : "failed", static_cast<unsigned long long>(scenario.seed),
+              std::string(scenario.theme).c_str(), simulated, cpu, static_cast<unsigned long long>(result.messages),
+              result.answered, static_cast<unsigned long long>(result.fingerprint));
   for (const std::string& problem : result.problems) std::printf("  %s\n", problem.c_str());
 }
 

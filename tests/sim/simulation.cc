@@ -14,6 +14,7 @@ namespace {
 constexpr Duration kBirthMax = seconds(120);
 constexpr Duration kPoll = milliseconds(500);
 constexpr Duration kCoreMax = seconds(60);
+constexpr Duration kToldMax = seconds(60);  // a held request whose answer is lost is asked again after 25 s
 constexpr std::size_t kCoreKeys = 12;
 constexpr std::size_t kReadBackKeys = 60;
 constexpr std::size_t kRequestsLeftMax = 64;  // under way in one machine when nobody asks for anything
@@ -84,10 +85,13 @@ class Simulation {
       }
     }
     const TimePoint end = world_.now() + seconds(scenario_.seconds);
-    while (world_.now() < end) {
-      world_.run_for(Nemesis::kTick);
+    for (TimePoint tick = world_.now(); world_.now() < end;) {
+      const TimePoint next = std::min(std::max(clients_.next_operation(), world_.now()), tick);
+      world_.run_for(next - world_.now());
       clients_.tick();
+      if (world_.now() < tick) continue;
       nemesis.tick();
+      tick += Nemesis::kTick;
     }
   }
 
@@ -152,10 +156,23 @@ class Simulation {
                       : clients_.begin_read(proxy, key, model::ReadLevel::kQuorum);
         if (!world_.run_until(over, kCoreMax)) break;
       } while (!event->ok && world_.now() < end);
-      if (event->ok) continue;
+      if (event->ok && write && !latest_sees(proxy, *event)) return;
+      // A row found unreadable just now takes a vote away.
+      if (event->ok || !core_can_decide()) continue;
       world_.problem(key + ": not served by a healed core with a quorum: " + event->error);
       return;
     }
+  }
+
+  // Nothing is lost on the way now: whoever has it is reachable.
+  bool latest_sees(ProxyMachine& proxy, const Event& written) {
+    const Event* read = clients_.begin_read(proxy, written.key, model::ReadLevel::kLatest);
+    const auto over = [read] { return read->end.has_value(); };
+    const bool answered = world_.run_until(over, kCoreMax) && read->ok;
+    if (!answered || read->version >= written.version) return true;
+    world_.problem(written.key + ": `latest` reads " + to_string(read->version) + " after " +
+                   to_string(written.version) + " was written, with all its holders reachable");
+    return false;
   }
 
   // --- liveness, second half: everybody ----------------------------------------------------------------------------
@@ -164,6 +181,8 @@ class Simulation {
     nemesis.start_all();
     world_.run_for(seconds(5));
     nemesis.restart_failed();
+    const bool told = wait_until([this] { return everybody_is_told(); }, kToldMax);
+    if (!told) world_.problem("not everybody hears of the newest configuration");
     look_at_every_value();
     const bool repaired = scenario_.background_repair != 0;
     if (!repaired) {
@@ -185,6 +204,14 @@ class Simulation {
         },
         limit);
     if (!equal) world_.problem("did not converge: " + difference);
+  }
+
+  bool everybody_is_told() {
+    bool told = true;
+    const std::uint64_t newest = world_.placement()->config().counter;
+    for (std::size_t i = 0; i < world_.nodes(); ++i) told &= world_.configuration_of(world_.node(i)) == newest;
+    for (std::size_t i = 0; i < world_.proxies(); ++i) told &= world_.configuration_of(world_.proxy(i)) == newest;
+    return told;
   }
 
   // A flipped bit is found by whoever reads the value.

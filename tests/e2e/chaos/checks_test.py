@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""The checks' own test: histories that are right pass, and each kind of broken one is found.
+
+    tests/e2e/chaos/checks_test.py
+"""
+import math
+import pathlib
+import random
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import checks  # noqa: E402
+import linear  # noqa: E402
+import values  # noqa: E402
+from history import KeyHistory, Op  # noqa: E402
+
+
+def w(value, begin, end=math.inf):
+    return linear.Event('w', value, begin, end)
+
+
+def r(value, begin, end):
+    return linear.Event('r', value, begin, end)
+
+
+class Linearizable(unittest.TestCase):
+    def test_one_after_the_other(self):
+        self.assertEqual(linear.check([w('a', 0, 1), r('a', 2, 3), w(None, 4, 5), r(None, 6, 7)]), (True, None))
+
+    def test_a_read_beside_a_write_may_see_either(self):
+        for seen in ('a', 'b'):
+            self.assertTrue(linear.check([w('a', 0, 1), w('b', 2, 9), r(seen, 3, 4)])[0])
+
+    def test_a_stale_read(self):
+        stale = r('a', 4, 5)
+        self.assertEqual(linear.check([w('a', 0, 1), w('b', 2, 3), stale]), (False, stale))
+
+    def test_a_lost_write(self):
+        self.assertFalse(linear.check([w('a', 0, 1), r(None, 2, 3)])[0])
+
+    def test_reads_that_go_back(self):
+        self.assertFalse(linear.check([w('a', 0, 1), w('b', 2, 20), r('b', 3, 4), r('a', 5, 6)])[0])
+
+    def test_an_unknown_write_may_come_late_or_never(self):
+        self.assertTrue(linear.check([w('a', 0, 1), w('b', 2), r('a', 50, 51), r('b', 60, 61)])[0])
+        self.assertTrue(linear.check([w('a', 0, 1), w('b', 2), r('a', 50, 51)])[0])
+
+    def test_an_unknown_write_comes_once(self):
+        self.assertFalse(linear.check([w('a', 0, 1), w('b', 2), r('b', 3, 4), w('c', 5, 6), r('b', 7, 8)])[0])
+
+    def test_an_unknown_deletion(self):
+        self.assertTrue(linear.check([w('a', 0, 1), w(None, 2), r('a', 3, 4), r(None, 5, 6)])[0])
+        self.assertFalse(linear.check([w('a', 0, 1), w(None, 2), r(None, 5, 6), r('a', 7, 8)])[0])
+
+    def test_histories_drawn_from_a_real_register(self):
+        for seed in range(60):
+            rng = random.Random(seed)
+            events, value = [], None
+            for i in range(60):
+                at = i + rng.random() / 2
+                begin, end = at - rng.random() * 4, at + rng.random() * 4
+                if rng.random() < 0.5:
+                    value = rng.choice([f'v{i}', f'v{i}', None])
+                    events.append(w(value, begin, end if rng.random() < 0.9 else math.inf))
+                else:
+                    events.append(r(value, begin, end))
+            self.assertEqual(linear.check(events)[0], True, f'seed {seed}')
+            events.append(r('never written', 100, 101))
+            self.assertEqual(linear.check(events)[0], False)
+
+
+class Floors(unittest.TestCase):
+    def setUp(self):
+        self.history = KeyHistory('k', 'mixed')
+        self.clock = 0
+
+    def op(self, kind, level, version=None, value=None, outcome='ok', calm=True):
+        op = Op('k', kind, level, 'c0', value if kind == 'put' else None)
+        self.history.begin(op)
+        self.clock += 1
+        op.t0 = op.wall = self.clock
+        op.outcome, op.version, op.calm = outcome, version, calm
+        if kind == 'get':
+            op.got = value
+        wrong = self.history.finish(op)
+        self.clock += 0.5
+        op.t1 = self.clock
+        return wrong or (kind == 'get' and checks.judge_live(self.history, op)) or None
+
+    def agree(self, live):
+        self.assertEqual(bool(live), bool(checks.judge_again(self.history)))
+        return live
+
+    def test_a_quorum_read_below_a_quorum_write(self):
+        self.op('put', 'quorum', (10, 1), 'a')
+        self.op('put', 'quorum', (20, 1), 'b')
+        self.assertIn('older', self.agree(self.op('get', 'quorum', (10, 1), 'a')))
+
+    def test_a_quorum_read_below_a_quorum_read(self):
+        self.op('put', 'two', (10, 1), 'a')
+        self.op('put', 'two', (20, 1), 'b', outcome='unknown')
+        self.assertIsNone(self.op('get', 'quorum', (20, 1), 'b'))
+        self.assertIn('older', self.agree(self.op('get', 'quorum', (10, 1), 'a')))
+
+    def test_a_default_read_misses_an_answered_write(self):
+        self.op('put', 'two', (1, 1), 'a')
+        self.op('put', 'two', (2, 1), 'b')
+        self.assertIn('absent', self.agree(self.op('get', 'latest')))
+
+    def test_a_default_read_in_trouble_is_not_held_to_it(self):
+        self.op('put', 'two', (1, 1), 'a')
+        self.assertIsNone(self.agree(self.op('get', 'latest', calm=False)))
+
+    def test_a_deletion_explains_an_absence_unless_it_is_older(self):
+        self.op('put', 'quorum', (10, 1), 'a')
+        self.op('delete', 'quorum', (20, 1))
+        self.assertIsNone(self.op('get', 'quorum'))
+        self.op('put', 'quorum', (30, 1), 'b')
+        self.assertIn('absent', self.agree(self.op('get', 'quorum')))
+
+    def test_a_version_names_one_value(self):
+        self.op('put', 'two', (10, 1), 'a')
+        self.op('put', 'two', (11, 1), 'b')
+        self.assertIsNone(self.op('get', 'one', (10, 1), 'a'))
+        self.assertIn('two values', self.op('get', 'one', (10, 1), 'b'))
+
+    def test_a_value_that_nobody_wrote(self):
+        self.assertIn('nobody', self.op('get', 'one', (10, 1), 'x'))
+
+
+class Values(unittest.TestCase):
+    def test_a_value_is_told_from_all_others(self):
+        tag = values.content_type('k/ü', 'c1.7', 1000)
+        data = values.body(tag, 1000)
+        self.assertEqual(values.identify('k/ü', tag, data), ('c1.7', None))
+        self.assertIn('another key', values.identify('k', tag, data)[1])
+        self.assertIn('instead of', values.identify('k/ü', tag, data[:-1])[1])
+        self.assertIn('1 of 1000', values.identify('k/ü', tag, data[:500] + bytes([data[500] ^ 1]) + data[501:])[1])
+        self.assertIn('never written', values.identify('k/ü', 'text/plain', data)[1])
+
+
+if __name__ == '__main__':
+    unittest.main()

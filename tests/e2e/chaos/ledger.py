@@ -1,0 +1,59 @@
+"""What was wrong when: the intervals in which a machine was away, a link cut, or a proxy out of touch.
+
+An interval begins before the fault does, and ends when every proxy has been seen to reach the machine again and some
+time has passed (connections are tried again every two seconds at worst, from each of a proxy's threads).
+"""
+import calendar
+import re
+import threading
+import time
+
+from history import START, now
+
+SPURIOUS_SECONDS = 10  # how far back the proxy's own log can excuse a read
+
+
+class Ledger:
+    def __init__(self, world):
+        self.world, self.lock = world, threading.Lock()
+        self.intervals = []  # [kind, who, began, ended or None]; kind: away (a node), link, proxy
+
+    def open(self, kind, who):
+        entry = [kind, who, now(), None]
+        with self.lock:
+            self.intervals.append(entry)
+        return entry
+
+    def close(self, entry):
+        entry[3] = now()
+
+    def calm(self, began, ended, proxy):
+        """Nothing but one machine was disturbed at any moment between."""
+        away = set()
+        with self.lock:
+            for kind, who, since, until in self.intervals:
+                if since > ended or (until is not None and until < began):
+                    continue
+                if kind == 'link' or (kind == 'proxy' and who == proxy):
+                    return False
+                if kind == 'away':
+                    away.add(who)
+        return len(away) <= 1
+
+    def away_now(self):
+        with self.lock:
+            return {who for kind, who, _, until in self.intervals if kind == 'away' and until is None}
+
+    def seen_by_itself(self, op):
+        """The proxy's log names nodes it lost lately, more than one together with those the run disturbed."""
+        lost = set(self.away_now())
+        for line in self.world.machines[op.proxy].tail(60_000).split('\n'):
+            found = re.match(r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d+)([+-]\d\d):?(\d\d) .*peer_down peer=(\S+)', line)
+            if not found:
+                continue
+            offset = int(found[3]) * 3600 + int(found[3][0] + found[4]) * 60
+            wall = calendar.timegm(time.strptime(found[1], '%Y-%m-%dT%H:%M:%S')) - offset
+            at = wall - time.time() + time.monotonic() - START
+            if op.t0 - SPURIOUS_SECONDS < at < op.t1 + 1:
+                lost.add(found[5])
+        return len(lost) > 1
