@@ -27,6 +27,11 @@ Error no_configuration() {
   return {ErrorCode::kUnavailable, "this proxy has no configuration yet; is a coordinator running?"};
 }
 
+Error outdated() {
+  return {ErrorCode::kStale,
+          "replicas of this key have a newer configuration than this proxy; can it reach a coordinator?"};
+}
+
 std::string count_of(const Round& round, State state) {
   std::size_t count = 0;
   for (const auto& reply : round.replies) count += reply.state == state;
@@ -212,9 +217,13 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
     for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_read(round, i, key, want_value && i == from, deadline);
     const Verdict verdict = co_await wait_for_read(round, level, deadline);
     clock_.learn(round->highest);
-    if (verdict != Verdict::kYes && round->stale) {
-      const bool renewed = co_await wait_for_newer(round->placement, deadline);
+    // Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
+    const bool latest = level == model::ReadLevel::kLatest;
+    if (round->stale && (verdict != Verdict::kYes || latest)) {
+      const TimePoint patience = latest ? std::min(deadline, loop_.now() + kReachableWithin) : deadline;
+      const bool renewed = co_await wait_for_newer(round->placement, patience);
       if (renewed) continue;
+      if (verdict == Verdict::kYes) co_return outdated();
     }
     if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
     if (buggify(loop_.random(), "proxy/read_again")) continue;

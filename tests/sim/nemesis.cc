@@ -223,11 +223,15 @@ void Nemesis::disks() {
 
 // What a majority was told while one was away, that one and a node that has forgotten it do not know: a majority, too.
 void Nemesis::turn() {
-  NodeMachine& misses = some_node();
-  NodeMachine& loses = some_node();
-  NodeMachine& away = some_node();
-  const bool three = &misses != &loses && &loses != &away && &misses != &away;
-  if (!three || down() > 0) return;
+  if (world_.nodes() < 3 || down() > 0) return;
+  std::vector<NodeMachine*> three;
+  while (three.size() < 3) {
+    NodeMachine* node = &some_node();
+    if (std::find(three.begin(), three.end(), node) == three.end()) three.push_back(node);
+  }
+  NodeMachine& misses = *three[0];
+  NodeMachine& loses = *three[1];
+  NodeMachine& away = *three[2];
   misses.die(false);
   world_.tally().add("turn");
   const bool rollback = scenario_.rollbacks > 0 && random_.chance_ppm(500'000);

@@ -146,18 +146,31 @@ void crowd(Scenario& s, Random& random) {
   s.read_error_ppm = s.write_error_ppm = 0;
 }
 
-// Nodes forget while others are away.
+// Nodes forget while others are away. Keys that are seldom written: what was missed stays missed.
 void forget(Scenario& s, Random random) {
   crowd(s, random);
+  s.pool = coin(random, 80) ? 3 : 4;
   s.background_repair = 1;
-  s.repair_s = even(random, 4, 15);
-  s.loss_ppm = even(random, 5'000, 100'000);
-  s.keys = even(random, 3, 15);
-  s.kills = even(random, 0, 200);
-  s.down_ms = even(random, 500, 4000);
-  (coin(random, 70) ? s.wipes : s.rollbacks) = even(random, 50, 200);
-  s.crashes = s.sync_always ? s.crashes : even(random, 20, 100);
-  s.turns = even(random, 50, 200);
+  s.repair_s = even(random, 3, 15);
+  s.keys = even(random, 10, 50);
+  s.hot_pct = 0;
+  s.loss_ppm = coin(random, 50) ? 0 : even(random, 5'000, 50'000);
+  s.cuts = s.clogs = s.pauses = 0;
+  s.kills = coin(random, 50) ? even(random, 0, 100) : 0;
+  s.down_ms = even(random, 500, 2500);
+  s.turns = even(random, 50, 300);
+  switch (random.below(3)) {
+    case 0: s.wipes = even(random, 0, 100); break;
+    case 1:
+      s.rollbacks = even(random, 50, 100);
+      s.wipes = s.crashes = 0;
+      break;
+    default:
+      s.sync_always = 0;
+      s.crashes = even(random, 20, 100);
+      s.wipes = s.rollbacks = 0;
+  }
+  if (coin(random, 70)) s.reconfigurations = 0;
 }
 
 // Proxies whose clocks differ write the same keys.
@@ -177,6 +190,8 @@ void move(Scenario& s, Random random) {
   s.pool = even(random, 3, 7);
   s.buckets = even(random, 1, std::min<std::int64_t>(4, s.pool));
   s.per_key = even(random, 1, 3);
+  s.keys = even(random, 10, 60);
+  s.hot_pct = 0;
   s.background_repair = 1;
   s.repair_s = even(random, 3, 10);
   s.coordinators = even(random, 1, 3);
