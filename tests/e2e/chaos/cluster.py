@@ -15,12 +15,11 @@ from processes import Machine
 from sandbox import mount_small_disk
 
 SMALL_DISK_MIB = 192
-REPAIR_INTERVAL_SECONDS = 5
+REPAIR_INTERVAL_SECONDS = 3
 STATUS_EVERY_SECONDS = 1.0
 START_SECONDS_MAX = 180
 CTL_SECONDS_MAX = 30
 UNKNOWN_NODE = 'is in no live deployment of the configuration'
-PASS_SECONDS = 4  # an agreement is dated by its end; what counts is when its listing began
 
 
 # The sizes of the buckets, and buckets_per_key: 3 to 5 replicas a key.
@@ -67,6 +66,24 @@ def draw_shape(rng, small):
     take = iter(nodes)
     buckets = {f'b{i + 1}': [next(take) for _ in range(size)] for i, size in enumerate(sizes)}
     return Deployment('d1', buckets, per_key, rng.random() < 0.5), [] if small else [f'n{len(nodes) + 1}']
+
+
+class Convergence:
+    """Have the nodes agreed on everything that was there at `since`? A comparison is dated by its end and may have
+    begun before; so each pair has to have ended two since, of which the second began after the first."""
+
+    def __init__(self, world, since=None, version=0):
+        self.world, self.since, self.version = world, now() if since is None else since, version
+        self.began = now()
+        self.first = None
+
+    def why_not(self):
+        if self.first is None:
+            why = self.world.not_agreed(self.since, self.version)
+            if why:
+                return why
+            self.first = now()
+        return self.world.not_agreed(self.first, self.version)
 
 
 class World:
@@ -182,8 +199,8 @@ class World:
                 return False
         return True
 
-    def not_converged(self, since, version=0):
-        """Why the nodes cannot be said to have agreed on everything that was there at `since`; '' if they have."""
+    def not_agreed(self, since, version=0):
+        """Why not every node votes everywhere and has ended a comparison with each of its peers since; '' if so."""
         status = self.latest_status(since)
         if not status:
             return 'no proxy tells'
@@ -200,7 +217,7 @@ class World:
             if node['voting_partitions'] != node['owned_partitions']:
                 return f"{who} votes in {node['voting_partitions']} of {node['owned_partitions']}"
             agreed = node['repair']['seconds_since_agreement']
-            if agreed is None or asked - agreed - 1 - PASS_SECONDS < since:
+            if agreed is None or asked - agreed - 1 < since:
                 return f'{who} compared with all its peers {agreed} s ago'
         return ''
 

@@ -6,6 +6,7 @@ two is without cut links, for the same reason.
 """
 import time
 
+from cluster import Convergence
 from faults import BURST_SECONDS_MAX, SECONDS_MAX, Cut, Faults, Flap, FullDisk, HalfBlind, Stutter, Wipe, WipeBehind
 from history import now
 
@@ -25,7 +26,7 @@ class Injector:
         self.faults = Faults(world, wanted)
         self.running = []   # [fault, when it ends, its entries in the ledger]
         self.returning = []  # [machine, when it was let go, its entry, seen up at]
-        self.damaged = None  # the wiped node's name, when it was started again
+        self.damaged = None  # the wiped node's name, and since it was started again: has it all its data?
         self.counts = {}
         self.next_fault = now() + 1.0
         self.storm, self.cuts, self.phase_ends = True, rng.random() < 0.5, now() + 12.0
@@ -81,7 +82,8 @@ class Injector:
         elif isinstance(fault, Stutter):
             kind = 'slow'
         elif isinstance(fault, (Cut, Flap, HalfBlind)):
-            kind = 'link'
+            to_coordinator = isinstance(fault, Cut) and fault.other in self.world.coordinators
+            kind = 'coordinator' if to_coordinator or role == 'coordinator' else 'link'  # no read goes through those
         return {m.name: self.ledger.open(kind, m.name) for m in fault.machines}
 
     # --- letting go ------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ class Injector:
                 machine.fault = None
                 self.returning.append([machine, now(), entries[machine.name], None])
             if isinstance(fault, WIPES):
-                self.damaged = (fault.machine.name, now())
+                self.damaged = (fault.machine.name, Convergence(self.world))
 
     def follow(self):
         """Closes the entries of machines that are back; a wiped one is back when all have converged."""
@@ -111,10 +113,10 @@ class Injector:
                 returning[1] = now()
                 continue
             if self.damaged and self.damaged[0] == machine.name:  # never with its fault still running
-                why = self.world.not_converged(self.damaged[1])
-                if why:
+                if self.damaged[1].why_not():
                     continue
-                self.log(f'{machine.name} has all its data again, {now() - self.damaged[1]:.1f} s after its start')
+                took = now() - self.damaged[1].began
+                self.log(f'{machine.name} has all its data again, {took:.1f} s after its start')
                 self.damaged = None
             node = machine.name if entry[0] == 'away' else None
             if seen is None:

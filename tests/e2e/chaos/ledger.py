@@ -29,27 +29,24 @@ class Ledger:
 
     def calm(self, began, ended, proxy):
         """Nothing but one machine was disturbed at any moment between."""
-        away = set()
-        with self.lock:
-            for kind, who, since, until in self.intervals:
-                if since > ended or (until is not None and until < began):
-                    continue
-                if kind == 'link' or (kind == 'proxy' and who == proxy):
-                    return False
-                if kind == 'away':
-                    away.add(who)
-        return len(away) <= 1
+        if any(kind == 'link' or (kind == 'proxy' and who == proxy) for kind, who in self.between(began, ended)):
+            return False
+        return len(self.away_between(began, ended)) <= 1
 
-    def away_now(self):
+    def between(self, began, ended):
         with self.lock:
-            return {who for kind, who, _, until in self.intervals if kind == 'away' and until is None}
+            return [(kind, who) for kind, who, since, until in self.intervals
+                    if since <= ended and (until is None or until >= began)]
+
+    def away_between(self, began, ended):
+        return {who for kind, who in self.between(began, ended) if kind == 'away'}
 
     def seen_by_itself(self, op):
         """The proxy's log names nodes it lost lately, more than one together with those the run disturbed."""
-        lost = set(self.away_now())
-        for line in self.world.machines[op.proxy].tail(60_000).split('\n'):
+        lost = self.away_between(op.t0, op.t1)
+        for line in self.world.machines[op.proxy].log_path.read_text(errors='replace').split('\n'):
             found = re.match(r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d+)([+-]\d\d):?(\d\d) .*peer_down peer=(\S+)', line)
-            if not found:
+            if not found or found[5] not in self.world.node_ports:
                 continue
             offset = int(found[3]) * 3600 + int(found[3][0] + found[4]) * 60
             wall = calendar.timegm(time.strptime(found[1], '%Y-%m-%dT%H:%M:%S')) - offset

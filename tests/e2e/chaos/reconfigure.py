@@ -8,7 +8,7 @@ hand off what they have, and may be named again later.
 import re
 import threading
 
-from cluster import Deployment
+from cluster import Convergence, Deployment
 from history import now
 
 ARRIVAL_SECONDS_MAX = 45   # under fault; then a truce is asked for
@@ -104,16 +104,16 @@ class Reconfigurer(threading.Thread):
 
     def wait_for_arrival(self, pushed, version):
         """True: everything is there, and no disk is missing. False: the run ends."""
-        began, said, since = now(), 0, None
+        began, said, converging = now(), 0, None
         while not self.stop.wait(0.3):
             # What counts is what was compared after every node had the configuration.
             why = self.configured(pushed, version)
             if why:
-                since = None
-            elif since is None:
-                since = now()
-            if since is not None:
-                why = self.world.not_converged(since, version)
+                converging = None
+            elif converging is None:
+                converging = Convergence(self.world, version=version)
+            if converging:
+                why = converging.why_not()
                 if not why and self.injector.damaged is None:
                     self.injector.log(f'{self.world.target.name} has arrived after {now() - began:.1f} s')
                     self.injector.quiet = False

@@ -88,7 +88,7 @@ def chaos(options, folder, namespaces):
     summary = report.Summary(seed)
     try:
         world.start()
-        born = wait_for(world, START_SECONDS_MAX, 'being born', lambda: world.not_converged(0))
+        born = wait_for(world, START_SECONDS_MAX, 'being born', lambda: world.not_agreed(0))
         print(f'  {now():7.1f}  all nodes vote, after {born:.1f} s', flush=True)
         ledger = Ledger(world)
         load = Load(world, ledger, seed, CLIENTS, OPERATIONS_PER_SECOND)
