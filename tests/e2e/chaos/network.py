@@ -123,7 +123,7 @@ def run(*command):
 def make(namespaces):
     """The best that is allowed, and in one line why it is no better."""
     if not namespaces:
-        return Loopback(), 'loopback, no cut links: network namespaces are not allowed here'
+        return Loopback(), 'loopback, no cut links: network namespaces are not allowed here (or not wanted)'
     try:
         network = Bridged()
         network.add('probe')

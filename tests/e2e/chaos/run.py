@@ -82,7 +82,8 @@ def chaos(options, folder, namespaces):
     net, how = network.make(namespaces)
     world = World(options.binary, folder, net, random.Random(f'{seed}/world'), short, namespaces)
     print(f'network: {how}', flush=True)
-    print('full disks: ' + (' '.join(world.small_disks) or 'none, mounting is not allowed here'), flush=True)
+    disks = ' '.join(world.small_disks) or 'none, mounting is not allowed here (or not wanted)'
+    print(f'full disks: {disks}', flush=True)
     print(f'cluster: {world.active}, spare: {world.spares}, proxies: {world.proxies}', flush=True)
     problems, load, injector, operator = [], None, None, None
     summary = report.Summary(seed)

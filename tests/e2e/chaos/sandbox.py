@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 UNSHARE = ['unshare', '--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
 AS_USER = ['--user', '--map-root-user']
@@ -48,25 +49,34 @@ def outer(keep, plain=False):
     folder = tempfile.mkdtemp(prefix='tako-chaos-')
     unshare = [] if plain else wrapper()
     environment = {**os.environ, INSIDE: 'namespaces' if unshare else 'plain', FOLDER: folder}
-    inner = None
 
     def end(number, _):
-        if inner:
-            stop(inner)
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(128 + number)
+        raise SystemExit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
-    inner = subprocess.Popen([*die_with_parent(), *unshare, sys.executable, *sys.argv], env=environment,
-                             stdin=subprocess.DEVNULL, start_new_session=True)
-    code = inner.wait()
-    stop(inner)
+    inner, code = None, 128
+    try:
+        inner = subprocess.Popen([*die_with_parent(), *unshare, sys.executable, *sys.argv], env=environment,
+                                 stdin=subprocess.DEVNULL, start_new_session=True)
+        code = inner.wait()
+    finally:
+        if inner:
+            stop(inner)
+        if not keep and code != EXIT_VIOLATION:
+            remove(folder)
     if keep or code == EXIT_VIOLATION:
         print(f'data and logs: {folder}', flush=True)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
     return code if code >= 0 else 1
+
+
+def remove(folder):
+    """The last of a namespace's processes may end a moment after the first."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            return
+        time.sleep(0.1)
 
 
 def stop(inner):
