@@ -53,7 +53,11 @@ void Placement::share_sets() {
       rows.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
     }
     const auto [found, fresh] = known.try_emplace(std::move(rows), static_cast<std::uint32_t>(sets_.size()));
-    if (fresh) sets_.push_back(make_set(partition));
+    if (fresh) {
+      const std::vector<Replica> set = make_set(partition);
+      sets_.push_back({static_cast<std::uint32_t>(replicas_.size()), static_cast<std::uint32_t>(set.size())});
+      replicas_.insert(replicas_.end(), set.begin(), set.end());
+    }
     set_of_[p] = found->second;
   }
 }
@@ -99,17 +103,17 @@ bool Placement::Side::owns(NodeIndex node, Partition p) const {
   return bucket_of[node] != kNoBucket && std::find(row.begin(), row.end(), bucket_of[node]) != row.end();
 }
 
-ReplicaSet Placement::make_set(Partition p) const {
-  ReplicaSet set;
+std::vector<Replica> Placement::make_set(Partition p) const {
+  std::vector<Replica> set;
   for (const std::uint16_t bucket : active_.ring.row(p)) {
-    for (const NodeIndex node : active_.members[bucket]) set.add({node, kInActive});
+    for (const NodeIndex node : active_.members[bucket]) set.push_back({node, kInActive});
   }
   if (target_.spec == nullptr) return set;
   for (const std::uint16_t bucket : target_.ring.row(p)) {
     for (const NodeIndex node : target_.members[bucket]) {
       // It is in the set already if the active deployment has it in this row; no search is needed to know that.
       if (!active_.owns(node, p)) {
-        set.add({node, kInTarget});
+        set.push_back({node, kInTarget});
         continue;
       }
       const auto known = std::find_if(set.begin(), set.end(), [&](const Replica& r) { return r.node == node; });

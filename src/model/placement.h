@@ -3,14 +3,13 @@
 //
 // A partition's replicas are all nodes of its buckets, in the active deployment and, during a reconfiguration, in the
 // target one too. A node is named by its index (NodeIndex), which means nothing under another configuration.
-// Making one costs a ring per deployment (some 50 ms for 5,000 buckets): not for a hot path. Asking allocates nothing,
-// and gives a reference that lives as long as the placement.
+// Making one costs a ring per deployment (some 50 ms for 5,000 buckets): not for a hot path. Asking allocates nothing.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,34 +22,7 @@
 
 namespace tako::model {
 
-// A short vector that lives on the stack.
-class ReplicaSet {
- public:
-  static constexpr std::size_t kInline = 32;
-
-  void add(Replica replica) {
-    if (size_ < kInline) {
-      inline_[size_] = replica;
-    } else {
-      if (size_ == kInline) overflow_.assign(inline_.begin(), inline_.end());
-      overflow_.push_back(replica);
-    }
-    ++size_;
-  }
-
-  std::size_t size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  const Replica* begin() const { return size_ <= kInline ? inline_.data() : overflow_.data(); }
-  const Replica* end() const { return begin() + size_; }
-  Replica* begin() { return size_ <= kInline ? inline_.data() : overflow_.data(); }
-  Replica* end() { return begin() + size_; }
-  const Replica& operator[](std::size_t i) const { return begin()[i]; }
-
- private:
-  std::size_t size_ = 0;
-  std::array<Replica, kInline> inline_{};
-  std::vector<Replica> overflow_;  // all of them, once they are more than kInline
-};
+using ReplicaSet = std::span<const Replica>;
 
 class Placement {
  public:
@@ -75,8 +47,11 @@ class Placement {
   const std::vector<Node>& nodes() const { return nodes_; }
   std::optional<NodeIndex> find(std::string_view node_id) const;
 
-  // Each node once: the active deployment's first, best bucket first.
-  const ReplicaSet& replicas(Partition p) const { return sets_[set_of_[p]]; }
+  // Each node once: the active deployment's first, best bucket first. Good for the life of the placement.
+  ReplicaSet replicas(Partition p) const {
+    const Stretch& set = sets_[set_of_[p]];
+    return ReplicaSet(replicas_).subspan(set.begin, set.size);
+  }
   bool owns(NodeIndex node, Partition p) const { return active_.owns(node, p) || target_.owns(node, p); }
   bool share(NodeIndex a, NodeIndex b, Partition p) const { return owns(a, p) && owns(b, p); }
 
@@ -104,7 +79,7 @@ class Placement {
   void add_side(Side& side, const Deployment& deployment);
   NodeIndex add_node(const NodeSpec& spec);
   void share_sets();
-  ReplicaSet make_set(Partition p) const;
+  std::vector<Replica> make_set(Partition p) const;
 
   Configuration config_;
   const Deployment* policy_;
@@ -112,7 +87,12 @@ class Placement {
   std::unordered_map<std::string, NodeIndex> index_of_;
   Side active_;
   Side target_;
-  std::vector<ReplicaSet> sets_;      // each different one
+  struct Stretch {
+    std::uint32_t begin = 0;
+    std::uint32_t size = 0;
+  };
+  std::vector<Replica> replicas_;      // set after set
+  std::vector<Stretch> sets_;          // each different one
   std::vector<std::uint32_t> set_of_;  // by partition
 };
 

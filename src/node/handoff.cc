@@ -105,7 +105,7 @@ Task<bool> Handoff::drain(model::Partition first, model::Partition last) {
 Task<bool> Handoff::settle(store::Listing::Entry entry) {
   const auto placement = placement_;
   const model::Partition partition = model::partition_of_position(entry.position);
-  const auto& owners = placement->replicas(partition);
+  const auto owners = placement->replicas(partition);
   if (owners.size() == 0) co_return false;
   for (const auto& owner : owners) {
     if (planted(Plant::kHandoffActive) && owner.deployments == model::kInTarget) continue;

@@ -42,7 +42,7 @@ void Shard::report_losses(Losses& losses) {
 
 bool Shard::shared_with_others(model::Partition partition) const {
   if (!placement_) return false;
-  const auto& replicas = placement_->replicas(partition);
+  const auto replicas = placement_->replicas(partition);
   return std::any_of(replicas.begin(), replicas.end(), [this](const auto& replica) { return replica.node != self_; });
 }
 

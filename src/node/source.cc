@@ -27,7 +27,7 @@ Informed judge(const Count& count) {
 
 Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
                      const std::function<const Source*(model::NodeIndex)>& find) {
-  const auto& replicas = placement.replicas(partition);
+  const auto replicas = placement.replicas(partition);
   Informed all{true, false};
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
     Count count;
@@ -55,7 +55,7 @@ Informed informed_of(model::Partition partition, const model::Placement& placeme
 
 bool majority_with(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
                    const std::function<bool(model::NodeIndex)>& present) {
-  const auto& replicas = placement.replicas(partition);
+  const auto replicas = placement.replicas(partition);
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
     unsigned members = 0;
     unsigned there = 0;

@@ -27,6 +27,7 @@ Error no_configuration() {
   return {ErrorCode::kUnavailable, "this proxy has no configuration yet; is a coordinator running?"};
 }
 
+// Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
 Error outdated() {
   return {ErrorCode::kStale,
           "replicas of this key have a newer configuration than this proxy; can it reach a coordinator?"};
@@ -44,6 +45,27 @@ std::optional<Bytes> any_value(const Round& round) {
     if (record && record->value) return record->value;
   }
   return std::nullopt;
+}
+
+StatAnswer describe(const Round& round) {
+  StatAnswer answer;
+  const auto best = model::newest(round.replies);
+  if (best) answer.record = round.records[*best];
+  for (std::size_t i = 0; i < round.replies.size(); ++i) {
+    const auto& reply = round.replies[i];
+    ReplicaState state;
+    state.node = std::string(round.peer(i).id);
+    if (reply.state == State::kPresent) {
+      state.state = reply.ballot == answer.record->ballot ? "current" : "older";
+      state.timestamp = reply.version.timestamp;
+    } else if (reply.state == State::kAbsent) {
+      state.state = reply.votes ? "absent" : "no_vote";
+    } else {
+      state.state = "unreachable";
+    }
+    answer.replicas.push_back(std::move(state));
+  }
+  return answer;
 }
 
 }  // namespace
@@ -128,14 +150,14 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
       record.ballot = record.version = record.root = version;
       continue;
     }
-    co_return write_failed(*round, record, level, deadline);
+    co_return write_failed(*round, key, record, level, deadline);
   }
   co_return Error(ErrorCode::kTimeout,
                   "the key is written too fast by others; it is unknown which write stands: read it again");
 }
 
-Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Record& record, model::WriteLevel level,
-                                             TimePoint deadline) {
+Result<WriteAnswer> Replicator::write_failed(const Round& round, const std::string& key, const model::Record& record,
+                                             model::WriteLevel level, TimePoint deadline) {
   const bool plain = level != model::WriteLevel::kQuorum;
   model::Version newer;
   for (const auto& reply : round.replies) {
@@ -150,6 +172,7 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Re
                                      count_of(round, State::kStored) + "); free some space and write again"};
   }
   if (newer > record.version) {
+    complete(key);
     return {ErrorCode::kTimeout,
             "others write this key at the same time; it is unknown which write stands: read it again"};
   }
@@ -163,6 +186,24 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const model::Re
   return {ErrorCode::kUnavailable, "stored on " + count_of(round, State::kStored) +
                                        " replicas, which is too few; the write may or may not stand: write it again (" +
                                        round.problem + ")"};
+}
+
+// A newer write that few hold stands in the way of every later one: some replicas refuse those, the others store them.
+// Once all have it all refuse, and the next write goes above it. So it is finished for its author, as by a quorum read;
+// its timestamp may be far ahead, and then nobody else would for as long.
+void Replicator::complete(const std::string& key) {
+  if (repairs_running_ >= kRepairsMax) {
+    ++counters_.repairs_skipped;
+    return;
+  }
+  ++repairs_running_;
+  auto finish = [](Replicator* self, std::string of) -> Task<> {
+    const auto read =
+        co_await self->read(std::move(of), model::ReadLevel::kQuorum, false, self->loop_.now() + kRepairDeadline);
+    if (read) ++self->counters_.completed;
+    --self->repairs_running_;
+  };
+  loop_.spawn(gate_, finish(this, key));
 }
 
 // Somebody refused us because of a newer configuration: it is on its way here too.
@@ -189,9 +230,14 @@ std::size_t Replicator::value_from(const Round& round) {
   return begin;
 }
 
+TimePoint Replicator::reachable_until(TimePoint deadline) const {
+  return std::min(deadline, loop_.now() + kReachableWithin);
+}
+
 Task<Verdict> Replicator::wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline) {
   const bool hasty = level == model::ReadLevel::kOne && buggify(loop_.random(), "proxy/hasty");
-  const TimePoint patience = std::min(deadline, loop_.now() + (hasty ? kReachableWithinShort : kReachableWithin));
+  const TimePoint patience =
+      hasty ? std::min(deadline, loop_.now() + kReachableWithinShort) : reachable_until(deadline);
   const bool latest = level == model::ReadLevel::kLatest || level == model::ReadLevel::kOne;
   Verdict verdict = model::judge_read(level, round->replies);
   while (verdict == Verdict::kWait) {
@@ -217,15 +263,14 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
     for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_read(round, i, key, want_value && i == from, deadline);
     const Verdict verdict = co_await wait_for_read(round, level, deadline);
     clock_.learn(round->highest);
-    // Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
-    const bool latest = level == model::ReadLevel::kLatest;
-    if (round->stale && (verdict != Verdict::kYes || latest)) {
-      const TimePoint patience = latest ? std::min(deadline, loop_.now() + kReachableWithin) : deadline;
+    const bool passed_over = round->stale && level == model::ReadLevel::kLatest;
+    if (round->stale && (passed_over || verdict != Verdict::kYes)) {
+      const TimePoint patience = verdict == Verdict::kYes ? reachable_until(deadline) : deadline;
       const bool renewed = co_await wait_for_newer(round->placement, patience);
       if (renewed) continue;
-      if (verdict == Verdict::kYes) co_return outdated();
     }
     if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
+    if (passed_over) co_return outdated();
     if (buggify(loop_.random(), "proxy/read_again")) continue;
 
     ReadAnswer answer;
@@ -361,30 +406,22 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
 // --- stat -----------------------------------------------------------------------------------------------------
 
 Task<Result<StatAnswer>> Replicator::stat(std::string key, TimePoint deadline) {
-  if (!placement_) co_return no_configuration();
-  const Shared round = new_round(key);
-  for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_read(round, i, key, false, deadline);
-  const Verdict verdict = co_await wait_for_read(round, model::ReadLevel::kLatest, deadline);
-  if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
-  StatAnswer answer;
-  const auto best = model::newest(round->replies);
-  if (best) answer.record = round->records[*best];
-  for (std::size_t i = 0; i < round->replies.size(); ++i) {
-    const auto& reply = round->replies[i];
-    ReplicaState state;
-    state.node = std::string(round->peer(i).id);
-    if (reply.state == State::kPresent) {
-      state.state = reply.ballot == answer.record->ballot ? "current" : "older";
-      state.timestamp = reply.version.timestamp;
-    } else if (reply.state == State::kAbsent) {
-      state.state = reply.votes ? "absent" : "no_vote";
-    } else {
-      state.state = "unreachable";
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (!placement_) co_return no_configuration();
+    const Shared round = new_round(key);
+    for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_read(round, i, key, false, deadline);
+    const Verdict verdict = co_await wait_for_read(round, model::ReadLevel::kLatest, deadline);
+    if (round->stale) {
+      const bool renewed = co_await wait_for_newer(round->placement, reachable_until(deadline));
+      if (renewed) continue;
+      co_return outdated();
     }
-    answer.replicas.push_back(std::move(state));
+    if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
+    StatAnswer answer = describe(*round);
+    repair(round, key, answer.record);
+    co_return answer;
   }
-  repair(round, key, answer.record);
-  co_return answer;
+  co_return outdated();
 }
 
 }  // namespace tako::proxy

@@ -65,6 +65,7 @@ class Replicator {
     std::uint64_t unavailable = 0;
     std::uint64_t timeouts = 0;
     std::uint64_t repairs = 0;          // copies sent to replicas that were behind
+    std::uint64_t completed = 0;        // writes of others that stood in the way of ours
     std::uint64_t repairs_skipped = 0;  // over the limit of repairs at once
   };
 
@@ -97,9 +98,12 @@ class Replicator {
   std::size_t value_from(const Round& round);
 
   Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
+  // What has not answered by then is not reachable, as far as a `latest` read goes.
+  TimePoint reachable_until(TimePoint deadline) const;
   Task<model::Verdict> wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline);
-  Result<WriteAnswer> write_failed(const Round& round, const model::Record& record, model::WriteLevel level,
-                                   TimePoint deadline);
+  Result<WriteAnswer> write_failed(const Round& round, const std::string& key, const model::Record& record,
+                                   model::WriteLevel level, TimePoint deadline);
+  void complete(const std::string& key);
   Error read_failed(const Round& round, model::Verdict verdict);
   Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
 

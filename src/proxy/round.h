@@ -36,7 +36,7 @@ struct Round {
   void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer);
 
   const std::shared_ptr<const model::Placement> placement;
-  const model::ReplicaSet replicas;
+  const model::ReplicaSet replicas;                   // the placement's
   std::vector<model::ReplicaReply> replies;           // one for each replica
   std::vector<std::optional<model::Record>> records;  // what was read, with a value where one was asked for
   std::vector<bool> damaged;                          // it cannot read what it holds

@@ -49,18 +49,23 @@ Task<Status> NodeHost::listen(std::shared_ptr<const model::Placement> placement,
   const auto& self = placement->nodes()[*index];
   auto address = co_await address_to_bind(machine_, self.host, listen);
   if (!address) co_return address.error();
-  wire::Hello hello;
-  hello.role = "node";
-  hello.id = options_.id;
-  server_ = std::make_unique<net::TcpServer>(machine_.first(), machine_.all_loops(), *shards_, std::move(hello));
-  Status opened = server_->open(*address, self.port);
-  if (!opened) co_return opened;
-  if (self.http_port != 0) {
-    http_ = std::make_unique<ProxyHost>(machine_, options_.id);
-    http_->adopt(placement);
-    opened = http_->listen(*address, self.http_port);
+  if (!server_) {
+    wire::Hello hello;
+    hello.role = "node";
+    hello.id = options_.id;
+    auto server = std::make_unique<net::TcpServer>(machine_.first(), machine_.all_loops(), *shards_, std::move(hello));
+    const Status opened = server->open(*address, self.port);
+    if (!opened) co_return opened;
+    server_ = std::move(server);
   }
-  co_return opened;
+  if (!http_ && self.http_port != 0) {
+    auto http = std::make_unique<ProxyHost>(machine_, options_.id);
+    http->adopt(placement);
+    const Status opened = http->listen(*address, self.http_port);
+    if (!opened) co_return opened;
+    http_ = std::move(http);
+  }
+  co_return ok_status();
 }
 
 Task<> NodeHost::close_ports() {

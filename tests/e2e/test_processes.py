@@ -217,6 +217,26 @@ class Growth(_Separate):
         for key, value in values.items():
             expect(get(self.ports[0], key), 200, value)
 
+    def test_a_node_outside_all_deployments_opens_its_port_when_one_names_it(self):
+        ports = self.layout.port
+        self.nodes['n1'].stop()
+        self.nodes['n1'] = self.start_node('n1')
+        until(10, 'n1 to start', lambda: 'no live deployment' in self.nodes['n1'].log())
+        assert not accepts(ports['n1'])
+        text = '\n'.join([
+            'active_deployment: e', 'target_deployment: f',
+            'coordinators:', f'  c1: [127.0.0.1, {self.coordinator_port}]',
+            'deployments:',
+            '  e:', '    hash: {buckets_per_key: 1}', '    buckets:',
+            f'      b1: {{n3: [127.0.0.1, {ports["n3"]}], n4: [127.0.0.1, {ports["n4"]}]}}',
+            '  f:', '    hash: {buckets_per_key: 1}', '    buckets:',
+            f'      b1: {{n1: [127.0.0.1, {ports["n1"]}], n3: [127.0.0.1, {ports["n3"]}]}}', ''])
+        code, out, err = self.push(text)
+        assert code == 0, (out, err)
+        self.nodes['n1'].ready(ports['n1'], http=False)
+        until(30, 'n1 has the data', lambda: self.arrived(['grow0', 'grow1']), every=0.5)
+        self.nodes['n1'].stop()
+
     def arrived(self, values):
         for key in values:
             stat = http_call(self.ports[0], 'GET', f'/stat/{key}?format=json').json()

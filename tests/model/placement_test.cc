@@ -199,19 +199,6 @@ TEST_CASE("the zones of nodes keep a partition's buckets apart") {
   CHECK(apart);
 }
 
-TEST_CASE("a set of replicas grows past its inline room") {
-  ReplicaSet set;
-  CHECK(set.empty());
-  for (NodeIndex n = 0; n < 100; ++n) {
-    set.add({n, kInActive});
-    REQUIRE(set.size() == n + 1u);
-    CHECK(set[n].node == n);
-    CHECK(set[0].node == 0);
-  }
-  const ReplicaSet copy = set;
-  CHECK(std::distance(copy.begin(), copy.end()) == 100);
-}
-
 TEST_CASE("a bucket of many nodes and a target overlap without losing a bit") {
   Deployment d = deployment("d1", 1, 1, 1);
   for (std::uint16_t port = 1; port <= 60; ++port) {

@@ -71,12 +71,21 @@ struct Fixture {
       co_return answer;
     });
   }
+  auto stat() {
+    return world.run([&]() -> Task<Result<proxy::StatAnswer>> {
+      auto answer = co_await replicator.stat("k", world.loop().now() + seconds(5));
+      co_await world.loop().sleep(seconds(1));  // what goes on in the background
+      co_return answer;
+    });
+  }
   auto write(model::WriteLevel level) {
     return world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
       proxy::Draft draft;
       draft.value = Bytes(std::string("new"));
       const TimePoint deadline = world.loop().now() + seconds(5);
-      co_return co_await replicator.write("k", std::move(draft), level, deadline);
+      auto answer = co_await replicator.write("k", std::move(draft), level, deadline);
+      co_await world.loop().sleep(seconds(1));  // what goes on in the background
+      co_return answer;
     });
   }
 
@@ -207,6 +216,61 @@ TEST_CASE_FIXTURE(Fixture, "a write that somebody stored under an earlier config
   CHECK_FALSE(first);
   CHECK_FALSE(answer.ok());
   CHECK(replicas.written.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a write far ahead that one replica holds does not stand in the way for ever") {
+  std::map<std::string, model::Record> held;
+  held["n1"] = model::make_value(kFarAhead, Bytes(std::string("far ahead")));
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n3") return Error(ErrorCode::kUnsent, "away");
+    const auto found = held.find(node);
+    if (is_read(request)) return found == held.end() ? nothing(voter(true, 1)) : holds(found->second, request);
+    const model::Record& record = std::get<wire::Write>(request.body).record;
+    if (found != held.end() && found->second.ballot > record.ballot) return refused(found->second.ballot);
+    held[node] = record;
+    return stored(request, voter(true, 1));
+  };
+
+  CHECK_FALSE(write(model::WriteLevel::kQuorum).ok());  // stored by one, refused by one
+  const auto answer = write(model::WriteLevel::kQuorum);
+
+  REQUIRE(answer.ok());
+  CHECK(answer->winner > kFarAhead);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a latest read does not pass over replicas that have a newer configuration") {
+  const model::Record older = model::make_value({5, 1}, Bytes(std::string("older")));
+  const model::Record newer = model::make_value({9, 1}, Bytes(std::string("newer")));
+  bool renewed = false;
+  bool will_renew = true;
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (!is_read(request)) return stored(request, voter(true, 1));
+    if (node == "n1") return holds(older, request);
+    if (renewed) return holds(newer, request);
+    if (node == "n3" && will_renew)
+      world.loop().post([&] {
+        renewed = true;
+        replicator.adopt(placement_of(2));
+      });
+    return Error(ErrorCode::kStale, "outdated");
+  };
+
+  SUBCASE("and begins anew with that") {
+    const auto answer = read(model::ReadLevel::kLatest);
+    REQUIRE(answer.ok());
+    CHECK(answer->record->value->view() == "newer");
+  }
+  SUBCASE("nor does a stat") {
+    const auto answer = stat();
+    REQUIRE(answer.ok());
+    CHECK(answer->record->ballot == newer.ballot);
+  }
+  SUBCASE("and is an error where it does not come") {
+    will_renew = false;
+    const auto answer = read(model::ReadLevel::kLatest);
+    REQUIRE_FALSE(answer.ok());
+    CHECK(answer.code() == ErrorCode::kStale);
+  }
 }
 
 }  // namespace tako::test

@@ -205,9 +205,11 @@ void Nemesis::disks() {
   }
   if (due(scenario_.full_disks)) {
     NodeMachine& node = some_node();
-    node.disk.fail_writes(ErrorCode::kNoSpace);
+    // At once, or with what is written next.
+    const std::uint64_t room = random_.chance_ppm(500'000) ? 0 : random_.below(50'000);
+    node.disk.set_capacity(std::max<std::uint64_t>(1, node.disk.bytes() + room - (room == 0)));
     world_.tally().add("disk full");
-    later(scenario_.full_ms, [&node] { node.disk.heal_writes(); });
+    later(scenario_.full_ms, [&node] { node.disk.set_capacity(0); });
   }
   if (due(scenario_.slow_disks)) {
     NodeMachine& node = some_node();
@@ -298,7 +300,7 @@ void Nemesis::calm() {
   world_.network().heal_clogs();
   for (std::size_t i = 0; i < world_.nodes(); ++i) {
     store::SimDisk& disk = world_.node(i).disk;
-    disk.heal_writes();
+    disk.set_capacity(0);
     disk.set_error_rates(0, 0);
     disk.set_latency(Duration::zero(), world_.options().disk_latency_max);
     disk.stall_until(world_.now());

@@ -44,6 +44,7 @@ class World {
   std::size_t proxies() const { return proxies_.size(); }
   CoordinatorMachine& coordinator(std::size_t i) { return *coordinators_[i]; }
   std::size_t coordinators() const { return coordinators_.size(); }
+  std::size_t machines() const { return nodes_.size() + proxies_.size() + coordinators_.size(); }
   bool has_coordinators() const { return !coordinators_.empty(); }
   const std::vector<control::Contact>& contacts() const { return contacts_; }
   // One that is no part of the cluster: an operator.
