@@ -274,6 +274,7 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
     if (buggify(loop_.random(), "proxy/read_again")) continue;
 
     ReadAnswer answer;
+    answer.silent = round->silent();
     const auto best = model::newest(round->replies);
     if (best) answer.record = round->records[*best];
     const bool needs_value = answer.record && !answer.record->tombstone() && !answer.record->value;

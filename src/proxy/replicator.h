@@ -42,6 +42,7 @@ struct WriteAnswer {
 
 struct ReadAnswer {
   std::optional<model::Record> record;  // the newest; a tombstone counts as absent
+  std::size_t silent = 0;               // replicas that had not answered, or could not
 };
 
 struct ReplicaState {

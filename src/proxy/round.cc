@@ -30,6 +30,12 @@ bool Round::pending() const {
   return false;
 }
 
+std::size_t Round::silent() const {
+  std::size_t silent = 0;
+  for (const auto& reply : replies) silent += reply.state != State::kPresent && reply.state != State::kAbsent;
+  return silent;
+}
+
 void Round::give_up() {
   for (auto& reply : replies) {
     if (reply.state == State::kPending) reply.state = State::kFailed;

@@ -21,6 +21,8 @@ struct Round {
 
   net::Peer peer(std::size_t i) const;
   bool pending() const;
+  // Replicas that have not said what they hold, or could not.
+  std::size_t silent() const;
   // Nobody waits for the rest any more: what is pending counts as failed.
   void give_up();
 
