@@ -96,7 +96,7 @@ class Replicator {
                  TimePoint deadline);
   Task<> call_read(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
-  std::size_t value_from(const Round& round);
+  std::size_t whom_to_ask(const Round& round);
 
   Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
   // What has not answered by then is not reachable, as far as a `latest` read goes.

@@ -1,0 +1,20 @@
+// What the files of the Replicator share: its limits, and what several of them say.
+#pragma once
+
+#include <string>
+
+#include "proxy/replicator.h"
+
+namespace tako::proxy {
+
+inline constexpr Duration kRepairDeadline = seconds(30);
+inline constexpr std::size_t kRepairsMax = 64;  // at once, each with its value
+inline constexpr int kAttemptsMax = 16;         // of one request, beside its deadline
+
+wire::Request request_by(const model::Placement& placement);
+
+Error no_configuration();
+// Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
+Error outdated();
+
+}  // namespace tako::proxy

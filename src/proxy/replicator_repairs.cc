@@ -1,0 +1,71 @@
+// The Replicator's repairs: a write that is completed by a read, and copies for replicas that are behind.
+#include "base/plant.h"
+#include "proxy/replicating.h"
+
+namespace tako::proxy {
+
+using State = model::ReplicaReply::State;
+
+Task<bool> Replicator::settle(Shared round, std::string key, model::Record newest, TimePoint deadline) {
+  const Shared writing = std::make_shared<Round>(loop_, round->placement, key);
+  for (std::size_t i = 0; i < round->replies.size(); ++i) {
+    const auto& reply = round->replies[i];
+    const bool holds = reply.state == State::kPresent && reply.ballot == newest.ballot;
+    if (holds) {
+      writing->take_over(i, *round);
+    } else {
+      ask_write(writing, i, key, newest, deadline);
+    }
+  }
+  while (!model::settled(newest.ballot, writing->replies) && writing->pending()) {
+    const bool woken = co_await writing->changed.wait(deadline);
+    if (!woken) break;
+  }
+  clock_.learn(writing->highest);
+  round->stale |= writing->stale;
+  co_return model::settled(newest.ballot, writing->replies);
+}
+
+void Replicator::repair(const Shared& round, const std::string& key, const std::optional<model::Record>& newest) {
+  if (!newest || !round->placement->policy().read_repair) return;
+  bool behind = round->pending();
+  for (std::size_t i = 0; i < round->replies.size(); ++i) behind |= round->behind(i, newest->ballot);
+  if (!behind) return;
+  if (repairs_running_ >= kRepairsMax || buggify(loop_.random(), "proxy/repairs_full")) {
+    ++counters_.repairs_skipped;
+    return;
+  }
+  ++repairs_running_;
+  loop_.spawn(gate_, finish_and_repair(round, key, newest));
+}
+
+Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optional<model::Record> newest) {
+  const TimePoint deadline = loop_.now() + kRepairDeadline;
+  while (round->pending()) {
+    const bool woken = co_await round->changed.wait(deadline);
+    if (!woken) break;
+  }
+  const auto best = model::newest(round->replies);
+  if (best && round->replies[*best].ballot > newest->ballot) newest = round->records[*best];
+  bool behind = false;
+  for (std::size_t i = 0; i < round->replies.size(); ++i) behind |= round->behind(i, newest->ballot);
+  if (behind && !newest->tombstone() && !newest->value) {
+    auto fetched = co_await fetch_value(round, key, newest->ballot, deadline);
+    behind = fetched.ok();
+    if (fetched) newest = std::move(*fetched);
+  }
+  for (std::size_t i = 0; behind && i < round->replies.size() && !loop_.stopping(); ++i) {
+    if (!round->behind(i, newest->ballot) || (i == 0 && planted(Plant::kReadRepairSkips))) continue;
+    wire::Write write;
+    write.key = key;
+    write.record = *newest;
+    write.source = wire::Write::Source::kCopy;
+    wire::Request request = request_by(*round->placement);
+    request.body = std::move(write);
+    auto answer = co_await transport_.call(round->peer(i), std::move(request), deadline);
+    if (answer) ++counters_.repairs;
+  }
+  --repairs_running_;
+}
+
+}  // namespace tako::proxy

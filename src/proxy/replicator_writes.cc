@@ -1,0 +1,115 @@
+// The Replicator's plain writes.
+#include "base/plant.h"
+#include "proxy/replicating.h"
+
+namespace tako::proxy {
+
+using model::Verdict;
+using State = model::ReplicaReply::State;
+
+namespace {
+
+std::string count_of(const Round& round, State state) {
+  std::size_t count = 0;
+  for (const auto& reply : round.replies) count += reply.state == state;
+  return std::to_string(count) + " of " + std::to_string(round.replies.size());
+}
+
+}  // namespace
+
+Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline) {
+  Verdict verdict = model::judge_write(level, round->replies);
+  // A «no» waits for the last replies too: whether anybody stored it decides what may be done next.
+  while (verdict != Verdict::kYes && round->pending()) {
+    const bool woken = co_await round->changed.wait(deadline);
+    if (!woken) break;
+    verdict = model::judge_write(level, round->replies);
+  }
+  co_return verdict;
+}
+
+Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
+  ++counters_.writes;
+  model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
+  if (draft.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
+  model::Record record = draft.tombstone
+                             ? model::make_tombstone(version)
+                             : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  bool perhaps_stored = false;  // this very ballot, under an earlier configuration
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (!placement_) co_return no_configuration();
+    const Shared round = new_round(key);
+    for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_write(round, i, key, record, deadline);
+    const Verdict verdict = co_await wait_for_write(round, level, deadline);
+    clock_.learn(round->highest);
+    if (verdict == Verdict::kYes) co_return WriteAnswer{record.version, true};
+    if (round->stale) {
+      const bool renewed = co_await wait_for_newer(round->placement, deadline);
+      perhaps_stored |= !model::nobody_has_it(round->replies);
+      if (renewed) continue;  // the same ballot, to the newer configuration's replicas
+    }
+    const bool refused = round->highest >= record.ballot && !draft.timestamp && !round->pending();
+    const bool nowhere = !perhaps_stored && model::nobody_has_it(round->replies);
+    if (refused && (nowhere || planted(Plant::kRetryAfterRefusal))) {
+      ++counters_.writes_again;
+      version = clock_.next(round->highest);
+      record.ballot = record.version = record.root = version;
+      continue;
+    }
+    co_return write_failed(*round, key, record, level, deadline);
+  }
+  co_return Error(ErrorCode::kTimeout,
+                  "the key is written too fast by others; it is unknown which write stands: read it again");
+}
+
+Result<WriteAnswer> Replicator::write_failed(const Round& round, const std::string& key, const model::Record& record,
+                                             model::WriteLevel level, TimePoint deadline) {
+  const bool plain = level != model::WriteLevel::kQuorum;
+  model::Version newer;
+  for (const auto& reply : round.replies) {
+    if (reply.state == State::kRefused && reply.version > newer) newer = reply.version;
+  }
+  if (plain && newer > record.version && model::superseded_at(level, round.replies)) {
+    ++counters_.writes_lost;
+    return WriteAnswer{newer, false};
+  }
+  if (round.no_space) {
+    return {ErrorCode::kNoSpace, "the disks of too many replicas are full (stored on " +
+                                     count_of(round, State::kStored) + "); free some space and write again"};
+  }
+  if (newer > record.version) {
+    complete(key);
+    return {ErrorCode::kTimeout,
+            "others write this key at the same time; it is unknown which write stands: read it again"};
+  }
+  if (round.pending() || loop_.now() >= deadline) {
+    ++counters_.timeouts;
+    return {ErrorCode::kTimeout,
+            "stored on " + count_of(round, State::kStored) +
+                " replicas before the time was up; it is unknown whether the write stands: write it again"};
+  }
+  ++counters_.unavailable;
+  return {ErrorCode::kUnavailable, "stored on " + count_of(round, State::kStored) +
+                                       " replicas, which is too few; the write may or may not stand: write it again (" +
+                                       round.problem + ")"};
+}
+
+// A newer write that few hold stands in the way of every later one: some replicas refuse those, the others store them.
+// Once all have it all refuse, and the next write goes above it. So it is finished for its author, as by a quorum read;
+// its timestamp may be far ahead, and then nobody else would for as long.
+void Replicator::complete(const std::string& key) {
+  if (repairs_running_ >= kRepairsMax) {
+    ++counters_.repairs_skipped;
+    return;
+  }
+  ++repairs_running_;
+  auto finish = [](Replicator* self, std::string of) -> Task<> {
+    const auto read =
+        co_await self->read(std::move(of), model::ReadLevel::kQuorum, false, self->loop_.now() + kRepairDeadline);
+    if (read) ++self->counters_.completed;
+    --self->repairs_running_;
+  };
+  loop_.spawn(gate_, finish(this, key));
+}
+
+}  // namespace tako::proxy
