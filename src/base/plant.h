@@ -19,62 +19,64 @@ namespace tako {
 class Random;
 
 // name, counterexample of the protocol or "-", what is broken
-#define TAKO_PLANTS(X)                                                                    \
-  /* verdict */                                                                           \
-  X(kRefusedIsAck, "B2", "a replica that holds something newer counts as having stored")  \
-  X(kForgetfulStores, "B22", "«stored» of a node that has forgotten counts for a quorum") \
-  X(kForgetfulAbsent, "B17", "«nothing» of a node that has forgotten counts for a quorum") \
-  X(kUnionMajority, "R7", "a majority of both deployments' union is enough")              \
-  X(kTwoInUnion, "-", "w=two is counted over both deployments together")                  \
-  X(kSmallQuorum, "-", "half of the replicas is a quorum")                                \
-  X(kTwiceCounted, "-", "the first reply counts twice")                                   \
-  X(kUnknownIsUnsent, "-", "a write that was perhaps carried out is issued anew")         \
-  X(kLatestHasty, "-", "absent at `latest` before every replica has answered")            \
-  /* proxy */                                                                             \
-  X(kNoSettle, "B4", "a quorum read answers what it found without completing it")         \
-  X(kRetryAfterRefusal, "B11", "a plain write that one replica refused is issued anew")   \
-  X(kOldIncarnationVotes, "B21", "a vote of before a loss is counted with one of after")  \
-  X(kNoLearning, "-", "the version clock never learns of versions above its own")         \
-  X(kVersionReused, "-", "two writes with one client timestamp get one version")          \
-  X(kValueOfAnother, "-", "a value is answered with another record's version")            \
-  X(kReadRepairSkips, "-", "read repair forgets one replica")                             \
-  X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")             \
-  /* store */                                                                             \
-  X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")          \
-  X(kNoKeyLock, "-", "two writes of one key compare with the same stored version")        \
-  X(kPiecesLeak, "-", "the pieces of a replaced value stay on the disk")                  \
-  X(kChecksumUnseen, "-", "a value that does not match its checksum is returned")         \
-  X(kDropsAnything, "-", "a copy is dropped though it changed meanwhile")                 \
-  X(kListSkips, "-", "the listing leaves out the last key of a page")                     \
-  X(kTombstoneUnlisted, "-", "tombstones are not listed for repair")                      \
-  X(kNeverMends, "-", "a damaged value is not rewritten by a good copy")                  \
-  X(kTailLost, "-", "the last batch of a group commit is lost")                           \
-  X(kAckBeforeWrite, "-", "a write is answered before it is in the log")                  \
-  X(kErrorIsSuccess, "-", "a group commit that failed is answered as done")               \
-  /* node */                                                                              \
-  X(kWipedVotes, "B17", "a node with an empty disk votes at once")                        \
-  X(kOneSource, "B18", "one source is enough to vote again")                              \
-  X(kIncarnationForgotten, "B21", "peers keep a new incarnation in memory only")          \
-  X(kCrashForgiven, "-", "a crashed machine with sync at an interval keeps its votes")    \
-  X(kRollbackUnseen, "-", "a disk that went back in time is not noticed")                 \
-  X(kCorruptIsAbsent, "-", "an unreadable row is answered as «nothing», with a vote")     \
-  X(kStaleServed, "R3", "requests by an older configuration are served")                  \
-  X(kReadBeforeFenced, "R4", "a source is read before it has our configuration")          \
-  X(kArrivedAtOnce, "R2", "a target owner votes without having read anything")            \
-  X(kVotesKept, "-", "a node keeps its vote in partitions that it did not own meanwhile") \
-  X(kPassHalf, "-", "a repair pass ends after its first page")                            \
-  X(kPassForgives, "-", "a partition counts as read though a copy failed")                \
-  X(kPassOneWay, "-", "repair pulls nothing, and pushes nothing to a node that is newer") \
-  X(kHandoffBlind, "-", "a copy that belongs elsewhere is dropped without asking")        \
-  X(kHandoffOne, "-", "one owner's word is enough to drop a copy")                        \
-  X(kHandoffActive, "-", "owners in the target deployment are not asked before a drop")   \
-  X(kDropsOwned, "-", "a copy is dropped though it is ours again")                        \
-  /* configuration */                                                                     \
-  X(kConfigBack, "-", "an older configuration replaces a newer one")                      \
-  X(kConfigUnstored, "R3", "a configuration is used before it is on the disk")            \
-  X(kCounterReused, "-", "a coordinator mints one version number twice")                  \
-  X(kMirrorMints, "-", "a coordinator that is not the master takes a push")               \
-  X(kPushBlind, "-", "a push is taken whatever version it was made from")                 \
+#define TAKO_PLANTS(X)                                                                                               \
+  /* verdict */                                                                                                      \
+  X(kRefusedIsAck, "B2", "a replica that holds something newer counts as having stored")                             \
+  X(kForgetfulStores, "B22", "«stored» of a node that has forgotten counts for a quorum")                            \
+  X(kForgetfulAbsent, "B17", "«nothing» of a node that has forgotten counts for a quorum")                           \
+  X(kUnionMajority, "R7", "a majority of both deployments' union is enough")                                         \
+  X(kTwoInUnion, "-", "w=two is counted over both deployments together")                                             \
+  X(kSmallQuorum, "-", "half of the replicas is a quorum")                                                           \
+  X(kTwiceCounted, "-", "the first reply counts twice")                                                              \
+  X(kUnknownIsUnsent, "-", "a write that was perhaps carried out is issued anew")                                    \
+  X(kLatestHasty, "-", "absent at `latest` before every replica has answered")                                       \
+  /* proxy */                                                                                                        \
+  X(kNoSettle, "B4", "a quorum read answers what it found without completing it")                                    \
+  X(kRetryAfterRefusal, "B11", "a plain write that one replica refused is issued anew")                              \
+  X(kOldIncarnationVotes, "B21", "a vote of before a loss is counted with one of after")                             \
+  X(kNoLearning, "-", "the version clock never learns of versions above its own")                                    \
+  X(kVersionReused, "-", "two writes with one client timestamp get one version")                                     \
+  X(kValueOfAnother, "-", "a value is answered with another record's version")                                       \
+  X(kReadRepairSkips, "-", "read repair forgets one replica")                                                        \
+  X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")                                        \
+  /* store */                                                                                                        \
+  X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")                                     \
+  X(kNoKeyLock, "-", "two writes of one key compare with the same stored version")                                   \
+  X(kPiecesLeak, "-", "the pieces of a replaced value stay on the disk")                                             \
+  X(kChecksumUnseen, "-", "a value that does not match its checksum is returned")                                    \
+  X(kDropsAnything, "-", "a copy is dropped though it changed meanwhile")                                            \
+  X(kListSkips, "-", "the listing leaves out the last key of a page")                                                \
+  X(kTombstoneUnlisted, "-", "tombstones are not listed for repair")                                                 \
+  X(kNeverMends, "-", "a damaged value is not rewritten by a good copy")                                             \
+  X(kTailLost, "-", "the last batch of a group commit is lost")                                                      \
+  X(kAckBeforeWrite, "-", "a write is answered before it is in the log")                                             \
+  X(kErrorIsSuccess, "-", "a group commit that failed is answered as done")                                          \
+  /* node */                                                                                                         \
+  X(kWipedVotes, "B17", "a node with an empty disk votes at once")                                                   \
+  X(kOneSource, "B18", "one source is enough to vote again")                                                         \
+  X(kIncarnationForgotten, "B21", "peers keep a new incarnation in memory only")                                     \
+  X(kCrashForgiven, "-", "a crashed machine with sync at an interval keeps its votes")                               \
+  X(kRollbackUnseen, "-", "a disk that went back in time is not noticed")                                            \
+  X(kCorruptIsAbsent, "-", "an unreadable row is answered as «nothing», with a vote")                                \
+  X(kStaleServed, "R3", "requests by an older configuration are served")                                             \
+  X(kReadBeforeFenced, "R4", "a source is read before it has our configuration")                                     \
+  X(kArrivedAtOnce, "R2", "a target owner votes without having read anything")                                       \
+  X(kUnarrivedVotes, "-", "a target owner that has not arrived votes by other configurations, too")                  \
+  X(kMajorityArrives, "-", "a target owner has arrived when it has read a majority, which may lack what w=two says") \
+  X(kVotesKept, "-", "a node keeps its vote in partitions that it did not own meanwhile")                            \
+  X(kPassHalf, "-", "a repair pass ends after its first page")                                                       \
+  X(kPassForgives, "-", "a partition counts as read though a copy failed")                                           \
+  X(kPassOneWay, "-", "repair pulls nothing, and pushes nothing to a node that is newer")                            \
+  X(kHandoffBlind, "-", "a copy that belongs elsewhere is dropped without asking")                                   \
+  X(kHandoffOne, "-", "one owner's word is enough to drop a copy")                                                   \
+  X(kHandoffActive, "-", "owners in the target deployment are not asked before a drop")                              \
+  X(kDropsOwned, "-", "a copy is dropped though it is ours again")                                                   \
+  /* configuration */                                                                                                \
+  X(kConfigBack, "-", "an older configuration replaces a newer one")                                                 \
+  X(kConfigUnstored, "R3", "a configuration is used before it is on the disk")                                       \
+  X(kCounterReused, "-", "a coordinator mints one version number twice")                                             \
+  X(kMirrorMints, "-", "a coordinator that is not the master takes a push")                                          \
+  X(kPushBlind, "-", "a push is taken whatever version it was made from")                                            \
   X(kPromotedEarly, "R1", "the target is promoted before the data has arrived")
 
 enum class Plant : std::uint8_t {

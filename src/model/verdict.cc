@@ -17,6 +17,10 @@ bool votes(const ReplicaReply& reply) {
   return reply.votes;
 }
 
+bool informed(const ReplicaReply& reply) {
+  return reply.informed || (reply.state == State::kAbsent && planted(Plant::kForgetfulAbsent));
+}
+
 struct Count {
   unsigned replicas = 0;
   unsigned yes = 0;
@@ -76,20 +80,20 @@ Verdict judge(std::span<const ReplicaReply> replies, Yes yes, Wanted how_many, P
 bool answered(const ReplicaReply& reply) { return reply.state == State::kPresent || reply.state == State::kAbsent; }
 
 Verdict judge_latest(std::span<const ReplicaReply> replies) {
-  bool informed = false;
+  bool known = false;
   bool all_answered = true;
   for (const ReplicaReply& reply : replies) {
     if (reply.state == State::kAbsent && planted(Plant::kLatestHasty)) return Verdict::kYes;
     if (reply.state == State::kPending) return Verdict::kWait;
-    informed |= reply.state == State::kPresent || (reply.state == State::kAbsent && votes(reply));
+    known |= reply.state == State::kPresent || (reply.state == State::kAbsent && informed(reply));
     all_answered &= answered(reply);
   }
-  return informed || all_answered ? Verdict::kYes : Verdict::kNo;
+  return known || all_answered ? Verdict::kYes : Verdict::kNo;
 }
 
 Verdict judge_one(std::span<const ReplicaReply> replies) {
   for (const ReplicaReply& reply : replies) {
-    if (reply.state == State::kPresent || (reply.state == State::kAbsent && votes(reply))) return Verdict::kYes;
+    if (reply.state == State::kPresent || (reply.state == State::kAbsent && informed(reply))) return Verdict::kYes;
   }
   return judge_latest(replies);
 }

@@ -38,9 +38,10 @@ struct ReplicaReply {
   };
   std::uint8_t deployments = kInActive;
   State state = State::kPending;
-  bool votes = false;
-  Ballot ballot;    // kRefused, kPresent: what it holds
-  Version version;  // ... and that record's version
+  bool votes = false;     // it counts for a quorum
+  bool informed = false;  // its «nothing» is no mere ignorance: of a voter, but for target owners that have not arrived
+  Ballot ballot;          // kRefused, kPresent: what it holds
+  Version version;        // ... and that record's version
 };
 
 enum class Verdict : std::uint8_t {

@@ -120,10 +120,18 @@ Task<> Mender::mend_due() {
   for (const std::string& key : due) {
     if (loop().stopping()) co_return;
     const model::Ballot ballot = damaged_[key].ballot;
-    const bool mended = co_await mend(key, ballot);
+    const Outcome outcome = co_await mend(key, ballot);
     Damaged& damaged = damaged_[key];
-    if (mended) {
+    if (outcome == Outcome::kMended) {
       ++counters_.values_mended;
+    } else if (outcome == Outcome::kNobodyHasIt) {
+      ++counters_.values_lost;
+      log::warn("value_lost",
+                {{"node", parts_.id},
+                 {"key", key},
+                 {"ballot", model::to_string(ballot)},
+                 {"reason", "damaged here, and no other replica has it: what they have takes its place"}});
+      unreadable(key, true);
     } else if (++damaged.attempts >= kAttemptsMax) {
       ++counters_.values_given_up;
     } else {
@@ -135,22 +143,24 @@ Task<> Mender::mend_due() {
 }
 
 // The shard has to know of the damage itself: it takes a copy of the same ballot then.
-Task<bool> Mender::mend(std::string key, model::Ballot ballot) {
+Task<Mender::Outcome> Mender::mend(std::string key, model::Ballot ballot) {
   Shard& shard = shard_of(key);
   auto reading = shard.store().read(key, true);
   const auto read = co_await runtime::run_on(shard.loop(), std::move(reading));
-  if (read) co_return true;
+  if (read) co_return Outcome::kMended;
   const auto placement = placement_;  // the peers' names stand in it
   const auto owners = other_owners(*placement, model::partition_of(key));
+  bool nobody = !owners.empty() && placement->find(parts_.id).has_value();
   for (const net::Peer& from : owners) {
-    const bool fetched = co_await fetch(key, ballot, from);
-    if (fetched) co_return true;
+    const Outcome outcome = co_await fetch(key, ballot, from);
+    if (outcome == Outcome::kMended) co_return outcome;
+    nobody &= outcome == Outcome::kNobodyHasIt;
   }
-  co_return false;
+  co_return nobody ? Outcome::kNobodyHasIt : Outcome::kLater;
 }
 
-Task<bool> Mender::fetch(std::string key, model::Ballot ballot, net::Peer from) {
-  if (buggify(loop().random(), "mender/fetch")) co_return false;
+Task<Mender::Outcome> Mender::fetch(std::string key, model::Ballot ballot, net::Peer from) {
+  if (buggify(loop().random(), "mender/fetch")) co_return Outcome::kLater;
   wire::Read read;
   read.key = key;
   wire::Request question;
@@ -158,13 +168,14 @@ Task<bool> Mender::fetch(std::string key, model::Ballot ballot, net::Peer from) 
   question.body = std::move(read);
   auto answer = co_await parts_.transport->call(from, std::move(question), loop().now() + kCallDeadline);
   auto held = net::expect<wire::ReadReply>(std::move(answer));
-  if (!held || !held->slot.record || held->slot.ballot() < ballot) co_return false;
+  if (!held) co_return Outcome::kLater;
+  if (held->slot.ballot() < ballot) co_return Outcome::kNobodyHasIt;
   model::Record record = std::move(*held->slot.record);
-  if (!record.tombstone() && !record.value) co_return false;
+  if (!record.tombstone() && !record.value) co_return Outcome::kLater;
   Shard& shard = shard_of(key);
   auto accept = shard.accept_copy(std::move(key), std::move(record));
   const auto accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
-  co_return accepted.ok() && accepted->stored;
+  co_return accepted.ok() && accepted->stored ? Outcome::kMended : Outcome::kLater;
 }
 
 }  // namespace tako::node

@@ -12,7 +12,9 @@
 // Stretches that an engine cannot name keys of fail the listing, and stay an operator's business.
 //
 // A damaged value is less: its version, and so the vote, is sound. The value is fetched from whoever of the owners has
-// this ballot or a newer one, soon after it was found damaged, and again later until somebody has.
+// this ballot or a newer one, soon after it was found damaged, and again later until somebody has. If all other owners
+// say that they have none, nobody was ever told that two have it: it is forgotten like an unreadable row, and what the
+// others have comes back in its place. Else the key could not be read for ever.
 // On the node's first loop. Bounded: what finds no place in the queues is found again by the next who reads it.
 #pragma once
 
@@ -43,7 +45,8 @@ class Mender {
   struct Counters {
     std::uint64_t rows_forgotten = 0;
     std::uint64_t values_mended = 0;
-    std::uint64_t values_given_up = 0;  // for now: nobody had them
+    std::uint64_t values_given_up = 0;  // for now: nobody who could be asked had them
+    std::uint64_t values_lost = 0;      // nobody had them, and all could be asked
   };
 
   // REQUIRES: what the parts point to outlives it
@@ -72,8 +75,10 @@ class Mender {
   Task<> run();
   Task<> forget_unreadable();
   Task<> mend_due();
-  Task<bool> mend(std::string key, model::Ballot ballot);
-  Task<bool> fetch(std::string key, model::Ballot ballot, net::Peer from);
+  enum class Outcome : std::uint8_t { kMended, kNobodyHasIt, kLater };
+  Task<Outcome> mend(std::string key, model::Ballot ballot);
+  // kNobodyHasIt: this one has not.
+  Task<Outcome> fetch(std::string key, model::Ballot ballot, net::Peer from);
   std::vector<net::Peer> other_owners(const model::Placement& placement, model::Partition partition) const;
   Shard& shard_of(const std::string& key) const;
 

@@ -33,7 +33,7 @@ void Shard::report_losses(Losses& losses) {
   findings.unreadable = [this, &losses](const std::string& key) {
     const model::Partition partition = model::partition_of(key);
     if (!shared_with_others(partition)) return;  // nobody could bring it back: it stays an error
-    const bool voted = standing_.lose_vote(partition);
+    const bool voted = standing_.lose_vote(partition) || in_target_only(partition);
     losses.unreadable(key, voted);
   };
   findings.damaged = [&losses](const std::string& key, const model::Ballot& ballot) { losses.damaged(key, ballot); };
@@ -62,10 +62,24 @@ void Shard::remember_renewed(std::string node, std::uint64_t incarnation) {
   renewed_.push_back({{std::move(node), incarnation}, loop_.now() + lifetimes * kOperationLifetimeMax});
 }
 
-wire::Voter Shard::voter(model::Partition partition, bool voted) {
-  while (!renewed_.empty() && renewed_.front().forget_at <= loop_.now()) renewed_.pop_front();
+bool Shard::in_target_only(model::Partition partition) const {
+  for (const auto& replica : placement_->replicas(partition)) {
+    if (replica.node == self_) return replica.deployments == model::kInTarget;
+  }
+  return false;
+}
+
+Shard::Worth Shard::worth(model::Partition partition, const wire::ConfigStamp& asked_by) const {
+  if (standing_.votes(partition)) return {true, true};
+  const bool same = asked_by == stamp_ || planted(Plant::kUnarrivedVotes);
+  return {same && !standing_.suspended(partition) && in_target_only(partition), false};
+}
+
+wire::Voter Shard::voter(model::Partition partition, const wire::ConfigStamp& asked_by, const Worth& at_begin) {
+  const Worth now = worth(partition, asked_by);
   wire::Voter voter;
-  voter.votes = voted && standing_.votes(partition);
+  voter.votes = at_begin.votes && now.votes;
+  voter.informed = at_begin.informed && now.informed;
   voter.incarnation = standing_.incarnation();
   for (const Renewed& renewed : renewed_) voter.renewed.push_back(renewed.who);
   return voter;
@@ -113,7 +127,7 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
   if (!current) {
     reply.body = current.error();
   } else if (auto* asked = std::get_if<wire::Read>(&request.body)) {
-    auto answer = co_await read(std::move(*asked));
+    auto answer = co_await read(std::move(*asked), request.config);
     put(reply, std::move(answer));
   } else if (auto* given = std::get_if<wire::Write>(&request.body)) {
     auto answer = co_await write(std::move(*given), request.config);
@@ -130,16 +144,16 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
   co_return reply;
 }
 
-Task<Result<wire::ReadReply>> Shard::read(wire::Read request) {
+Task<Result<wire::ReadReply>> Shard::read(wire::Read request, wire::ConfigStamp config) {
   ++counters_.reads;
   wire::ReadReply reply;
   const model::Partition partition = model::partition_of(request.key);
-  const bool voted = standing_.votes(partition);
+  const Worth at_begin = worth(partition, config);
   auto slot = co_await store_.read(std::move(request.key), request.want_value);
   if (!slot && planted(Plant::kCorruptIsAbsent)) slot = model::Slot{};
   if (!slot) co_return slot.error();
   reply.slot = std::move(*slot);
-  reply.voter = voter(partition, voted);
+  reply.voter = voter(partition, config, at_begin);
   co_return reply;
 }
 
@@ -151,7 +165,7 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
     co_return Error(ErrorCode::kInvalid, "a write without its value");
   }
   const model::Partition partition = model::partition_of(request.key);
-  const bool voted = standing_.votes(partition);
+  const Worth at_begin = worth(partition, config);
   auto accepted = co_await store_.accept(std::move(request.key), std::move(request.record));
   if (!accepted) co_return accepted.error();
   wire::WriteReply reply;
@@ -159,7 +173,7 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
   reply.stored = accepted->ballot;
   reply.version = accepted->version;
   reply.promise = accepted->promise;
-  reply.voter = voter(partition, voted);
+  reply.voter = voter(partition, config, at_begin);
   if (!accepted->stored) ++counters_.refused;
   co_return reply;
 }

@@ -69,14 +69,21 @@ class Shard final : public net::Service {
   const Counters& counters() const { return counters_; }
 
  private:
-  Task<Result<wire::ReadReply>> read(wire::Read request);
+  Task<Result<wire::ReadReply>> read(wire::Read request, wire::ConfigStamp config);
   Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config);
   Task<Result<wire::ListReply>> list(wire::List request);
 
   Status check_configuration(const wire::ConfigStamp& theirs) const;
   Status check_owner(const std::string& key, const wire::ConfigStamp& theirs) const;
-  // `voted`: when the work began. Who was not informed then may have read what was there before.
-  wire::Voter voter(model::Partition partition, bool voted);
+  // What this replica's answer is worth: as it was when the work began, and still is when it ends. Who was not informed
+  // then may have read what was there before.
+  struct Worth {
+    bool votes = false;
+    bool informed = false;
+  };
+  Worth worth(model::Partition partition, const wire::ConfigStamp& asked_by) const;
+  wire::Voter voter(model::Partition partition, const wire::ConfigStamp& asked_by, const Worth& at_begin);
+  bool in_target_only(model::Partition partition) const;
   void report_losses(Losses& losses);
   bool shared_with_others(model::Partition partition) const;
 

@@ -1,5 +1,7 @@
 #include "node/source.h"
 
+#include <algorithm>
+
 #include "base/plant.h"
 
 namespace tako::node {
@@ -16,8 +18,11 @@ struct Count {
 
 Informed judge(const Count& count) {
   const unsigned quorum = count.members / 2 + 1;
-  // A member needs one of every majority; a newcomer, who takes promises over too, a majority itself (27).
-  const unsigned voters_wanted = planted(Plant::kOneSource) ? 1 : count.self_in ? count.members - quorum + 1 : quorum;
+  // A member needs one of every majority. A newcomer, who takes promises over too, a majority itself, and one of every
+  // two: what w=two has answered must be in the target when the others are let go (27).
+  const unsigned all_but_one = planted(Plant::kMajorityArrives) ? 0 : count.members - 1;
+  unsigned voters_wanted = count.self_in ? count.members - quorum + 1 : std::max(quorum, all_but_one);
+  if (planted(Plant::kOneSource)) voters_wanted = 1;
   if (count.others > 0 && count.read_as_voter >= voters_wanted) return {true, false};
   if (count.read == count.others) return {true, count.had_keys};
   return {false, false};

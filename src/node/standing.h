@@ -15,8 +15,20 @@
 //    settled first (23), and stays without vote here;
 //  - then, partition by partition, it votes (24).
 // A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
-// empty lists; a node alone has nobody to ask and votes at once. A target owner of a reconfiguration becomes a voter
-// by the same path, which is also its «arrived» (27).
+// empty lists; a node alone has nobody to ask and votes at once. A target owner of a reconfiguration is informed by
+// the same path, which is then called its «arrived» (27).
+//
+// Target owners vote before they have arrived (26), and have to: without them no majority of the target could be
+// made, and quorum operations would stand still while the data moves. What they say is counted in the target alone,
+// beside a majority of the active deployment, which has forgotten nothing. That a vote of theirs is not lost on the
+// way to promotion: let X be a target owner that has arrived, in its incarnation i, when {B} is published, and W a
+// write that was chosen. X has read a majority of A, so a member s of the one that chose W. If s had W then, X has it.
+// If not, s took W after X had announced i to it, and said so in its reply: then an older vote of X for W was dropped,
+// and one of i is on X's disk. So of the votes for W that were counted in B all are still held. (An unreadable row of
+// X counts as a loss of votes here too, and raises i.) It holds for {A,B} alone: under {B} the others may decide
+// without anybody who remembers. So the vote is for requests of exactly the configuration that this node goes by: one
+// that slept, or was told late, is asked by those who know more, and does not vote. And «nothing» from it is no
+// knowledge: a read that is content with less than a majority does not take it for an absence (wire::Voter::informed).
 //
 // One bit a partition: «informed». It says: of what this node acknowledged here, or read when it became a voter, it
 // has forgotten nothing. It is durable only after the data it stands for (the write-ahead log keeps order).
@@ -28,7 +40,7 @@
 //    harmless: the mark still names the older configuration, and adopt() does it all again.
 //  - One that is owned in the target only loses it too: «arrived» means to have read a majority of the active owners,
 //    each after it was fenced by this very configuration. A node that slept from one {A,B} through {A} to another has
-//    read what was there before {A} went on alone. To be without vote costs nothing: the active owners decide, too.
+//    read what was there before {A} went on alone. It votes in this target all the same, as above.
 //  - One that is owned in the active deployment keeps it. If the node was an active owner before, it has forgotten
 //    nothing that it acknowledged, and that is all that is asked of a member: those who slept are outvoted by every
 //    majority, since promotion to {B} waits until a majority of B (28) has arrived. If it was a target owner, {A,B} ->
@@ -102,6 +114,9 @@ class Standing {
   // Says whether it was informed. On any loop; to be saved.
   bool lose_vote(model::Partition partition);
 
+  bool suspended(model::Partition partition) const {
+    return (suspended_[partition >> 6].load(std::memory_order_relaxed) >> (partition & 63)) & 1;
+  }
   // After a start on a folder that was used: until lift().
   PartitionSet suspended() const;
   bool suspends() const { return suspends_; }

@@ -11,6 +11,11 @@ inline constexpr Duration kRepairDeadline = seconds(30);
 inline constexpr std::size_t kRepairsMax = 64;  // at once, each with its value
 inline constexpr int kAttemptsMax = 16;         // of one request, beside its deadline
 
+// Replicas that answer without a vote may have one in a moment: they hear of a reconfiguration a little later than this
+// proxy, or are about to have caught up.
+inline constexpr Duration kVotesWithin = seconds(2);
+inline constexpr Duration kVotesPause = milliseconds(200);
+
 wire::Request request_by(const model::Placement& placement);
 
 Error no_configuration();

@@ -24,7 +24,7 @@ StatAnswer describe(const Round& round) {
       state.state = reply.ballot == answer.record->ballot ? "current" : "older";
       state.timestamp = reply.version.timestamp;
     } else if (reply.state == State::kAbsent) {
-      state.state = reply.votes ? "absent" : "no_vote";
+      state.state = reply.informed ? "absent" : "no_vote";
     } else {
       state.state = "unreachable";
     }

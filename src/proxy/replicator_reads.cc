@@ -61,6 +61,7 @@ Task<Verdict> Replicator::wait_for_read(Shared round, model::ReadLevel level, Ti
 Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel level, bool want_value,
                                           TimePoint deadline) {
   ++counters_.reads;
+  const TimePoint votes_until = std::min(deadline, loop_.now() + kVotesWithin);
   for (int attempt = 0; attempt < kAttemptsMax && loop_.now() < deadline; ++attempt) {
     if (!placement_) co_return no_configuration();
     const Shared round = new_round(key);
@@ -74,6 +75,11 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
       const bool renewed = co_await wait_for_newer(round->placement, patience);
       if (renewed) continue;
     }
+    const bool votes_missing = level == model::ReadLevel::kQuorum && verdict == Verdict::kNo && round->without_vote();
+    if (votes_missing && loop_.now() < votes_until && !loop_.stopping()) {
+      co_await loop_.sleep(kVotesPause);
+      continue;
+    }
     if (verdict != Verdict::kYes) co_return read_failed(*round, verdict);
     if (passed_over) co_return outdated();
     if (buggify(loop_.random(), "proxy/read_again")) continue;
@@ -86,6 +92,10 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
     if (needs_value && (want_value || level == model::ReadLevel::kQuorum)) {
       auto fetched = co_await fetch_value(round, key, answer.record->ballot, deadline);
       if (!fetched && fetched.code() == ErrorCode::kConflict) continue;  // overwritten meanwhile
+      if (!fetched && round->stale) {
+        const bool renewed = co_await wait_for_newer(round->placement, deadline);
+        if (renewed) continue;
+      }
       if (!fetched) co_return fetched.error();
       answer.record = std::move(*fetched);
     }
@@ -134,6 +144,7 @@ Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string ke
     auto answer = net::expect<wire::ReadReply>(std::move(called));
     if (!answer) {
       round->damaged[i] = answer.code() == ErrorCode::kCorrupt;
+      round->stale |= answer.code() == ErrorCode::kStale;
       problem = answer.error().message;
     } else if (answer->slot.record && answer->slot.record->ballot == ballot) {
       co_return std::move(*answer->slot.record);

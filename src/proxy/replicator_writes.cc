@@ -35,7 +35,8 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
   model::Record record = draft.tombstone
                              ? model::make_tombstone(version)
                              : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
-  bool perhaps_stored = false;  // this very ballot, under an earlier configuration
+  const TimePoint votes_until = std::min(deadline, loop_.now() + kVotesWithin);
+  bool perhaps_stored = false;  // this very ballot, in an earlier round
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!placement_) co_return no_configuration();
     const Shared round = new_round(key);
@@ -47,6 +48,12 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
       const bool renewed = co_await wait_for_newer(round->placement, deadline);
       perhaps_stored |= !model::nobody_has_it(round->replies);
       if (renewed) continue;  // the same ballot, to the newer configuration's replicas
+    }
+    const bool votes_missing = level == model::WriteLevel::kQuorum && !round->pending() && round->without_vote();
+    if (votes_missing && round->highest <= record.ballot && loop_.now() < votes_until && !loop_.stopping()) {
+      perhaps_stored = true;
+      co_await loop_.sleep(kVotesPause);
+      continue;  // the same ballot: who has stored it says so again
     }
     const bool refused = round->highest >= record.ballot && !draft.timestamp && !round->pending();
     const bool nowhere = !perhaps_stored && model::nobody_has_it(round->replies);

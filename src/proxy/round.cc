@@ -36,6 +36,15 @@ std::size_t Round::silent() const {
   return silent;
 }
 
+bool Round::without_vote() const {
+  for (const auto& reply : replies) {
+    const bool answered =
+        reply.state == State::kPresent || reply.state == State::kAbsent || reply.state == State::kStored;
+    if (answered && !reply.votes) return true;
+  }
+  return false;
+}
+
 void Round::give_up() {
   for (auto& reply : replies) {
     if (reply.state == State::kPending) reply.state = State::kFailed;
@@ -69,6 +78,7 @@ void Round::note(const model::Ballot& seen) {
 
 void Round::weigh(std::size_t i, const wire::Voter& voter) {
   replies[i].votes = voter.votes;
+  replies[i].informed = voter.informed;
   incarnations_[i] = voter.incarnation;
   for (const wire::Incarnation& renewed : voter.renewed) {
     const auto index = placement->find(renewed.node);
@@ -82,7 +92,7 @@ void Round::weigh(std::size_t i, const wire::Voter& voter) {
 void Round::drop_old_votes() {
   if (planted(Plant::kOldIncarnationVotes)) return;
   for (std::size_t j = 0; j < replies.size(); ++j) {
-    if (incarnations_[j] != 0 && incarnations_[j] < newest_[j]) replies[j].votes = false;
+    if (incarnations_[j] != 0 && incarnations_[j] < newest_[j]) replies[j].votes = replies[j].informed = false;
   }
 }
 

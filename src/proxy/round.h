@@ -23,6 +23,8 @@ struct Round {
   bool pending() const;
   // Replicas that have not said what they hold, or could not.
   std::size_t silent() const;
+  // Some replica has answered, or stored it, without a vote.
+  bool without_vote() const;
   // Nobody waits for the rest any more: what is pending counts as failed.
   void give_up();
 

@@ -259,8 +259,8 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
     if (!locked) co_return Result<bool>(locked.error());
   }
   const auto loaded = co_await state_->load(key);
-  if (loaded) co_return Result<bool>(false);
-  if (loaded.code() != ErrorCode::kCorrupt) co_return Result<bool>(loaded.error());
+  if (loaded && !state_->is_damaged(key, loaded->slot.ballot())) co_return Result<bool>(false);
+  if (!loaded && loaded.code() != ErrorCode::kCorrupt) co_return Result<bool>(loaded.error());
 
   const std::uint64_t position = model::position_of(key);
   Batch batch;

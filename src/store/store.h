@@ -23,10 +23,10 @@
 namespace tako::store {
 
 struct Accepted {
-  bool stored = false;    // exactly this ballot is held now
-  bool written = false;   // ... and was not before
-  model::Ballot ballot;   // what is held now
-  model::Version version; // of what is held now
+  bool stored = false;     // exactly this ballot is held now
+  bool written = false;    // ... and was not before
+  model::Ballot ballot;    // what is held now
+  model::Version version;  // of what is held now
   model::Ballot promise;
 };
 
@@ -38,8 +38,8 @@ struct Listing {
     model::Ballot promise;
     bool tombstone = false;
   };
-  std::vector<Entry> entries;  // in storage order: (position, key)
-  bool complete = true;        // everything up to position_last was seen
+  std::vector<Entry> entries;       // in storage order: (position, key)
+  bool complete = true;             // everything up to position_last was seen
   std::uint64_t next_position = 0;  // else: go on here, inclusive
   std::string next_key;
 };
@@ -71,8 +71,8 @@ class Store {
   // Removes a copy that has been handed off, if it is still exactly this one. False: it changed meanwhile.
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
 
-  // Erases the key's row and pieces if the row is still unreadable, and says whether it was. REQUIRES: this node may
-  // forget the key (node/standing.h)
+  // Erases the key's row and pieces if the row is still unreadable, or its value known to be damaged, and says whether
+  // it was. REQUIRES: this node may forget the key (node/standing.h)
   Task<Result<bool>> erase_unreadable(std::string key);
 
   // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.

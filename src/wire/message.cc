@@ -24,7 +24,7 @@
 // status-reply := json: text
 // config-reply := stamp, text: text
 //
-// voter        := votes: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
+// voter        := votes: flag, informed: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
 // record, version: record_codec.cc; flag, varint, text: codec.h
 #include "wire/message.h"
 
@@ -168,8 +168,9 @@ void take(Reader& in, PushConfig& push) {
 // --- replies --------------------------------------------------------------------------------------------------
 
 void put(Writer& out, const Voter& voter) {
-  const auto& [votes, incarnation, renewed] = voter;
+  const auto& [votes, informed, incarnation, renewed] = voter;
   out.flag(votes);
+  out.flag(informed);
   out.u64(incarnation);
   out.varint(renewed.size());
   for (const auto& [node, incarnation_now] : renewed) {
@@ -181,6 +182,7 @@ void put(Writer& out, const Voter& voter) {
 Voter take_voter(Reader& in) {
   Voter voter;
   voter.votes = in.flag();
+  voter.informed = in.flag();
   voter.incarnation = in.u64();
   voter.renewed.resize(in.count(kRenewedMax, 1 + 8));
   for (Incarnation& renewed : voter.renewed) {

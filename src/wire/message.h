@@ -102,7 +102,8 @@ struct Incarnation {
 
 // Who answers: beside every reply about a key.
 struct Voter {
-  bool votes = false;  // false: this replica has forgotten, its «nothing» and its «stored» are no vote
+  bool votes = false;     // false: this replica has forgotten, its «nothing» and its «stored» are no vote
+  bool informed = false;  // its «nothing» alone means that there is nothing; a target owner may vote before it is
   std::uint64_t incarnation = 0;
   std::vector<Incarnation> renewed;
 };

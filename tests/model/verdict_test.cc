@@ -11,6 +11,7 @@ ReplicaReply reply(State state, bool votes = true, std::uint64_t ballot = 0, std
   ReplicaReply made;
   made.state = state;
   made.votes = votes;
+  made.informed = votes;
   made.ballot = Ballot{ballot, ballot ? 1ull : 0ull};
   made.version = made.ballot;
   made.deployments = deployments;

@@ -259,7 +259,7 @@ inline std::string Machine::get(const std::string& key) {
   const wire::Reply reply = ask(std::move(read));
   if (const auto* error = std::get_if<Error>(&reply.body)) return name_of(error->code);
   const auto& held = std::get<wire::ReadReply>(reply.body);
-  if (!held.slot.record) return held.voter.votes ? "-" : "?";
+  if (!held.slot.record) return held.voter.informed ? "-" : held.voter.votes ? "~" : "?";
   return std::string(held.slot.record->value->view());
 }
 

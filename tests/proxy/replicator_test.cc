@@ -97,6 +97,7 @@ struct Fixture {
 wire::Voter voter(bool votes, std::uint64_t incarnation) {
   wire::Voter voter;
   voter.votes = votes;
+  voter.informed = votes;
   voter.incarnation = incarnation;
   return voter;
 }
@@ -156,6 +157,40 @@ TEST_CASE_FIXTURE(Fixture, "a read's vote of before a loss is no vote for the wr
 
   CHECK(lost);
   CHECK_FALSE(answer.ok());
+}
+
+TEST_CASE_FIXTURE(Fixture, "operations at quorum wait a moment for votes that are about to come") {
+  const TimePoint begin = world.loop().now();
+  const auto votes = [&] { return world.loop().now() - begin > seconds(1); };
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n1") return Error(ErrorCode::kUnavailable, "away");
+    if (!is_read(request)) return stored(request, voter(votes() || node == "n2", 1));
+    return nothing(voter(votes() || node == "n2", 1));
+  };
+
+  SUBCASE("a read") {
+    const auto answer = read(model::ReadLevel::kQuorum);
+    REQUIRE(answer.ok());
+    CHECK_FALSE(answer->record.has_value());
+  }
+  SUBCASE("a write") {
+    const auto answer = write(model::WriteLevel::kQuorum);
+    REQUIRE(answer.ok());
+    CHECK(answer->won);
+  }
+  CHECK(votes());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a vote without knowledge counts for a majority, and makes no absence of its own") {
+  replicas.answer = [&](const std::string& node, const wire::Request&) -> Body {
+    if (node == "n1") return Error(ErrorCode::kUnavailable, "away");
+    wire::Voter who = voter(true, 1);
+    who.informed = false;
+    return nothing(std::move(who));
+  };
+  CHECK(read(model::ReadLevel::kQuorum).ok());
+  CHECK_FALSE(read(model::ReadLevel::kLatest).ok());
+  CHECK_FALSE(read(model::ReadLevel::kOne).ok());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a replica that cannot read its copy is given a good one") {

@@ -55,6 +55,7 @@ inline model::Record random_record(Random& random, bool with_value) {
 inline Voter random_voter(Random& random) {
   Voter voter;
   voter.votes = random_flag(random);
+  voter.informed = random_flag(random);
   voter.incarnation = random.next();
   const std::uint64_t count = random.below(8) == 0 ? kRenewedMax : random.below(3);
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -167,7 +168,9 @@ inline bool same(const model::Record& a, const model::Record& b) {
 }
 
 inline bool same(const Voter& a, const Voter& b) {
-  if (a.votes != b.votes || a.incarnation != b.incarnation || a.renewed.size() != b.renewed.size()) return false;
+  if (a.votes != b.votes || a.informed != b.informed || a.incarnation != b.incarnation ||
+      a.renewed.size() != b.renewed.size())
+    return false;
   for (std::size_t i = 0; i < a.renewed.size(); ++i) {
     if (a.renewed[i].node != b.renewed[i].node || a.renewed[i].incarnation != b.renewed[i].incarnation) return false;
   }
