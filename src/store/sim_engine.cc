@@ -106,7 +106,11 @@ void SimDisk::apply(Batch& batch, const SyncPolicy& policy) {
         put(operation.family, std::move(operation.key), std::move(operation.value), undo);
         break;
       case Operation::Kind::kErase:
-        if (const auto row = table.find(operation.key); row != table.end()) erase(operation.family, row, undo);
+        if (const auto row = table.find(operation.key); row != table.end()) {
+          const bool slot = operation.family == Family::kMeta && !rotten(operation.family, row->first);
+          if (slot && on_slot_erased) on_slot_erased(row->first, row->second);
+          erase(operation.family, row, undo);
+        }
         break;
       case Operation::Kind::kEraseRange: {
         if (operation.key >= operation.value) break;

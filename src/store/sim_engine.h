@@ -11,6 +11,7 @@
 
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -73,6 +74,9 @@ class SimDisk {
   // Damages a row, and names it; nothing where there is none. In the chunks family a bit of the value is another, for
   // the store's checksum to find; elsewhere the row rots, as if the database's own checksum found it.
   std::optional<std::string> flip_bit(Random& random, Family family);
+
+  // Told of a slot that is erased and could be read, as it was. For whoever watches over the world.
+  std::function<void(const std::string& row_key, const std::string& row)> on_slot_erased;
 
   bool rotten(Family family, const std::string& key) const { return contents_.unreadable.contains({family, key}); }
   std::size_t unsynced_batches() const { return unsynced_.size(); }

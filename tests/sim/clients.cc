@@ -49,6 +49,16 @@ bool Clients::strict_only(const std::string& key) const {
   return static_cast<std::int64_t>(xxh3_64(key) % 100) < scenario_.strict_keys_pct;
 }
 
+bool Clients::bulk_only(const std::string& key) const {
+  return static_cast<std::int64_t>(xxh3_64(key) / 100 % 100) < scenario_.bulk_keys_pct;
+}
+
+// Where nothing goes wrong a request may lose, or meet others at quorum, but not fail.
+void Clients::must_succeed(const Event& event) {
+  if (scenario_.faultless == 0 || over_) return;
+  world_.problem(event.key + ": #" + std::to_string(event.id) + " failed in a world without faults: " + event.error);
+}
+
 std::uint64_t Clients::draw_size() {
   if (static_cast<std::int64_t>(random_.below(100)) < scenario_.large_pct) return random_.between(20'000, 700'000);
   const std::uint64_t sizes[] = {0, 1, 100, 1000, 20'000};
@@ -87,6 +97,8 @@ Event* Clients::note(Event::Kind kind, ProxyMachine& proxy, const std::string& k
 }
 
 void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, bool strict) {
+  const bool bulk = bulk_only(key);
+  strict &= !bulk;
   const bool remove = static_cast<std::int64_t>(random_.below(100)) < scenario_.delete_pct;
   const model::WriteLevel plain[] = {model::WriteLevel::kTwo, model::WriteLevel::kTwo, model::WriteLevel::kAll,
                                      model::WriteLevel::kOne};
@@ -94,7 +106,7 @@ void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, boo
   write.level = strict ? model::WriteLevel::kQuorum : plain[random_.below(4)];
   write.event = note(remove ? Event::Kind::kDelete : Event::Kind::kWrite, proxy, key, name_of(write.level), strict);
   if (!remove) write.event->size = draw_size();
-  if (!strict && static_cast<std::int64_t>(random_.below(100)) < scenario_.timestamp_pct) {
+  if (bulk || (!strict && static_cast<std::int64_t>(random_.below(100)) < scenario_.timestamp_pct)) {
     // Whole seconds: two writes with the same one are likely.
     const Timestamp second = 1'000'000;
     write.timestamp = (proxy.clock.wall() / second - random_.below(10)) * second;
@@ -144,6 +156,7 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
     world_.tally().add(answer->won ? "write done" : "write lost to a newer one");
   } else {
     history_.failed(*write.event, world_.now(), answer.error().message);
+    if (write.level != model::WriteLevel::kQuorum) must_succeed(*write.event);
     world_.tally().add("write unknown: " + std::string(name_of(answer.error().code)));
   }
 }
@@ -153,10 +166,12 @@ Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, 
   const auto answer = co_await proxy->replicator->read(event->key, level, want_value, world_.now() + timeout());
   if (!host->alive) co_return;
   if (answer) {
-    history_.read(*event, world_.now(), answer->record, want_value);
+    const bool looked_everywhere = level == model::ReadLevel::kLatest || level == model::ReadLevel::kAll;
+    history_.read(*event, world_.now(), answer->record, want_value, looked_everywhere && answer->silent == 0);
     world_.tally().add("read done");
   } else {
     history_.failed(*event, world_.now(), answer.error().message);
+    must_succeed(*event);
     world_.tally().add("read failed: " + std::string(name_of(answer.error().code)));
   }
 }

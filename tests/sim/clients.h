@@ -26,6 +26,9 @@ class Clients {
   const Event* begin_write(ProxyMachine& proxy, const std::string& key, model::WriteLevel level, std::uint64_t size);
   const Event* begin_read(ProxyMachine& proxy, const std::string& key, model::ReadLevel level);
 
+  // From now on machines stop, in every world.
+  void time_of_peace_is_over() { over_ = true; }
+
  private:
   struct Write {
     Event* event;
@@ -38,6 +41,8 @@ class Clients {
   ProxyMachine* living_proxy();
   std::string draw_key();
   bool strict_only(const std::string& key) const;
+  bool bulk_only(const std::string& key) const;
+  void must_succeed(const Event& event);
   std::uint64_t draw_size();
   void begin_drawn_write(ProxyMachine& proxy, const std::string& key, bool strict);
   void begin_drawn_read(ProxyMachine& proxy, const std::string& key, bool strict);
@@ -48,6 +53,7 @@ class Clients {
   const Scenario& scenario_;
   History& history_;
   Random random_;
+  bool over_ = false;
   TimePoint next_{};
   std::int64_t begun_ = 0;
 };

@@ -5,6 +5,7 @@ namespace {
 
 // A comparison may have begun before the damage, and ends some time after.
 constexpr Duration kPassMax = seconds(20);
+constexpr Duration kRecently = seconds(90);  // longer than a question to it and its repair take
 
 }  // namespace
 
@@ -19,6 +20,12 @@ bool Damage::allowed(const NodeMachine& node) {
 void Damage::happened(const NodeMachine& node) {
   damaged_ = node.id;
   since_ = world_.now();
+  last_[node.id] = since_;
+}
+
+bool Damage::recently(const std::string& node) const {
+  const auto last = last_.find(node);
+  return last != last_.end() && world_.now() - last->second < kRecently;
 }
 
 bool Damage::over() {

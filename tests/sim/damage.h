@@ -22,6 +22,10 @@ class Damage {
   // May this node lose something now?
   bool allowed(const NodeMachine& node);
   void happened(const NodeMachine& node);
+  // It may lack what it had a short while ago.
+  bool recently(const std::string& node) const;
+  bool ever() const { return !last_.empty(); }
+  bool ever(const std::string& node) const { return last_.contains(node); }
 
   // Does every owner vote in all it owns, by the configuration in force?
   bool all_vote();
@@ -35,6 +39,7 @@ class Damage {
   World& world_;
   std::string damaged_;  // empty: nobody
   TimePoint since_;
+  std::map<std::string, TimePoint> last_;              // of each node
   std::shared_ptr<const model::Placement> placement_;  // for which the following hold
   std::map<std::string, std::vector<model::Partition>> owned_;
   bool two_ = false;  // replicas of every key, at least, in each live deployment

@@ -58,6 +58,7 @@ Event* History::begin(Event event) {
   event.id = events_.size() + 1;
   Key& key = keys_[event.key];
   if (event.strict) event.floor = key.strict;
+  event.told = key.won;
   events_.push_back(std::make_unique<Event>(std::move(event)));
   key.events.push_back(events_.back().get());
   return events_.back().get();
@@ -78,10 +79,22 @@ void History::wrote(Event& event, TimePoint end, model::Version winner, bool won
   event.version = winner;
   event.ok = won;
   if (!won) event.error = "lost to a newer version";
+  if (won) names(event.key, winner, event.kind == Event::Kind::kWrite ? event.id : 0);
+  if (won) key.once = std::max(key.once, winner);
   if (!durable) return;
   ++answered_count_;
+  if (won) key.won = std::max(key.won, winner);
   key.answered = std::max(key.answered, winner);
   if (event.strict && won) key.strict = std::max(key.strict, winner);
+}
+
+void History::names(const std::string& key, const model::Version& version, std::uint64_t id) {
+  const std::uint64_t named = keys_[key].values.emplace(version, id).first->second;
+  if (named == id) return;
+  const auto what = [](std::uint64_t write) {
+    return write == 0 ? std::string("a delete") : "#" + std::to_string(write);
+  };
+  problem(key, "version " + to_string(version) + " names " + what(named) + ", and " + what(id));
 }
 
 std::uint64_t History::identify(const std::string& key, const model::Record& record, bool with_value) {
@@ -97,14 +110,20 @@ std::uint64_t History::identify(const std::string& key, const model::Record& rec
   const bool same = record.size == writer->size &&
                     (!with_value || (record.value && record.value->view() == value_of(key, id, writer->size)));
   if (!same) problem(key, "other bytes than #" + std::to_string(id) + " wrote");
+  names(key, record.version, id);
   return id;
 }
 
-void History::read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value) {
+void History::read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value,
+                   bool heard_all) {
   event.end = end;
   event.ok = true;
   event.value = record ? identify(event.key, *record, with_value) : 0;
   event.version = record ? record->version : model::Version{};
+  if (heard_all && event.version < event.told) {
+    problem(event.key, "read #" + std::to_string(event.id) + " heard all replicas: " + to_string(event.version) +
+                           ", but " + to_string(event.told) + " had been answered");
+  }
   if (!event.strict) return;
   if (event.version < event.floor) {
     problem(event.key, "read #" + std::to_string(event.id) + " at quorum: " + to_string(event.version) +
@@ -119,11 +138,14 @@ void History::failed(Event& event, TimePoint end, std::string error) {
   event.error = std::move(error);
 }
 
-void History::check_final(const std::string& key, const std::optional<model::Record>& left) {
+void History::check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged) {
   const Key& of = keys_[key];
   if (left) (void)identify(key, *left, left->value.has_value());
   const model::Version version = left ? left->version : model::Version{};
-  if (version < of.answered) {
+  if (undamaged && version < of.once) {
+    problem(key, "lost: " + to_string(of.once) + " was answered (w=one), " + to_string(version) +
+                     " is left, and no disk had lost anything");
+  } else if (version < of.answered) {
     problem(key, "lost: " + to_string(of.answered) + " was answered, " + to_string(version) + " is left");
   } else if (version < of.strict) {
     problem(key, "lost: " + to_string(of.strict) + " was seen at quorum, " + to_string(version) + " is left");

@@ -2,9 +2,11 @@
 //
 // Every write has an id, which its record carries as content type, and from which its bytes follow. So a value that is
 // read names its write. Checked here:
-//  - what was read was written: for that key, every byte;
+//  - what was read was written: for that key, every byte; and one version names one value;
 //  - a version seen or stored at `quorum` is never followed by an older one there;
-//  - what was answered with w >= two is there at the end, or something newer: a delete too;
+//  - what was answered with w >= two is there at the end, or something newer: a delete too; and what was answered with
+//    w = one, if no disk has lost anything;
+//  - a `latest` read that heard all replicas sees what was answered with w >= two before it began;
 //  - operations at `quorum` are linearizable by key (linearize.h). All other writes count as of unknown outcome there.
 #pragma once
 
@@ -37,6 +39,7 @@ struct Event {
   std::uint64_t value = 0;  // the id of the write it read; 0: absent
   model::Version version;   // read, or told to the writer
   model::Version floor;     // strict: what it must not be behind
+  model::Version told;      // the newest that a writer had been told of when it began, w >= two
 };
 
 // The bytes that write `id` puts under `key`.
@@ -48,12 +51,14 @@ class History {
   // The pointer is good for the life of the history.
   Event* begin(Event event);
 
+  // durable: on two replicas at least.
   void wrote(Event& event, TimePoint end, model::Version winner, bool won, bool durable);
-  void read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value);
+  // heard_all: every replica answered, so none may be left that knows more.
+  void read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value, bool heard_all);
   void failed(Event& event, TimePoint end, std::string error);
 
-  // What is left of a key in the end: the newest copy, or none.
-  void check_final(const std::string& key, const std::optional<model::Record>& left);
+  // What is left of a key in the end: the newest copy, or none. undamaged: no disk ever lost anything.
+  void check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged);
   void check_linearizable();
 
   const std::vector<std::string>& problems() const { return problems_; }
@@ -68,10 +73,14 @@ class History {
  private:
   struct Key {
     std::vector<Event*> events;
-    model::Version answered;  // the newest that a writer was told, w >= two
-    model::Version strict;    // the newest that an operation at quorum ended with
+    model::Version answered;                         // the newest that a writer was told, w >= two
+    model::Version won;                              // ... and that was its own
+    model::Version once;                             // likewise, w = one too
+    model::Version strict;                           // the newest that an operation at quorum ended with
+    std::map<model::Version, std::uint64_t> values;  // the write that a version was seen to name; 0: a delete
   };
   void problem(const std::string& key, const std::string& text);
+  void names(const std::string& key, const model::Version& version, std::uint64_t id);
   // The id of the write that a record says it is; complains if it is none of this key, or other bytes.
   std::uint64_t identify(const std::string& key, const model::Record& record, bool with_value);
 

@@ -19,6 +19,10 @@ Nemesis::Nemesis(World& world, const Scenario& scenario, Damage& damage)
   faults.straggler_ppm = static_cast<std::uint32_t>(scenario.straggler_ppm);
   faults.straggler_max = milliseconds(scenario.straggler_ms);
   faults.capacity = static_cast<std::size_t>(scenario.capacity);
+  faults.reset_ppm = static_cast<std::uint32_t>(scenario.reset_ppm);
+  faults.flicker_ppm = static_cast<std::uint32_t>(10'000 * scenario.flicker_pct);
+  faults.flicker_turn = milliseconds(std::max<std::int64_t>(1, scenario.flicker_ms));
+  faults.config_lag_max = milliseconds(scenario.config_lag_ms);
   world_.for_each_machine([this](Machine& machine) {
     const auto span = static_cast<std::uint64_t>(scenario_.skew_ms);
     machine.clock.offset = milliseconds(static_cast<std::int64_t>(random_.below(2 * span + 1)) - scenario_.skew_ms);
@@ -195,6 +199,7 @@ void Nemesis::disks() {
   if (due(scenario_.wipes)) lose_disk(some_node(), false);
   if (due(scenario_.rollbacks)) lose_disk(some_node(), true);
   if (due(scenario_.turns)) turn();
+  if (due(scenario_.holds)) hold();
   if (due(scenario_.rots) || due(scenario_.flips)) {
     const auto family = random_.chance_ppm(500'000) ? store::Family::kMeta : store::Family::kChunks;
     NodeMachine& node = some_node();
@@ -226,11 +231,7 @@ void Nemesis::disks() {
 // What a majority was told while one was away, that one and a node that has forgotten it do not know: a majority, too.
 void Nemesis::turn() {
   if (world_.nodes() < 3 || down() > 0) return;
-  std::vector<NodeMachine*> three;
-  while (three.size() < 3) {
-    NodeMachine* node = &some_node();
-    if (std::find(three.begin(), three.end(), node) == three.end()) three.push_back(node);
-  }
+  const auto three = three_nodes();
   NodeMachine& misses = *three[0];
   NodeMachine& loses = *three[1];
   NodeMachine& away = *three[2];
@@ -249,6 +250,46 @@ void Nemesis::turn() {
     damage_.happened(loses);
     loses.die(true);
     loses.boot();
+  });
+}
+
+std::vector<NodeMachine*> Nemesis::three_nodes() {
+  std::vector<NodeMachine*> three;
+  while (three.size() < 3) {
+    NodeMachine* node = &some_node();
+    if (std::find(three.begin(), three.end(), node) == three.end()) three.push_back(node);
+  }
+  return three;
+}
+
+// One proxy's writes reach one node, which answers, loses its disk and catches up; then they reach the second, which
+// may have restarted and is away soon after; the third hears of them last (counterexample B21 of the protocol).
+void Nemesis::hold() {
+  if (world_.nodes() < 3 || down() > 0) return;
+  const auto three = three_nodes();
+  NodeMachine& loses = *three[0];
+  NodeMachine& second = *three[1];
+  NodeMachine& third = *three[2];
+  const std::string proxy = world_.proxy(random_.below(world_.proxies())).id;
+  if (!damage_.allowed(loses)) return;
+  world_.tally().add("hold");
+  const Duration held = milliseconds(static_cast<std::int64_t>(random_.between(2500, 4000)));
+  world_.network().clog(proxy, second.id, world_.now() + held);
+  world_.network().clog(proxy, third.id, world_.now() + held + seconds(2));
+  after(milliseconds(500), [this, &loses] { lose_disk(loses, false); });
+  if (random_.chance_ppm(500'000)) {
+    after(held - milliseconds(200), [&second] {
+      if (!second.alive()) return;
+      second.die(false);
+      second.boot();
+    });
+  }
+  after(held + milliseconds(100), [this, &second] {
+    if (!second.alive()) return;
+    second.die(false);
+    after(seconds(2), [&second] {
+      if (!second.alive()) second.boot();
+    });
   });
 }
 

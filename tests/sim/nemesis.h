@@ -39,6 +39,7 @@ class Nemesis {
 
   bool due(std::int64_t per_ks);
   void later(std::int64_t mean_ms, std::function<void()> undo);
+  void after(Duration time, std::function<void()> act) { ends_.emplace(world_.now() + time, std::move(act)); }
   void end_what_is_due();
 
   void machines();
@@ -47,11 +48,13 @@ class Nemesis {
   void clocks();
   void stop_node(bool machine_crash);
   void turn();
+  void hold();
   void lose_disk(NodeMachine& node, bool rollback);
   void cut_something();
   void take_snapshots();
 
   NodeMachine& some_node();
+  std::vector<NodeMachine*> three_nodes();
   std::size_t down() const;
   std::vector<std::string> names() const;
 

@@ -30,9 +30,20 @@ bool Network::passes(const std::string& from, const std::string& to) const {
   return isolated_.count(from) == isolated_.count(to) && !cuts_.contains({from, to});
 }
 
+bool Network::flickers(const std::string& from, const std::string& to) const {
+  const bool proxy_and_node = (from[0] == 'p' && to[0] == 'n') || (from[0] == 'n' && to[0] == 'p');
+  if (faults.flicker_ppm == 0 || !proxy_and_node) return false;
+  const auto turn = wire_.now().time_since_epoch().count() / faults.flicker_turn.count();
+  return xxh3_64(from + ">" + to + "@" + std::to_string(turn), flicker_seed_) % 1'000'000 < faults.flicker_ppm;
+}
+
 bool Network::dropped(const std::string& from, const std::string& to) {
   if (!passes(from, to)) {
     tally_.add("message cut off");
+    return true;
+  }
+  if (flickers(from, to)) {
+    tally_.add("message to a link that is down for now");
     return true;
   }
   if (!random_.chance_ppm(faults.loss_ppm)) return false;
@@ -55,7 +66,7 @@ Duration Network::delay(const std::string& from, const std::string& to) {
   return all;
 }
 
-bool Network::travel(const std::string& from, const std::string& to, std::function<void()> arrive) {
+bool Network::travel(const std::string& from, const std::string& to, std::function<void()> arrive, Duration more) {
   std::size_t& load = load_[{from, to}];
   if (faults.capacity > 0 && load >= faults.capacity) {
     tally_.add("message over capacity");
@@ -63,7 +74,7 @@ bool Network::travel(const std::string& from, const std::string& to, std::functi
   }
   ++load;
   ++under_way_;
-  wire_.add_timer(wire_.now() + delay(from, to), [this, &load, arrive = std::move(arrive)] {
+  wire_.add_timer(wire_.now() + delay(from, to) + more, [this, &load, arrive = std::move(arrive)] {
     --load;
     --under_way_;
     arrive();
@@ -80,6 +91,7 @@ void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const
   parcel->deadline = deadline;
   parcel->answer = std::move(answer);
   trace('q', from->name, to, parcel->bytes);
+  if (random_.chance_ppm(faults.reset_ppm)) return reset(parcel);
   if (dropped(from->name, parcel->to)) return;
   if (random_.chance_ppm(faults.duplicate_ppm)) {
     parcel->only_copy = false;
@@ -87,6 +99,21 @@ void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const
     travel(from->name, parcel->to, [this, parcel] { deliver(parcel); });
   }
   travel(from->name, parcel->to, [this, parcel] { deliver(parcel); });
+}
+
+// The caller learns at once that it will learn nothing.
+void Network::reset(const std::shared_ptr<Parcel>& parcel) {
+  tally_.add("connection reset");
+  const bool delivered = random_.chance_ppm(500'000) && passes(parcel->from->name, parcel->to);
+  if (delivered) {
+    parcel->only_copy = false;
+    parcel->delivered = true;  // so that its reply goes nowhere
+    travel(parcel->from->name, parcel->to, [this, parcel] { deliver(parcel); });
+  }
+  wire_.add_timer(wire_.now() + 2 * faults.delay_max, [parcel] {
+    parcel->from->arrive(
+        [parcel] { parcel->answer(Error(ErrorCode::kUnavailable, "the connection to " + parcel->to + " broke")); });
+  });
 }
 
 void Network::deliver(std::shared_ptr<Parcel> parcel) {
@@ -116,13 +143,20 @@ Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, 
   std::string encoded = wire::encode(reply);
   trace('r', at->name, parcel->from->name, encoded);
   if (dropped(at->name, parcel->from->name)) co_return;
-  travel(at->name, parcel->from->name, [parcel, encoded = std::move(encoded)] {
+  Duration lag = Duration::zero();
+  const auto* config = std::get_if<wire::ConfigReply>(&reply.body);
+  if (config && !config->text.empty() && faults.config_lag_max > Duration::zero()) {
+    lag = Duration(random_.below(static_cast<std::uint64_t>(faults.config_lag_max.count())));
+    tally_.add("configuration late");
+  }
+  auto arrive = [parcel, encoded = std::move(encoded)] {
     parcel->from->arrive([parcel, encoded] {
       auto decoded = wire::decode_reply(Bytes(encoded));
       ASSERT(decoded.ok());
       parcel->answer(std::move(*decoded));
     });
-  });
+  };
+  travel(at->name, parcel->from->name, std::move(arrive), lag);
 }
 
 namespace {

@@ -50,13 +50,20 @@ struct NetworkFaults {
   Duration delay_max = milliseconds(5);
   std::uint32_t straggler_ppm = 0;  // of messages, late by up to straggler_max
   Duration straggler_max = seconds(3);
-  std::size_t capacity = 0;  // messages under way on one link, more are lost; 0: no limit
+  std::size_t capacity = 0;     // messages under way on one link, more are lost; 0: no limit
+  std::uint32_t reset_ppm = 0;  // of requests: the connection breaks, before or after it was delivered
+  // Each link between a proxy and a node is up or down by turns, each direction by itself: so an operation meets one
+  // set of replicas, and the next one another.
+  std::uint32_t flicker_ppm = 0;  // of the time down
+  Duration flicker_turn = milliseconds(500);
+  Duration config_lag_max = Duration::zero();  // a newer configuration is on its way for so long
 };
 
 class Network {
  public:
   // `wire` is the loop on which messages travel.
-  Network(runtime::Loop& wire, std::uint64_t seed, Tally& tally) : wire_(wire), random_(seed), tally_(tally) {}
+  Network(runtime::Loop& wire, std::uint64_t seed, Tally& tally)
+      : wire_(wire), random_(seed), flicker_seed_(seed), tally_(tally) {}
 
   void join(std::shared_ptr<Host> host) { hosts_[host->name] = std::move(host); }
   std::shared_ptr<Host> find(std::string_view name) const;
@@ -94,14 +101,18 @@ class Network {
 
   void trace(char kind, std::string_view from, std::string_view to, std::string_view bytes);
   bool dropped(const std::string& from, const std::string& to);
+  bool flickers(const std::string& from, const std::string& to) const;
   Duration delay(const std::string& from, const std::string& to);
   // False: the link is full.
-  bool travel(const std::string& from, const std::string& to, std::function<void()> arrive);
+  bool travel(const std::string& from, const std::string& to, std::function<void()> arrive,
+              Duration more = Duration::zero());
+  void reset(const std::shared_ptr<Parcel>& parcel);
   void deliver(std::shared_ptr<Parcel> parcel);
   Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy);
 
   runtime::Loop& wire_;
   Random random_;
+  const std::uint64_t flicker_seed_;
   Tally& tally_;
   std::map<std::string, std::shared_ptr<Host>, std::less<>> hosts_;
   std::set<std::string> isolated_;

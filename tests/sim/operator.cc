@@ -41,17 +41,29 @@ std::vector<model::NodeSpec> spare_nodes(const Buckets& buckets, std::size_t poo
   return spare;
 }
 
-Buckets dealt(std::size_t nodes, std::size_t buckets, Random& random) {
-  Buckets dealt(std::max<std::size_t>(1, std::min(buckets, nodes)));
-  std::vector<std::size_t> order(nodes);
-  for (std::size_t i = 0; i < nodes; ++i) order[i] = i + 1;
-  for (std::size_t i = nodes; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+std::vector<model::NodeSpec> shuffled(std::vector<model::NodeSpec> nodes, Random& random) {
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
+  return nodes;
+}
+
+Buckets dealt(const std::vector<model::NodeSpec>& nodes, std::size_t buckets, Random& random) {
+  Buckets dealt(std::max<std::size_t>(1, std::min(buckets, nodes.size())));
   for (std::size_t i = 0; i < dealt.size(); ++i) dealt[i].id = "b" + std::to_string(i + 1);
-  for (std::size_t i = 0; i < nodes; ++i) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
     const std::size_t at = i < dealt.size() ? i : random.below(dealt.size());
-    dealt[at].nodes.push_back(node_spec(order[i]));
+    dealt[at].nodes.push_back(nodes[i]);
   }
   return dealt;
+}
+
+// Some of the pool: more likely those that are not in use.
+Buckets elsewhere(const Buckets& from, std::size_t pool, Random& random) {
+  std::vector<model::NodeSpec> nodes = spare_nodes(from, pool);
+  for (const model::NodeSpec& node : spare_nodes({}, pool)) {
+    if (in_use(from, node) && random.chance_ppm(300'000)) nodes.push_back(node);
+  }
+  if (nodes.empty()) nodes = spare_nodes({}, pool);
+  return dealt(shuffled(std::move(nodes), random), random.between(1, 4), random);
 }
 
 }  // namespace
@@ -75,7 +87,8 @@ model::Configuration first_configuration(const Scenario& scenario, Random random
   // Some machines stay aside for a reconfiguration.
   const std::size_t least = std::min<std::size_t>(pool, static_cast<std::size_t>(scenario.buckets));
   const std::size_t nodes = scenario.reconfigurations > 0 ? random.between(least, pool) : pool;
-  deployment.buckets = dealt(nodes, static_cast<std::size_t>(scenario.buckets), random);
+  auto first = shuffled(spare_nodes({}, nodes), random);
+  deployment.buckets = dealt(first, static_cast<std::size_t>(scenario.buckets), random);
 
   model::Configuration configuration;
   configuration.active = deployment.name;
@@ -109,7 +122,10 @@ void Operator::die(bool) {
   transport.reset();
 }
 
-Duration Operator::hesitation() { return milliseconds(static_cast<std::int64_t>(random_.below(4000))); }
+Duration Operator::hesitation() {
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.haste_pct) return milliseconds(20);
+  return milliseconds(static_cast<std::int64_t>(random_.below(4000)));
+}
 
 Task<> Operator::run() {
   const auto per_ks = static_cast<std::uint64_t>(std::max<std::int64_t>(1, scenario_.reconfigurations));
@@ -129,7 +145,7 @@ Task<> Operator::change() {
   if (!found || loop->stopping()) co_return;
   model::Configuration next = std::move(*found);
   if (!next.target) {
-    model::Deployment deployment = drawn_deployment(next.active_deployment());
+    model::Deployment deployment = drawn_deployment(next);
     const std::uint64_t counter = next.counter;
     std::erase_if(next.deployments, [&](const model::Deployment& d) {
       return d.name == deployment.name || (d.name != next.active && next.deployments.size() >= kDeploymentsKept);
@@ -193,7 +209,7 @@ Task<bool> Operator::wait_for_arrival(std::uint64_t counter) {
   if (planted(Plant::kPromotedEarly)) co_return true;
   const TimePoint end = loop->now() + kPatience;
   while (loop->now() < end && !loop->stopping()) {
-    co_await loop->sleep(milliseconds(500) + hesitation() / 2);
+    co_await loop->sleep(milliseconds(50) + hesitation() / 2);
     if (world.placement()->config().counter > counter) co_return false;
     if (world.placement()->config().counter == counter && damage_.all_vote()) co_return true;
   }
@@ -201,14 +217,22 @@ Task<bool> Operator::wait_for_arrival(std::uint64_t counter) {
 }
 
 // A neighbour of the one in force: what operators do. Now and then something else altogether.
-model::Deployment Operator::drawn_deployment(const model::Deployment& from) {
-  model::Deployment next = from;
+model::Deployment Operator::drawn_deployment(const model::Configuration& in_force) {
+  model::Deployment next = in_force.active_deployment();
+  const bool back = in_force.deployments.size() > 1 && random_.chance_ppm(250'000);
+  if (back) next = in_force.deployments[random_.below(in_force.deployments.size())];
   next.name = "d" + std::to_string(random_.below(1'000'000));
   Buckets& buckets = next.buckets;
   const auto pool = static_cast<std::size_t>(scenario_.pool);
   auto spare = spare_nodes(buckets, pool);
   model::BucketSpec& one = buckets[random_.below(buckets.size())];
-  switch (random_.below(7)) {
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.leap_pct) {
+    buckets = elsewhere(buckets, pool, random_);
+    next.buckets_per_key = static_cast<unsigned>(random_.between(1, 3));
+    return next;
+  }
+  if (back) return next;
+  switch (random_.below(6)) {
     case 0:  // another bucket
       if (!spare.empty()) buckets.push_back({free_bucket_id(buckets), {spare.front()}});
       break;
@@ -224,8 +248,7 @@ model::Deployment Operator::drawn_deployment(const model::Deployment& from) {
     case 4:  // a node less
       if (one.nodes.size() > 1 || buckets.size() > 1) one.nodes.pop_back();
       break;
-    case 5: next.buckets_per_key = static_cast<unsigned>(random_.between(1, 4)); break;
-    default: buckets = dealt(random_.between(1, pool), random_.between(1, 6), random_);
+    default: next.buckets_per_key = static_cast<unsigned>(random_.between(1, 4));
   }
   drop_empty(buckets);
   return next;

@@ -29,7 +29,7 @@ class Operator final : public Machine {
   Task<std::optional<model::Configuration>> fetch();
   Task<bool> push(model::Configuration next, std::uint64_t made_from);
   Task<bool> wait_for_arrival(std::uint64_t counter);
-  model::Deployment drawn_deployment(const model::Deployment& from);
+  model::Deployment drawn_deployment(const model::Configuration& in_force);
   Duration hesitation();
 
   const Scenario& scenario_;

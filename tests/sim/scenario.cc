@@ -79,6 +79,9 @@ void draw_network(Scenario& s, Random random, std::uint32_t percent) {
   s.clog_ms = spread(random, 200, 5000);
   s.cuts = fault(10, 200);
   s.cut_ms = spread(random, 500, 15'000);
+  s.reset_ppm = fault(100, 100'000);
+  s.flicker_pct = fault(5, 50);
+  s.flicker_ms = spread(random, 50, 3000);
 }
 
 void draw_machines(Scenario& s, Random random, std::uint32_t percent) {
@@ -121,6 +124,9 @@ void draw_configuration(Scenario& s, Random random, std::uint32_t percent) {
   s.reconfigurations = fault(20, 200);
   s.abort_pct = even(random, 0, 60);
   s.operators = coin(random, 40) ? 2 : 1;
+  s.config_lag_ms = fault(100, 5000);
+  s.leap_pct = even(random, 0, 50);
+  s.haste_pct = coin(random, 50) ? even(random, 0, 100) : 0;
 }
 
 // --- themes: half of the worlds put one thing together that seldom meets by chance
@@ -173,13 +179,63 @@ void forget(Scenario& s, Random random) {
   if (coin(random, 70)) s.reconfigurations = 0;
 }
 
+// A node forgets what it has answered to a writer who is not done yet.
+void hold(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = s.buckets = s.per_key = 3;
+  s.proxies = even(random, 2, 3);
+  s.background_repair = 1;
+  s.repair_s = even(random, 10, 30);
+  s.keys = even(random, 1, 6);
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.write_pct = even(random, 30, 50);
+  s.seconds = even(random, 40, 60);
+  s.operations = 1000;
+  s.timeout_ms = even(random, 6000, 8000);
+  s.sync_always = 1;
+  s.delay_min_us = 100;
+  s.delay_max_us = even(random, 1000, 5000);
+  s.disk_us = even(random, 20, 500);
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.down_ms = even(random, 50, 200);
+  s.holds = even(random, 100, 300);
+  s.skew_ms = s.clock_steps = s.drift_ppm = 0;
+  s.reconfigurations = 0;
+  s.buggify = 0;
+}
+
+// What reads repair and nothing else does: no node meets another anew.
+void readers(Scenario& s, Random random) {
+  crowd(s, random);
+  s.background_repair = 0;
+  s.read_repair = 1;
+  s.strict_pct = even(random, 0, 30);
+  s.strict_keys_pct = 0;
+  s.flicker_pct = even(random, 10, 50);
+  s.flicker_ms = even(random, 50, 1000);
+  s.loss_ppm = s.straggler_ppm = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.reconfigurations = 0;
+  s.buggify = 0;
+}
+
 // Proxies whose clocks differ write the same keys.
 void disagree(Scenario& s, Random random) {
   crowd(s, random);
+  if (coin(random, 50)) {
+    s.flicker_pct = even(random, 10, 50);
+    s.flicker_ms = even(random, 20, 500);
+  }
+  s.reset_ppm = coin(random, 50) ? even(random, 10'000, 200'000) : 0;
+  s.bulk_keys_pct = coin(random, 50) ? 50 : 0;
   s.keys = even(random, 1, 10);
   s.skew_ms = even(random, 50, 3000);
   s.clock_steps = even(random, 0, 200);
-  s.timestamp_pct = coin(random, 50) ? even(random, 5, 40) : 0;
+  s.timestamp_pct = s.bulk_keys_pct > 0 || coin(random, 50) ? even(random, 5, 40) : 0;
   if (coin(random, 50)) s.strict_pct = even(random, 0, 90);
   if (s.timestamp_pct > 0) s.strict_keys_pct = 0;
 }
@@ -187,8 +243,8 @@ void disagree(Scenario& s, Random random) {
 // One reconfiguration after the other.
 void move(Scenario& s, Random random) {
   crowd(s, random);
-  s.pool = even(random, 3, 7);
-  s.buckets = even(random, 1, std::min<std::int64_t>(4, s.pool));
+  s.pool = even(random, 4, 8);
+  s.buckets = even(random, 1, 4);
   s.per_key = even(random, 1, 3);
   s.keys = even(random, 10, 60);
   s.hot_pct = 0;
@@ -202,8 +258,34 @@ void move(Scenario& s, Random random) {
   s.down_max = 1;
   s.seconds = even(random, 30, 60);
   s.loss_ppm = coin(random, 50) ? even(random, 1000, 100'000) : 0;
-  s.cuts = even(random, 0, 300);
+  s.cuts = coin(random, 50) ? even(random, 0, 300) : 0;
   s.cut_ms = even(random, 500, 5000);
+  s.flicker_pct = coin(random, 60) ? even(random, 10, 50) : 0;
+  s.flicker_ms = even(random, 50, 1000);
+  s.config_lag_ms = coin(random, 70) ? even(random, 100, 5000) : 0;
+  s.leap_pct = even(random, 20, 80);
+  s.haste_pct = even(random, 0, 100);
+  s.strict_pct = coin(random, 60) ? 100 : even(random, 0, 50);
+  if (s.strict_pct < 100) s.strict_keys_pct = even(random, 0, 50);
+  s.wipes = s.rollbacks = s.rots = s.flips = s.turns = 0;
+  s.sync_always = 1;
+}
+
+// Nothing but reconfigurations: no request may fail.
+void calm(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.faultless = 1;
+  s.buggify = 0;
+  s.proxies = 2;
+  s.timeout_ms = 8000;
+  s.delay_max_us = s.delay_min_us + even(random, 100, 10'000);
+  s.disk_us = even(random, 20, 1000);
+  s.config_lag_ms = even(random, 0, 1500);
+  s.strict_pct = even(random, 0, 50);
+  s.strict_keys_pct = 0;
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.full_disks = s.slow_disks = 0;
+  s.proxy_kills = s.coordinator_kills = s.skew_ms = s.clock_steps = s.drift_ppm = s.timestamp_pct = 0;
 }
 
 // Disks that fail in every way, under values of several pieces.
@@ -228,8 +310,9 @@ void apply_theme(Scenario& s, Random random) {
     const char* name;
     void (*apply)(Scenario&, Random);
   };
-  const Theme themes[] = {{"forget", forget}, {"disagree", disagree}, {"move", move}, {"decay", decay}};
-  const std::uint64_t drawn = random.below(8);
+  const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
+                          {"move", move},     {"move", move}, {"calm", calm},       {"decay", decay}};
+  const std::uint64_t drawn = random.below(2 * std::size(themes));
   if (drawn >= std::size(themes)) return;
   s.theme = themes[drawn].name;
   themes[drawn].apply(s, random);

@@ -39,6 +39,7 @@ namespace tako::sim {
   X(strict_pct, 50, "of operations are at quorum")                                                           \
   X(strict_keys_pct, 50, "of keys see operations at quorum only")                                            \
   X(timestamp_pct, 0, "of plain writes carry the client's timestamp")                                        \
+  X(bulk_keys_pct, 0, "of keys see writes with the client's timestamp only")                                 \
   X(large_pct, 0, "of values are in several pieces")                                                         \
   X(timeout_ms, 3000, "of an operation")                                                                     \
   /* the network */                                                                                          \
@@ -49,6 +50,9 @@ namespace tako::sim {
   X(straggler_ppm, 0, "messages that are very late")                                                         \
   X(straggler_ms, 2000, "by up to this")                                                                     \
   X(capacity, 0, "messages under way on one link; 0: no limit")                                              \
+  X(reset_ppm, 0, "requests whose connection breaks")                                                        \
+  X(flicker_pct, 0, "of the time a link between a proxy and a node is down")                                 \
+  X(flicker_ms, 500, "a turn of it")                                                                         \
   X(clogs, 0, "links that deliver nothing for a while")                                                      \
   X(clog_ms, 2000, "")                                                                                       \
   X(cuts, 0, "partitions: groups, one machine, one way")                                                     \
@@ -68,6 +72,7 @@ namespace tako::sim {
   X(rots, 0, "a row becomes unreadable")                                                                     \
   X(flips, 0, "a bit of a stored piece flips")                                                               \
   X(turns, 0, "a node misses writes, comes back, and of those who have them one loses them and one is away") \
+  X(holds, 0, "a node loses its disk and catches up while a proxy's writes are half-way")                    \
   X(full_disks, 0, "writes are refused for a while")                                                         \
   X(full_ms, 4000, "")                                                                                       \
   X(slow_disks, 0, "operations take long, or wait for a while")                                              \
@@ -81,8 +86,12 @@ namespace tako::sim {
   X(clock_step_ms, 3000, "forward or back")                                                                  \
   /* configuration */                                                                                        \
   X(reconfigurations, 0, "")                                                                                 \
+  X(config_lag_ms, 0, "until a machine hears of a new one, at most")                                         \
+  X(leap_pct, 15, "of them to a deployment that has nothing to do with the one before")                      \
+  X(haste_pct, 0, "of an operator's pauses are left out")                                                    \
   X(abort_pct, 20, "of them are undone")                                                                     \
-  X(operators, 1, "at work, who do not talk to each other")
+  X(operators, 1, "at work, who do not talk to each other")                                                  \
+  X(faultless, 0, "1: nothing goes wrong, and so every request has to succeed")
 
 struct Scenario {
   std::uint64_t seed = 0;

@@ -7,6 +7,7 @@
 #include "sim/nemesis.h"
 #include "sim/operator.h"
 #include "sim/switches.h"
+#include "sim/witness.h"
 
 namespace tako::sim {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 constexpr Duration kBirthMax = seconds(120);
 constexpr Duration kPoll = milliseconds(500);
 constexpr Duration kCoreMax = seconds(60);
-constexpr Duration kToldMax = seconds(60);  // a held request whose answer is lost is asked again after 25 s
+// An operator ends what it has begun; a held request whose answer is lost is asked again after 25 s.
+constexpr Duration kToldMax = seconds(150);
 constexpr std::size_t kCoreKeys = 12;
 constexpr std::size_t kReadBackKeys = 60;
 // Under way in one machine when no client asks for anything: announcements, pages of a pass; at a coordinator everybody
@@ -29,6 +31,7 @@ class Simulation {
         switches_(scenario.seed, scenario.buggify != 0, plant, result.tally),
         world_(world_options(scenario)),
         damage_(world_),
+        witness_(world_, damage_),
         clients_(world_, scenario_, history_) {}
 
   void run() {
@@ -100,6 +103,7 @@ class Simulation {
   // --- liveness, first half: a random part of the machines, everybody else stays away for good ---------------------
 
   void serve_in_core(Nemesis& nemesis) {
+    clients_.time_of_peace_is_over();
     Random random = world_.random().split("core");
     world_.for_each_machine([&](Machine& machine) {
       const bool node = dynamic_cast<NodeMachine*>(&machine) != nullptr;
@@ -139,7 +143,10 @@ class Simulation {
           if (!(replica.deployments & deployment)) continue;
           ++members;
           const NodeMachine* node = world_.find_node(placement->nodes()[replica.node].id);
-          voters += node->alive() && node->host->service && node->node->standing().votes(partition);
+          if (!node->alive() || !node->host->service) continue;
+          const node::Standing& standing = node->node->standing();
+          const bool newcomer = replica.deployments == model::kInTarget && !standing.suspended(partition);
+          voters += newcomer || standing.votes(partition);
         }
         if (members > 0 && voters < members / 2 + 1) return false;
       }
@@ -210,6 +217,7 @@ class Simulation {
 
   bool everybody_is_told() {
     bool told = true;
+    for (const Operator* op : operators_) told &= op->idle();
     const std::uint64_t newest = world_.placement()->config().counter;
     for (std::size_t i = 0; i < world_.nodes(); ++i) told &= world_.configuration_of(world_.node(i)) == newest;
     for (std::size_t i = 0; i < world_.proxies(); ++i) told &= world_.configuration_of(world_.proxy(i)) == newest;
@@ -242,7 +250,7 @@ class Simulation {
   // What is left is what was promised, and every level reads it.
   void read_back() {
     auto newest = Disks(world_).newest();
-    for (const std::string& key : history_.keys()) history_.check_final(key, newest[key]);
+    for (const std::string& key : history_.keys()) history_.check_final(key, newest[key], !damage_.ever());
     const model::ReadLevel levels[] = {model::ReadLevel::kLatest, model::ReadLevel::kQuorum, model::ReadLevel::kAll,
                                        model::ReadLevel::kOne};
     std::vector<std::pair<const Event*, std::string>> reads;
@@ -305,6 +313,7 @@ class Simulation {
   World world_;
   const TimePoint began_ = world_.now();
   Damage damage_;
+  Witness witness_;
   History history_;
   Clients clients_;
   std::vector<Operator*> operators_;

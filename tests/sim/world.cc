@@ -4,6 +4,7 @@ namespace tako::sim {
 namespace {
 
 constexpr std::size_t kProblemsMax = 50;
+constexpr Duration kMoment = seconds(10);  // what a disk had begun to do may take so long
 
 }  // namespace
 
@@ -78,18 +79,50 @@ std::shared_ptr<const model::Placement> World::placement_of(const model::Configu
   return placement;
 }
 
+std::shared_ptr<const model::Placement> World::placement_of(const Machine& machine) const {
+  if (!has_coordinators()) return placement_;
+  const auto found = history_.find(configuration_of(machine));
+  return found == history_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<const model::Placement> World::placement_before(const Machine& machine) const {
+  const auto found = adopted_.find(machine.id);
+  if (found == adopted_.end() || now() - found->second.at > kMoment) return nullptr;
+  const auto before = history_.find(found->second.before);
+  return before == history_.end() ? nullptr : before->second;
+}
+
+void World::check_step(std::uint64_t from, std::uint64_t to) {
+  const auto before = history_.find(from);
+  const auto after = history_.find(to);
+  if (before == history_.end() || after == history_.end()) return;
+  const model::Configuration& a = before->second->config();
+  const model::Configuration& b = after->second->config();
+  const bool same_active = a.active_deployment() == b.active_deployment();
+  const bool begun = !a.target && same_active;
+  const bool undone = a.target && !b.target && same_active;
+  const bool promoted = a.target && !b.target && *a.target == b.active;
+  if (begun || undone || promoted) return;
+  problem("configuration " + std::to_string(to) + " is no step from " + std::to_string(from) + ": " + a.active + "," +
+          a.target.value_or("-") + " then " + b.active + "," + b.target.value_or("-"));
+}
+
 void World::adopted(const Machine& machine, const model::Placement& placement) {
   const model::Configuration& configuration = placement.config();
-  const auto content = contents_.emplace(configuration.counter, configuration.hash).first;
-  if (content->second != configuration.hash) {
+  const auto [known, first_seen] = history_.emplace(configuration.counter, placement_of(configuration));
+  if (first_seen) {
+    check_step(configuration.counter - 1, configuration.counter);
+    check_step(configuration.counter, configuration.counter + 1);
+  }
+  if (known->second->config().hash != configuration.hash) {
     problem("two contents of configuration " + std::to_string(configuration.counter) + "; one is at " + machine.id);
   }
-  std::uint64_t& before = adopted_[machine.id];
-  if (configuration.counter < before) {
-    problem(machine.id + " went back from configuration " + std::to_string(before) + " to " +
+  Adopted& of = adopted_[machine.id];
+  if (configuration.counter < of.counter) {
+    problem(machine.id + " went back from configuration " + std::to_string(of.counter) + " to " +
             std::to_string(configuration.counter));
   }
-  before = configuration.counter;
+  of = Adopted{configuration.counter, of.counter, now()};
   if (configuration.counter <= placement_->config().counter) return;
   placement_ = placement_of(configuration);
   tally_.add("configuration");

@@ -58,17 +58,21 @@ class World {
 
   // The newest configuration that any machine goes by.
   std::shared_ptr<const model::Placement> placement() const { return placement_; }
+  // What a machine goes by, and what it went by until a moment ago; null: nothing.
+  std::shared_ptr<const model::Placement> placement_of(const Machine& machine) const;
+  std::shared_ptr<const model::Placement> placement_before(const Machine& machine) const;
   // One for all machines: making one is the dearest thing they do.
   std::shared_ptr<const model::Placement> placement_of(const model::Configuration& configuration);
   // Where there are no coordinators: a new configuration reaches everybody at once.
   void adopt(std::shared_ptr<const model::Placement> placement);
-  // A machine goes by this now. Checked: one version number has one content, and nobody goes back.
+  // A machine goes by this now. Checked: one version number has one content, nobody goes back, and each version is one
+  // step from the one before (protocol rules 26, 28, 29).
   void adopted(const Machine& machine, const model::Placement& placement);
   void forgot_configuration(const Machine& machine) { adopted_.erase(machine.id); }
   // The version that a machine goes by; 0: none yet.
   std::uint64_t configuration_of(const Machine& machine) const {
     const auto found = adopted_.find(machine.id);
-    return found == adopted_.end() ? 0 : found->second;
+    return found == adopted_.end() ? 0 : found->second.counter;
   }
 
   // Lets time pass. until: as soon as `done`, false if it was not within `limit`.
@@ -82,6 +86,7 @@ class World {
 
  private:
   bool step(TimePoint limit);
+  void check_step(std::uint64_t from, std::uint64_t to);
   void for_each_loop(const std::function<void(runtime::Loop&)>& visit);
 
   const WorldOptions options_;
@@ -99,8 +104,13 @@ class World {
   std::vector<std::unique_ptr<ProxyMachine>> proxies_;
   std::vector<std::unique_ptr<Machine>> others_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<const model::Placement>> placements_;
-  std::map<std::uint64_t, std::uint64_t> contents_;  // counter -> hash
-  std::map<std::string, std::uint64_t> adopted_;     // machine -> counter
+  std::map<std::uint64_t, std::shared_ptr<const model::Placement>> history_;  // by counter
+  struct Adopted {
+    std::uint64_t counter = 0;
+    std::uint64_t before = 0;
+    TimePoint at;
+  };
+  std::map<std::string, Adopted> adopted_;  // by machine
   std::vector<std::string> problems_;
 };
 

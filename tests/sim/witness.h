@@ -1,0 +1,32 @@
+// Witness: sees every copy that a node erases, and holds it to the rule of hand-off (protocol rule 19): the node does
+// not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one.
+//
+// Nodes whose disk was damaged erase what they cannot read, by another rule (node/mender.h).
+// It looks at the disks of the owners behind their backs, at the moment of the erasure. Owners that lost something
+// lately, or go by another configuration meanwhile, may have had it when they were asked. A node that has just taken a
+// new configuration is held to that or to the one before: the erasure had begun.
+#pragma once
+
+#include <string>
+
+#include "sim/damage.h"
+
+namespace tako::sim {
+
+class Witness {
+ public:
+  // REQUIRES: both outlive it, and no disk erases anything after it is gone
+  Witness(World& world, const Damage& damage);
+
+ private:
+  void erased(const NodeMachine& by, const std::string& row_key, const std::string& row);
+  // Empty: by this placement it is right.
+  std::string why_wrong(const NodeMachine& by, const model::Placement& placement, const std::string& row_key,
+                        const std::string& key, const model::Ballot& ballot) const;
+  bool covers(const NodeMachine& owner, const std::string& row_key, const model::Ballot& ballot) const;
+
+  World& world_;
+  const Damage& damage_;
+};
+
+}  // namespace tako::sim
