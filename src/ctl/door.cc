@@ -71,9 +71,19 @@ Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::s
   request.target = std::move(target);
   request.headers = std::move(headers);
   request.body = std::move(body);
-  wire::HttpResponse response = co_await handler_.handle(std::move(request));
+  net::HttpReply reply = co_await handler_.handle(std::move(request), nullptr);
+  wire::HttpResponse& response = reply.head;
+  std::string collected;
+  bool more = reply.body != nullptr;
+  while (more) {
+    const Result<Bytes> piece = co_await reply.body->next();
+    if (!piece) co_return piece.error();
+    more = !piece->empty();
+    collected += piece->view();
+  }
+  if (reply.body) response.body = Bytes(std::move(collected));
   for (auto& [name, value] : response.headers) std::transform(name.begin(), name.end(), name.begin(), lower);
-  co_return response;
+  co_return std::move(response);
 }
 
 Result<std::string> target_of(std::string_view prefix, std::string_view key) {

@@ -16,6 +16,9 @@ constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::size_t kContentTypeBytesMax = 255;
 constexpr std::uint64_t kValueBytesMax = 64ull << 20;
 
+// A value of up to a piece travels whole, in one message; a larger one in pieces of exactly this, but for the last.
+constexpr std::size_t kPieceBytes = 256 << 10;
+
 // The ring: position = XXH3-64(key), its top 16 bits are the partition. Fixed for ever.
 constexpr std::uint32_t kPartitions = 65'536;
 using Partition = std::uint16_t;

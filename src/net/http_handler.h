@@ -1,15 +1,36 @@
 // HttpHandler: what answers an HTTP request, whoever received it: the HTTP server, or `tako ctl` in its own process.
+//
+// Bodies of at most model::kPieceBytes come and go whole. A larger one of a request comes as a source, in its pieces,
+// while the client sends; the handler may answer before it has read all of it, or anything: the client is then told,
+// and the connection closed. When the source fails there is nobody to answer: what the handler returns is not sent.
 #pragma once
 
+#include <memory>
+#include <utility>
+
+#include "net/byte_source.h"
 #include "runtime/task.h"
 #include "wire/http.h"
 
 namespace tako::net {
 
+struct HttpReply {
+  HttpReply() = default;
+  HttpReply(wire::HttpResponse response) : head(std::move(response)) {}  // NOLINT: implicit by design
+  HttpReply(wire::HttpResponse response, std::unique_ptr<ByteSource> source)
+      : head(std::move(response)), body(std::move(source)) {}
+
+  wire::HttpResponse head;
+  // In place of head.body; head.content_length is then the number of its bytes. If it fails, or ends elsewhere, the
+  // connection is closed, so that the client knows.
+  std::unique_ptr<ByteSource> body;
+};
+
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
-  virtual runtime::Task<wire::HttpResponse> handle(wire::HttpRequest request) = 0;
+  // `body`: null where request.body is all of it; else it is there until this returns.
+  virtual runtime::Task<HttpReply> handle(wire::HttpRequest request, ByteSource* body) = 0;
 };
 
 }  // namespace tako::net

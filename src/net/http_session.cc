@@ -159,7 +159,8 @@ Task<> HttpSession::answer() {
   std::string line;
   if (log::enabled(log::Level::kDebug)) line = request.method + " " + request.target;
 
-  wire::HttpResponse response = co_await handler_.handle(std::move(request));
+  HttpReply reply = co_await handler_.handle(std::move(request), nullptr);
+  wire::HttpResponse& response = reply.head;
   received_.clear();
   limit_sending(response);
   if (head) response.head_only = true;
@@ -168,6 +169,11 @@ Task<> HttpSession::answer() {
 
   wire::append_head(out_, response, keep_alive_, date_.at(loop_.wall()), minor);
   const bool bodiless = response.head_only || response.status == 204 || response.status == 304;
+  if (reply.body && !bodiless) {
+    const bool sent = co_await send_all(std::move(reply));
+    if (!sent) keep_alive_ = false;
+    co_return;
+  }
   const std::size_t body_bytes = bodiless ? 0 : response.body.size();
   const bool copied = body_bytes <= kCopiedBytesMax;
   if (copied && body_bytes > 0) out_ += response.body.view();
@@ -177,6 +183,25 @@ Task<> HttpSession::answer() {
   const bool sent = co_await send(std::move(body));
   if (!sent) keep_alive_ = false;
   sending_.clear();
+}
+
+// What follows a head whose body is a source. False: the client is gone or slow, or the source failed.
+Task<bool> HttpSession::send_all(HttpReply reply) {
+  std::uint64_t left = reply.head.content_length.value_or(0);
+  while (left > 0) {
+    phase_ = Phase::kHandling;
+    if (out_sent_ < out_.size()) flush_soon();
+    Result<Bytes> piece = co_await reply.body->next();
+    const bool fits = piece && !piece->empty() && piece->size() <= left;
+    if (!fits) {
+      log::debug("http_answer_cut", {{"left", left}, {"error", piece ? "its length" : piece.error().message}});
+      co_return false;
+    }
+    left -= piece->size();
+    const bool sent = co_await send(std::move(*piece));
+    if (!sent) co_return false;
+  }
+  co_return true;
 }
 
 // Values that clients are slow to take are bounded too.

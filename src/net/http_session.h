@@ -68,6 +68,7 @@ class HttpSession {
   void refuse_with(int status, std::string why);
   void limit_sending(wire::HttpResponse& response);
   Task<bool> send(Bytes body);
+  Task<bool> send_all(HttpReply reply);
   enum class Sent : unsigned char { kAll, kSome, kFailed };
   Sent send_now(std::string_view body, std::size_t& sent_of_body);
   void flush_soon();

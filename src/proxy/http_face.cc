@@ -101,7 +101,7 @@ bool is_one_of(const std::string& method, std::initializer_list<std::string_view
 
 }  // namespace
 
-Task<HttpResponse> HttpFace::handle(HttpRequest request) {
+Task<net::HttpReply> HttpFace::handle(HttpRequest request, net::ByteSource*) {
   const bool head = request.method == "HEAD";
   HttpResponse response;
   const std::string_view path = request.path;
@@ -133,7 +133,8 @@ Task<HttpResponse> HttpFace::handle(HttpRequest request) {
     response = co_await status();
   }
   response.head_only = head;
-  co_return response;
+  net::HttpReply reply(std::move(response));
+  co_return reply;
 }
 
 Result<TimePoint> HttpFace::deadline_of(const HttpRequest& request) const {

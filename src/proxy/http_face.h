@@ -23,7 +23,7 @@ class HttpFace final : public net::HttpHandler {
   HttpFace(runtime::Loop& loop, Replicator& replicator, StatusBoard& status)
       : loop_(loop), replicator_(replicator), status_(status) {}
 
-  Task<wire::HttpResponse> handle(wire::HttpRequest request) override;
+  Task<net::HttpReply> handle(wire::HttpRequest request, net::ByteSource* body) override;
 
  private:
   Task<wire::HttpResponse> values(wire::HttpRequest request, std::string key);

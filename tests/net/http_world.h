@@ -25,7 +25,7 @@ class PlainHandler final : public net::HttpHandler {
  public:
   explicit PlainHandler(runtime::Loop& loop) : loop_(loop) {}
 
-  Task<wire::HttpResponse> handle(wire::HttpRequest request) override {
+  Task<net::HttpReply> handle(wire::HttpRequest request, net::ByteSource*) override {
     ++handled;
     bool running = true;
     while (request.path == "/hold" && !released_ && running) running = co_await loop_.sleep(milliseconds(1));
@@ -33,7 +33,8 @@ class PlainHandler final : public net::HttpHandler {
     response.body = Bytes(request.method + " " + request.target);
     if (request.path == "/echo") response.body = request.body;
     if (request.path.starts_with("/big:")) response.body = Bytes(std::string(std::stoul(request.path.substr(5)), 'b'));
-    co_return response;
+    net::HttpReply reply(std::move(response));
+    co_return reply;
   }
 
   void release() { released_ = true; }
