@@ -60,7 +60,7 @@ runtime::Task<> ConfigFeed::start_from_disk() {
 }
 
 runtime::Task<> ConfigFeed::adopt(model::Configuration configuration) {
-  auto place = [this, &configuration] { return options_.place(configuration); };
+  auto place = [this, &configuration, before = current_] { return options_.place(configuration, before.get()); };
   Placed placed = co_await workers_.run(std::move(place));
   const bool forgetful = current_ && planted(Plant::kConfigUnstored);  // keeps its first one only
   if (configuration.counter > 0 && !forgetful) {

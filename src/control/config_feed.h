@@ -32,7 +32,7 @@ class ConfigFeed {
     std::optional<model::Configuration> file;  // -f, parsed
     std::vector<Contact> seeds;                // -c, with kAnyCoordinator as id
     // Many feeds in one process may share what they make.
-    std::function<Placed(const model::Configuration&)> place = model::Placement::make;
+    std::function<Placed(const model::Configuration&, const model::Placement* like)> place = model::Placement::make;
   };
 
   // REQUIRES: all outlive it

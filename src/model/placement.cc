@@ -22,13 +22,13 @@ std::string zone_of(const BucketSpec& bucket) {
 
 }  // namespace
 
-std::shared_ptr<const Placement> Placement::make(Configuration configuration) {
-  return std::shared_ptr<const Placement>(new Placement(std::move(configuration)));
+std::shared_ptr<const Placement> Placement::make(Configuration configuration, const Placement* like) {
+  return std::shared_ptr<const Placement>(new Placement(std::move(configuration), like));
 }
 
-Placement::Placement(Configuration configuration) : config_(std::move(configuration)) {
-  add_side(active_, config_.active_deployment());
-  if (const Deployment* target = config_.target_deployment()) add_side(target_, *target);
+Placement::Placement(Configuration configuration, const Placement* like) : config_(std::move(configuration)) {
+  add_side(active_, config_.active_deployment(), like);
+  if (const Deployment* target = config_.target_deployment()) add_side(target_, *target, like);
   active_.bucket_of.resize(nodes_.size(), kNoBucket);
   target_.bucket_of.resize(nodes_.size(), kNoBucket);
   for (std::size_t n = 0; n < nodes_.size(); ++n) {
@@ -62,7 +62,17 @@ void Placement::share_sets() {
   }
 }
 
-void Placement::add_side(Side& side, const Deployment& deployment) {
+const RingTable* Placement::ring_of(const Deployment& deployment) const {
+  for (const Side* side : {&active_, &target_}) {
+    const bool same = side->spec != nullptr && side->spec->buckets == deployment.buckets &&
+                      side->spec->buckets_per_key == deployment.buckets_per_key &&
+                      side->spec->points_per_bucket == deployment.points_per_bucket;
+    if (same) return &side->ring;
+  }
+  return nullptr;
+}
+
+void Placement::add_side(Side& side, const Deployment& deployment, const Placement* like) {
   side.spec = &deployment;
   std::vector<RingBucket> buckets;
   for (const BucketSpec& bucket : deployment.buckets) {
@@ -76,7 +86,8 @@ void Placement::add_side(Side& side, const Deployment& deployment) {
     }
     buckets.push_back({bucket.id, deployment.points_per_bucket, zone_of(bucket)});
   }
-  side.ring = make_ring(buckets, deployment.buckets_per_key);
+  const RingTable* known = like ? like->ring_of(deployment) : nullptr;
+  side.ring = known ? *known : make_ring(buckets, deployment.buckets_per_key);
 }
 
 NodeIndex Placement::add_node(const NodeSpec& spec) {

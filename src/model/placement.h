@@ -35,8 +35,9 @@ class Placement {
     bool target = false;
   };
 
+  // `like`: another one, often the one before: its rings are used where a deployment has the same buckets.
   // REQUIRES: a configuration from parse_config, or one that checked() let through.
-  static std::shared_ptr<const Placement> make(Configuration configuration);
+  static std::shared_ptr<const Placement> make(Configuration configuration, const Placement* like = nullptr);
 
   const Configuration& config() const { return config_; }
   // The one whose repair settings hold: the target's where there is one.
@@ -48,9 +49,13 @@ class Placement {
   std::optional<NodeIndex> find(std::string_view node_id) const;
 
   // Each node once: the active deployment's first, best bucket first. Good for the life of the placement.
-  ReplicaSet replicas(Partition p) const {
-    const Stretch& set = sets_[set_of_[p]];
-    return ReplicaSet(replicas_).subspan(set.begin, set.size);
+  ReplicaSet replicas(Partition p) const { return set(set_of(p)); }
+  // Partitions have few different sets of replicas in a small cluster: what depends on the set alone is worked out once
+  // for each.
+  std::size_t sets() const { return sets_.size(); }
+  std::uint32_t set_of(Partition p) const { return set_of_[p]; }
+  ReplicaSet set(std::uint32_t number) const {
+    return ReplicaSet(replicas_).subspan(sets_[number].begin, sets_[number].size);
   }
   bool owns(NodeIndex node, Partition p) const { return active_.owns(node, p) || target_.owns(node, p); }
   bool share(NodeIndex a, NodeIndex b, Partition p) const { return owns(a, p) && owns(b, p); }
@@ -75,8 +80,9 @@ class Placement {
     bool owns(NodeIndex node, Partition p) const;
   };
 
-  explicit Placement(Configuration configuration);
-  void add_side(Side& side, const Deployment& deployment);
+  Placement(Configuration configuration, const Placement* like);
+  void add_side(Side& side, const Deployment& deployment, const Placement* like);
+  const RingTable* ring_of(const Deployment& deployment) const;
   NodeIndex add_node(const NodeSpec& spec);
   void share_sets();
   std::vector<Replica> make_set(Partition p) const;

@@ -1,5 +1,7 @@
 #include "node/duties.h"
 
+#include <vector>
+
 namespace tako::node {
 
 wire::ConfigStamp stamp_of(const model::Placement& placement) {
@@ -11,18 +13,26 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
   duties->stamp = stamp_of(placement);
   const auto self = placement.find(node_id);
   if (!self) return duties;
-  for (std::uint32_t p = 0; p < model::kPartitions; ++p) {
-    const auto partition = static_cast<model::Partition>(p);
-    if (!placement.owns(*self, partition)) continue;
-    for (const auto& replica : placement.replicas(partition)) {
-      if (replica.node != *self) {
-        duties->shared[replica.node].set(p);
-      } else if (replica.deployments & model::kInActive) {
-        duties->active.set(p);
-      } else {
-        duties->target_only.set(p);
-      }
+  struct OfSet {  // what a set of replicas means to this node
+    PartitionSet* own = nullptr;
+    std::vector<PartitionSet*> with;
+  };
+  std::vector<OfSet> meaning(placement.sets());
+  for (std::uint32_t number = 0; number < meaning.size(); ++number) {
+    OfSet& of = meaning[number];
+    for (const auto& replica : placement.set(number)) {
+      if (replica.node != *self) continue;
+      of.own = replica.deployments & model::kInActive ? &duties->active : &duties->target_only;
     }
+    for (const auto& replica : placement.set(number)) {
+      if (of.own && replica.node != *self) of.with.push_back(&duties->shared[replica.node]);
+    }
+  }
+  for (std::uint32_t p = 0; p < model::kPartitions; ++p) {
+    const OfSet& of = meaning[placement.set_of(static_cast<model::Partition>(p))];
+    if (!of.own) continue;
+    of.own->set(p);
+    for (PartitionSet* shared : of.with) shared->set(p);
   }
   return duties;
 }

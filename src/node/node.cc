@@ -74,9 +74,9 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   if (!standing_.durable_for(duties->stamp)) first().loop().spawn(gate_, save_standing());
   for (const auto& shard : shards_) {
     if (shard == shards_.front()) {
-      shard->adopt(placement);
+      shard->adopt(placement, duties);
     } else {
-      shard->loop().post([shard = shard.get(), placement] { shard->adopt(placement); });
+      shard->loop().post([shard = shard.get(), placement, duties] { shard->adopt(placement, duties); });
     }
   }
   repairer_->adopt(placement, duties);

@@ -189,9 +189,13 @@ void Repairer::lift_suspensions() {
   }
   const auto present = [&answered](model::NodeIndex node) { return answered[node]; };
   const PartitionSet waiting = owned_ & standing.suspended();
+  std::vector<bool> enough(placement_->sets());
+  for (std::uint32_t set = 0; set < enough.size(); ++set) {
+    enough[set] = majority_with(placement_->set(set), *self, present);
+  }
   PartitionSet lifted;
   waiting.for_each([&](model::Partition partition) {
-    if (majority_with(partition, *placement_, *self, present)) lifted.set(partition);
+    if (enough[placement_->set_of(partition)]) lifted.set(partition);
   });
   if (!lifted.none()) standing.lift(lifted);
   if (lifted == waiting) standing.lift_all();
@@ -250,12 +254,11 @@ Task<> Repairer::reconsider_votes(PartitionSet partitions) {
   partitions &= owned_;
   partitions -= standing.informed();
   if (!self || partitions.none()) co_return;
-  const auto by_index = sources_by_index();
-  const auto find = [&by_index](model::NodeIndex index) { return by_index[index]; };
+  Judge judge(*placement_, *self, sources_by_index());
   std::size_t gained = 0;
   std::size_t doubtful = 0;
   partitions.for_each([&](model::Partition partition) {
-    const Informed informed = informed_of(partition, *placement_, *self, find);
+    const Informed informed = judge.informed_of(partition);
     if (!informed.yes) return;
     standing.set_votes(partition);
     ++gained;

@@ -46,7 +46,8 @@ bool Shard::shared_with_others(model::Partition partition) const {
   return std::any_of(replicas.begin(), replicas.end(), [this](const auto& replica) { return replica.node != self_; });
 }
 
-void Shard::adopt(std::shared_ptr<const model::Placement> placement) {
+void Shard::adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties) {
+  duties_ = std::move(duties);
   placement_ = std::move(placement);
   self_ = placement_->find(id_);
   stamp_ = stamp_of(*placement_);
@@ -180,6 +181,7 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
 
 Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   const auto placement = placement_;
+  const auto duties = duties_;
   const auto asker = placement->find(request.asker);
   if (!asker || !self_) {
     co_return Error(ErrorCode::kStale, "node " + id_ + " or " + request.asker + " is in no live deployment");
@@ -203,17 +205,18 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   }
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, voting.word(i) & standing_.voting_word(i));
   const std::uint32_t last = model::partition_of_position(reply.complete ? request.position_last : reply.next_position);
-  for (std::uint32_t p = model::partition_of_position(request.position); p <= last; ++p) {
-    const bool all_vote = p % 64 == 0 && voting.word(p / 64) == ~0ull;
-    if (all_vote) p += 63;
-    if (all_vote || voting[p]) continue;
-    const auto partition = static_cast<model::Partition>(p);
-    if (!reply.not_voting.empty() && reply.not_voting.back().second + 1u == p) {
+  const auto shared = duties->shared.find(*asker);
+  if (shared == duties->shared.end()) co_return reply;
+  PartitionSet listed = shared->second & PartitionSet::first(last + 1);
+  listed -= PartitionSet::first(model::partition_of_position(request.position));
+  bool open = false;  // partitions that are not shared do not end a range
+  listed.for_each([&](model::Partition partition) {
+    if (!voting[partition]) {
+      if (!open) reply.not_voting.push_back({partition, partition});
       reply.not_voting.back().second = partition;
-    } else if (placement->share(*asker, self, partition)) {
-      reply.not_voting.push_back({partition, partition});
     }
-  }
+    open = !voting[partition];
+  });
   co_return reply;
 }
 

@@ -48,7 +48,7 @@ class Shard final : public net::Service {
   Task<wire::Reply> handle(wire::Request request, TimePoint deadline) override;
 
   // The following on this shard's loop only.
-  void adopt(std::shared_ptr<const model::Placement> placement);
+  void adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties);
   // A peer came back as another: named in replies until no operation can hold one of its old votes.
   void remember_renewed(std::string node, std::uint64_t incarnation);
   // A copy that this node pulled for itself.
@@ -99,6 +99,7 @@ class Shard final : public net::Service {
   Standing& standing_;
   Front* const front_;
   std::shared_ptr<const model::Placement> placement_;
+  std::shared_ptr<const Duties> duties_;  // by it
   std::optional<model::NodeIndex> self_;
   wire::ConfigStamp stamp_;
   std::deque<Renewed> renewed_;

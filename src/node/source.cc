@@ -16,7 +16,7 @@ struct Count {
   bool had_keys = false;
 };
 
-Informed judge(const Count& count) {
+Informed enough(const Count& count) {
   const unsigned quorum = count.members / 2 + 1;
   // A member needs one of every majority. A newcomer, who takes promises over too, a majority itself, and one of every
   // two: what w=two has answered must be in the target when the others are let go (27).
@@ -30,37 +30,52 @@ Informed judge(const Count& count) {
 
 }  // namespace
 
-Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
-                     const std::function<const Source*(model::NodeIndex)>& find) {
-  const auto replicas = placement.replicas(partition);
+Judge::Judge(const model::Placement& placement, model::NodeIndex self, std::vector<const Source*> sources)
+    : placement_(placement), self_(self), sources_(std::move(sources)), known_(placement.sets()) {}
+
+Informed Judge::informed_of(model::Partition partition) {
+  const std::uint32_t set = placement_.set_of(partition);
+  const model::ReplicaSet replicas = placement_.set(set);
+  if (replicas.size() >= 32) return judge(replicas, partition);
+  std::uint64_t read = 0;
+  for (const auto& replica : replicas) {
+    const Source* source = sources_[replica.node];
+    read <<= 2;
+    if (source) read |= static_cast<unsigned>(source->pulled[partition]) | 2u * source->pulled_as_voter[partition];
+  }
+  Known& known = known_[set];
+  if (known.read != read) known = Known{read, judge(replicas, partition)};
+  return known.informed;
+}
+
+Informed Judge::judge(model::ReplicaSet replicas, model::Partition partition) const {
   Informed all{true, false};
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
     Count count;
     for (const auto& replica : replicas) {
       if (!(replica.deployments & deployment)) continue;
       ++count.members;
-      if (replica.node == self) {
+      if (replica.node == self_) {
         count.self_in = true;
         continue;
       }
       ++count.others;
-      const Source* source = find(replica.node);
+      const Source* source = sources_[replica.node];
       if (!source || !source->pulled[partition]) continue;
       ++count.read;
       if (source->pulled_as_voter[partition]) ++count.read_as_voter;
       count.had_keys |= source->keys_listed > 0 && !source->blank;
     }
     if (count.members == 0) continue;
-    const Informed here = judge(count);
+    const Informed here = enough(count);
     all.yes &= here.yes;
     all.possible_loss |= here.possible_loss;
   }
   return all;
 }
 
-bool majority_with(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
+bool majority_with(model::ReplicaSet replicas, model::NodeIndex self,
                    const std::function<bool(model::NodeIndex)>& present) {
-  const auto replicas = placement.replicas(partition);
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
     unsigned members = 0;
     unsigned there = 0;

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "model/placement.h"
 #include "net/transport.h"
@@ -61,12 +62,30 @@ struct Informed {
   bool possible_loss = false;  // all others were read, but fewer voters than a majority cannot avoid
 };
 
-// `find` gives the source of a node, or null. `self` is the node that asks.
-Informed informed_of(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
-                     const std::function<const Source*(model::NodeIndex)>& find);
+// Asked about many partitions in a row, while nothing changes: what it worked out for one it remembers for others with
+// the same replicas, of which the same was read.
+class Judge {
+ public:
+  // `sources`: by node index, null for one that is no peer. `self`: the node that asks. REQUIRES: all outlive it
+  Judge(const model::Placement& placement, model::NodeIndex self, std::vector<const Source*> sources);
+
+  Informed informed_of(model::Partition partition);
+
+ private:
+  struct Known {
+    std::uint64_t read = ~0ull;  // two bits a replica: pulled, pulled as a voter
+    Informed informed;
+  };
+  Informed judge(model::ReplicaSet replicas, model::Partition partition) const;
+
+  const model::Placement& placement_;
+  const model::NodeIndex self_;
+  const std::vector<const Source*> sources_;
+  std::vector<Known> known_;  // the last, by set of replicas
+};
 
 // Do as many answer, of those for which `present` is true, as make a majority with `self`, in each live deployment?
-bool majority_with(model::Partition partition, const model::Placement& placement, model::NodeIndex self,
+bool majority_with(model::ReplicaSet replicas, model::NodeIndex self,
                    const std::function<bool(model::NodeIndex)>& present);
 
 }  // namespace tako::node

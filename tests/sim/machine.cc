@@ -50,7 +50,9 @@ Task<Status> Machine::follow(std::function<void(std::shared_ptr<const model::Pla
   }
   control::ConfigFeed::Options options;
   options.seeds = world.contacts();
-  options.place = [this](const model::Configuration& configuration) { return world.placement_of(configuration); };
+  options.place = [this](const model::Configuration& configuration, const model::Placement*) {
+    return world.placement_of(configuration);
+  };
   auto publish = [this, adopt = std::move(adopt)](std::shared_ptr<const model::Placement> placement) {
     world.adopted(*this, *placement);
     adopt(std::move(placement));

@@ -75,7 +75,7 @@ void World::adopt(std::shared_ptr<const model::Placement> placement) {
 
 std::shared_ptr<const model::Placement> World::placement_of(const model::Configuration& configuration) {
   auto& placement = placements_[{configuration.counter, configuration.hash}];
-  if (!placement) placement = model::Placement::make(configuration);
+  if (!placement) placement = model::Placement::make(configuration, placement_.get());
   return placement;
 }
 
