@@ -116,6 +116,7 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
     if (!covered) co_return false;
     if (planted(Plant::kHandoffOne)) break;
   }
+  if (buggify(loop().random(), "handoff/late_drop")) co_await loop().sleep(seconds(2));
   Shard& shard = *parts_.shards[partition % parts_.shards.size()];
   auto drop = shard.drop(entry.key, entry.ballot);
   const auto dropped = co_await runtime::run_on(shard.loop(), std::move(drop));

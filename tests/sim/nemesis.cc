@@ -144,10 +144,33 @@ void Nemesis::links() {
   if (due(scenario_.cuts)) cut_something();
 }
 
+bool Nemesis::only_in_target(const std::string& node) const {
+  for (const auto& bucket : world_.placement()->config().active_deployment().buckets) {
+    for (const auto& spec : bucket.nodes) {
+      if (spec.id == node) return false;
+    }
+  }
+  return true;
+}
+
 void Nemesis::cut_something() {
   const auto all = names();
   Network& network = world_.network();
-  switch (random_.below(3)) {
+  const bool moving = world_.placement()->config().target.has_value();
+  switch (random_.below(moving ? 5 : 3)) {
+    case 3:
+    case 4: {  // the machines that are moved to, some of those that are left, and some proxies
+      std::set<std::string> group;
+      for (const auto& node : world_.placement()->nodes()) {
+        if (only_in_target(node.id) || random_.chance_ppm(300'000)) group.insert(node.id);
+      }
+      for (std::size_t i = 0; i < world_.proxies(); ++i) {
+        if (random_.chance_ppm(500'000)) group.insert(world_.proxy(i).id);
+      }
+      network.isolate(std::move(group));
+      world_.tally().add("partition between the deployments");
+      break;
+    }
     case 0: {  // two halves
       std::set<std::string> group;
       for (const auto& name : all) {
@@ -276,7 +299,7 @@ void Nemesis::hold() {
   const Duration held = milliseconds(static_cast<std::int64_t>(random_.between(2500, 4000)));
   world_.network().clog(proxy, second.id, world_.now() + held);
   world_.network().clog(proxy, third.id, world_.now() + held + seconds(2));
-  after(milliseconds(500), [this, &loses] { lose_disk(loses, false); });
+  after(milliseconds(1000), [this, &loses] { lose_disk(loses, false); });
   if (random_.chance_ppm(500'000)) {
     after(held - milliseconds(200), [&second] {
       if (!second.alive()) return;

@@ -56,6 +56,7 @@ class Nemesis {
   NodeMachine& some_node();
   std::vector<NodeMachine*> three_nodes();
   std::size_t down() const;
+  bool only_in_target(const std::string& node) const;
   std::vector<std::string> names() const;
 
   World& world_;

@@ -104,7 +104,7 @@ void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const
 // The caller learns at once that it will learn nothing.
 void Network::reset(const std::shared_ptr<Parcel>& parcel) {
   tally_.add("connection reset");
-  const bool delivered = random_.chance_ppm(500'000) && passes(parcel->from->name, parcel->to);
+  const bool delivered = random_.chance_ppm(750'000) && passes(parcel->from->name, parcel->to);
   if (delivered) {
     parcel->only_copy = false;
     parcel->delivered = true;  // so that its reply goes nowhere

@@ -8,7 +8,7 @@ namespace tako::sim {
 namespace {
 
 constexpr Duration kCallTime = seconds(3);
-constexpr Duration kPatience = seconds(60);  // until an operator undoes what does not arrive
+constexpr Duration kPatience = seconds(30);  // until an operator undoes what does not arrive
 constexpr std::size_t kDeploymentsKept = 3;
 
 using Buckets = std::vector<model::BucketSpec>;
@@ -63,7 +63,12 @@ Buckets elsewhere(const Buckets& from, std::size_t pool, Random& random) {
     if (in_use(from, node) && random.chance_ppm(300'000)) nodes.push_back(node);
   }
   if (nodes.empty()) nodes = spare_nodes({}, pool);
-  return dealt(shuffled(std::move(nodes), random), random.between(1, 4), random);
+  nodes = shuffled(std::move(nodes), random);
+  if (random.chance_ppm(300'000)) return dealt(nodes, random.between(1, 4), random);
+  std::size_t as_many = 0;
+  for (const model::BucketSpec& bucket : from) as_many += bucket.nodes.size();
+  nodes.resize(std::min(nodes.size(), as_many));
+  return dealt(nodes, from.size(), random);
 }
 
 }  // namespace
@@ -159,9 +164,14 @@ Task<> Operator::change() {
     if (!found || !found->target) co_return;
     next = std::move(*found);
   }
-  const bool arrived = co_await wait_for_arrival(next.counter);
+  bool undo = static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
+  if (undo) {
+    co_await loop->sleep(hesitation());  // at any moment
+  } else {
+    const bool arrived = co_await wait_for_arrival(next.counter);
+    undo = !arrived;
+  }
   if (loop->stopping()) co_return;
-  const bool undo = !arrived || static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
   const std::uint64_t counter = next.counter;
   if (!undo) next.active = *next.target;
   next.target.reset();
@@ -228,7 +238,7 @@ model::Deployment Operator::drawn_deployment(const model::Configuration& in_forc
   model::BucketSpec& one = buckets[random_.below(buckets.size())];
   if (static_cast<std::int64_t>(random_.below(100)) < scenario_.leap_pct) {
     buckets = elsewhere(buckets, pool, random_);
-    next.buckets_per_key = static_cast<unsigned>(random_.between(1, 3));
+    if (random_.chance_ppm(200'000)) next.buckets_per_key = static_cast<unsigned>(random_.between(1, 3));
     return next;
   }
   if (back) return next;

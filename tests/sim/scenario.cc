@@ -49,7 +49,7 @@ void draw_cluster(Scenario& s, Random random) {
   s.read_repair = coin(random, 80);
   s.background_repair = coin(random, 90);
   s.disk_us = spread(random, 20, 10'000);
-  s.buggify = coin(random, 40);
+  s.buggify = coin(random, 60);
 }
 
 void draw_load(Scenario& s, Random random) {
@@ -129,8 +129,7 @@ void draw_configuration(Scenario& s, Random random, std::uint32_t percent) {
   s.haste_pct = coin(random, 50) ? even(random, 0, 100) : 0;
 }
 
-// --- themes: half of the worlds put one thing together that seldom meets by chance
-// ------------------------------------
+// --- themes: most worlds put one thing together that seldom meets by chance ------------------------------------
 
 // Three replicas, a link that loses much, and everybody looks at a majority.
 void crowd(Scenario& s, Random& random) {
@@ -186,12 +185,12 @@ void hold(Scenario& s, Random random) {
   s.proxies = even(random, 2, 3);
   s.background_repair = 1;
   s.repair_s = even(random, 10, 30);
-  s.keys = even(random, 1, 6);
+  s.keys = even(random, 12, 40);  // what is half-way is to stay the newest, and to be read
   s.hot_pct = 0;
   s.strict_keys_pct = 100;
-  s.write_pct = even(random, 30, 50);
-  s.seconds = even(random, 40, 60);
-  s.operations = 1000;
+  s.write_pct = even(random, 15, 35);
+  s.seconds = even(random, 60, 100);
+  s.operations = 20 * s.seconds;
   s.timeout_ms = even(random, 6000, 8000);
   s.sync_always = 1;
   s.delay_min_us = 100;
@@ -230,8 +229,9 @@ void disagree(Scenario& s, Random random) {
     s.flicker_pct = even(random, 10, 50);
     s.flicker_ms = even(random, 20, 500);
   }
-  s.reset_ppm = coin(random, 50) ? even(random, 10'000, 200'000) : 0;
+  s.reset_ppm = coin(random, 50) ? even(random, 10'000, 600'000) : 0;
   s.bulk_keys_pct = coin(random, 50) ? 50 : 0;
+  if (coin(random, 50)) s.delay_max_us = s.delay_min_us + even(random, 50'000, 500'000);  // much is under way at once
   s.keys = even(random, 1, 10);
   s.skew_ms = even(random, 50, 3000);
   s.clock_steps = even(random, 0, 200);
@@ -269,6 +269,23 @@ void move(Scenario& s, Random random) {
   if (s.strict_pct < 100) s.strict_keys_pct = even(random, 0, 50);
   s.wipes = s.rollbacks = s.rots = s.flips = s.turns = 0;
   s.sync_always = 1;
+}
+
+// From three machines to three others, with cuts between the two and between the proxies and each.
+void leap(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.pool = even(random, 5, 7);
+  s.buckets = s.per_key = 3;
+  s.leap_pct = 90;
+  s.abort_pct = even(random, 20, 70);
+  s.cuts = even(random, 200, 500);
+  s.cut_ms = even(random, 500, 4000);
+  s.flicker_pct = coin(random, 50) ? even(random, 10, 30) : 0;
+  s.loss_ppm = 0;
+  s.timeout_ms = even(random, 1000, 3000);
+  s.keys = even(random, 3, 20);
+  s.write_pct = 50;
+  s.kills = s.coordinator_kills = 0;
 }
 
 // Nothing but reconfigurations: no request may fail.
@@ -311,8 +328,8 @@ void apply_theme(Scenario& s, Random random) {
     void (*apply)(Scenario&, Random);
   };
   const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
-                          {"move", move},     {"move", move}, {"calm", calm},       {"decay", decay}};
-  const std::uint64_t drawn = random.below(2 * std::size(themes));
+                          {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
+  const std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
   if (drawn >= std::size(themes)) return;
   s.theme = themes[drawn].name;
   themes[drawn].apply(s, random);
