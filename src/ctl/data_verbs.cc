@@ -17,7 +17,7 @@ using nlohmann::json;
 bool is_stream(const std::string& file) { return file.empty() || file == "-"; }
 
 std::string over_limit(const std::string& what) {
-  return what + ": a value may have at most " + std::to_string(model::kValueBytesMax >> 20) + " MiB";
+  return what + ": a value may have at most " + std::to_string(model::kWholeValueBytesMax >> 20) + " MiB";
 }
 
 Result<std::string> read_all(std::istream& in) {
@@ -26,7 +26,8 @@ Result<std::string> read_all(std::istream& in) {
   while (in) {
     in.read(buffer, sizeof buffer);
     content.append(buffer, static_cast<std::size_t>(in.gcount()));
-    if (content.size() > model::kValueBytesMax) return {ErrorCode::kTooLarge, over_limit("the input is too large")};
+    const bool over = content.size() > model::kWholeValueBytesMax;
+    if (over) return {ErrorCode::kTooLarge, over_limit("the input is too large")};
   }
   if (in.bad()) return {ErrorCode::kIo, "cannot read the input"};
   return content;
@@ -34,7 +35,7 @@ Result<std::string> read_all(std::istream& in) {
 
 Result<std::string> read_value(std::istream& in, const std::string& file) {
   if (is_stream(file)) return read_all(in);
-  Result<std::string> content = runtime::read_whole_file(file, model::kValueBytesMax);
+  Result<std::string> content = runtime::read_whole_file(file, model::kWholeValueBytesMax);
   if (content || content.code() != ErrorCode::kTooLarge) return content;
   return {ErrorCode::kTooLarge, over_limit(file + " is too large")};
 }

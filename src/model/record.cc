@@ -1,6 +1,7 @@
 #include "model/record.h"
 
 #include "base/hash.h"
+#include "model/checksum.h"
 
 namespace tako::model {
 
@@ -10,7 +11,7 @@ Record make_value(Version version, Bytes value, std::string content_type) {
   Record record;
   record.ballot = record.version = record.root = version;
   record.size = value.size();
-  record.checksum = xxh3_64(value.view());
+  record.checksum = checksum_of(value.view());
   record.content_type = std::move(content_type);
   record.value = std::move(value);
   return record;

@@ -14,10 +14,22 @@ namespace tako::model {
 
 constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::size_t kContentTypeBytesMax = 255;
-constexpr std::uint64_t kValueBytesMax = 64ull << 20;
 
 // A value of up to a piece travels whole, in one message; a larger one in pieces of exactly this, but for the last.
 constexpr std::size_t kPieceBytes = 256 << 10;
+constexpr std::uint64_t kValueBytesMax = 16ull << 30;
+constexpr std::uint32_t kPiecesMax = kValueBytesMax / kPieceBytes;
+// Of a larger value that comes in one message all the same.
+constexpr std::uint64_t kWholeValueBytesMax = 64ull << 20;
+
+constexpr std::uint32_t pieces_of(std::uint64_t size) {
+  return static_cast<std::uint32_t>(size / kPieceBytes + (size % kPieceBytes != 0));
+}
+// REQUIRES: index < pieces_of(size)
+constexpr std::size_t piece_size(std::uint64_t size, std::uint32_t index) {
+  const std::uint64_t left = size - std::uint64_t{index} * kPieceBytes;
+  return left < kPieceBytes ? static_cast<std::size_t>(left) : kPieceBytes;
+}
 
 // The ring: position = XXH3-64(key), its top 16 bits are the partition. Fixed for ever.
 constexpr std::uint32_t kPartitions = 65'536;
@@ -26,22 +38,31 @@ std::uint64_t position_of(std::string_view key);
 inline Partition partition_of_position(std::uint64_t position) { return static_cast<Partition>(position >> 48); }
 inline Partition partition_of(std::string_view key) { return partition_of_position(position_of(key)); }
 
+// Names the pieces of one value on their way to one or several replicas, before it has a version: drawn at random by
+// whoever sends them, and never used twice.
+struct UploadId {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+  friend auto operator<=>(const UploadId&, const UploadId&) = default;
+};
+
 enum class Kind : std::uint8_t { kValue = 1, kTombstone = 2 };
 
 struct Record {
   Ballot ballot;    // what replicas compare
   Version version;  // what users see; ballot >= version
   Kind kind = Kind::kValue;
-  Version base;     // the version that a conditional write was decided on; none for a blind write
-  Version root;     // the last blind write under this one: its own version for a blind write
-  std::uint32_t flags = 0;      // memcached's, given back as they came
-  Timestamp expires_at = 0;     // 0: never
-  std::string content_type;     // empty: application/octet-stream
-  std::uint64_t size = 0;       // of the whole value, also where `value` is left out
-  std::uint64_t checksum = 0;   // XXH3-64 of the value, from the proxy that received it
-  std::optional<Bytes> value;   // absent where only the version was asked for, and for a tombstone
+  Version base;                // the version that a conditional write was decided on; none for a blind write
+  Version root;                // the last blind write under this one: its own version for a blind write
+  std::uint32_t flags = 0;     // memcached's, given back as they came
+  Timestamp expires_at = 0;    // 0: never
+  std::string content_type;    // empty: application/octet-stream
+  std::uint64_t size = 0;      // of the whole value, also where `value` is left out
+  std::uint64_t checksum = 0;  // of the value, from the proxy that received it: checksum.h
+  std::optional<Bytes> value;  // absent where only the version was asked for, and for a tombstone
 
   bool tombstone() const { return kind == Kind::kTombstone; }
+  bool in_pieces() const { return size > kPieceBytes; }  // as it travels
   Record without_value() const {
     Record head = *this;
     head.value.reset();

@@ -21,7 +21,7 @@ namespace tako::net {
 
 struct HttpServerOptions {
   std::size_t connections_max = 20'000;
-  std::size_t body_bytes_max = model::kValueBytesMax;
+  std::size_t body_bytes_max = model::kWholeValueBytesMax;
   std::size_t received_bytes_max = 1u << 30;  // bodies of requests under way, all connections of the process
   std::size_t sending_bytes_max = 2u << 30;   // bodies of responses not yet taken by clients, likewise
   Duration idle_max = seconds(75);            // between requests, and before the first

@@ -15,6 +15,9 @@ const Shard& Shards::shard_of(const wire::Request& request) const {
   const std::string* key = nullptr;
   if (const auto* read = std::get_if<wire::Read>(&request.body)) key = &read->key;
   if (const auto* write = std::get_if<wire::Write>(&request.body)) key = &write->key;
+  if (const auto* piece = std::get_if<wire::WritePiece>(&request.body)) key = &piece->key;
+  if (const auto* discard = std::get_if<wire::Discard>(&request.body)) key = &discard->key;
+  if (const auto* piece = std::get_if<wire::ReadPiece>(&request.body)) key = &piece->key;
   if (!key || shards_.size() == 1) return shards_.front();
   return shards_[model::partition_of(*key) % shards_.size()];
 }

@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/plant.h"
+#include "model/checksum.h"
 #include "store/key_locks.h"
 #include "store/slot_codec.h"
 
@@ -30,8 +30,8 @@ Status check_record(const std::string& key, const Record& record) {
     return ok_status();
   }
   if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
-  if (record.size > model::kValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
-  if (record.value->size() != record.size || xxh3_64(record.value->view()) != record.checksum) {
+  if (record.size > model::kWholeValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
+  if (record.value->size() != record.size || model::checksum_of(record.value->view()) != record.checksum) {
     return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
   }
   return ok_status();
@@ -39,7 +39,7 @@ Status check_record(const std::string& key, const Record& record) {
 
 bool matches(const Record& record, std::string_view value) {
   if (planted(Plant::kChecksumUnseen)) return true;
-  return value.size() == record.size && xxh3_64(value) == record.checksum;
+  return value.size() == record.size && model::checksum_of(value) == record.checksum;
 }
 
 Error damaged_error() {

@@ -31,7 +31,7 @@ constexpr std::size_t kHelloBytesMax = 2048;
 
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::size_t kPieceBytesMax = 256 << 10;
-constexpr std::size_t kMessageBytesMax = model::kValueBytesMax + (64 << 10);
+constexpr std::size_t kMessageBytesMax = model::kWholeValueBytesMax + (64 << 10);
 
 // Of one direction of a connection. A sender keeps within them (Outbox), a receiver insists on them (Assembler).
 constexpr std::size_t kPartialMessagesMax = 256;

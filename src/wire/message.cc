@@ -4,13 +4,17 @@
 //
 // ping         := (nothing)
 // read         := key: text, want_value: flag
-// write        := key: text, source: u8, record
+// write        := key: text, source: u8, bits: u8 (0 upload, 1 value_from), [upload], [value_from: text], record
 // list         := asker: text, position: u64, key: text, position_last: u64, entries_max: varint
 // announce     := node: text, incarnation: u64, blank: flag, boot: varint, nonce: u64, previous_nonce: u64,
 //                 sequence: varint, start_sequence: varint
 // status       := (nothing)
 // fetch        := have: stamp, wait_ms: u32
 // push         := expected_counter: varint, text: text
+// write-piece  := key: text, upload, index: varint, checksum: u64, piece: text
+// discard      := key: text, upload
+// read-piece   := key: text, ballot: version, index: varint
+// upload       := high: u64, low: u64
 //
 // pong         := (nothing)
 // error        := code: u8, message: text
@@ -23,6 +27,9 @@
 //                 gains: varint
 // status-reply := json: text
 // config-reply := stamp, text: text
+// piece-stored := (nothing)
+// discarded    := (nothing)
+// piece-reply  := checksum: u64, piece: text
 //
 // voter        := votes: flag, informed: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
 // record, version: record_codec.cc; flag, varint, text: codec.h
@@ -55,6 +62,31 @@ ConfigStamp take_stamp(Reader& in) {
   return stamp;
 }
 
+// The bits of a Write.
+constexpr unsigned kUpload = 1 << 0;
+constexpr unsigned kValueFrom = 1 << 1;
+
+void put(Writer& out, const model::UploadId& upload) {
+  const auto& [high, low] = upload;
+  out.u64(high);
+  out.u64(low);
+}
+
+model::UploadId take_upload(Reader& in) {
+  model::UploadId upload;
+  upload.high = in.u64();
+  upload.low = in.u64();
+  return upload;
+}
+
+std::uint32_t take_index(Reader& in) { return static_cast<std::uint32_t>(in.varint(model::kPiecesMax - 1)); }
+
+Bytes take_piece(Reader& in) {
+  const auto size = static_cast<std::size_t>(in.varint(model::kPieceBytes));
+  if (size == 0) in.fail("a piece without a byte");
+  return in.bytes(size);
+}
+
 std::string take_key(Reader& in) { return in.text(model::kKeyBytesMax); }
 std::string take_node(Reader& in) { return in.text(kNodeIdBytesMax); }
 
@@ -82,9 +114,12 @@ void put(Writer& out, const Read& read) {
 }
 
 void put(Writer& out, const Write& write) {
-  const auto& [key, record, source] = write;
+  const auto& [key, record, source, upload, value_from] = write;
   out.text(key);
   out.u8(static_cast<std::uint8_t>(source));
+  out.u8(static_cast<std::uint8_t>((upload ? kUpload : 0) | (value_from.empty() ? 0 : kValueFrom)));
+  if (upload) put(out, *upload);
+  if (!value_from.empty()) out.text(value_from);
   encode_record(out, record);
 }
 
@@ -121,6 +156,28 @@ void put(Writer& out, const PushConfig& push) {
   out.text(text);
 }
 
+void put(Writer& out, const WritePiece& write) {
+  const auto& [key, upload, index, piece, checksum] = write;
+  out.text(key);
+  put(out, upload);
+  out.varint(index);
+  out.u64(checksum);
+  out.text(piece.view());
+}
+
+void put(Writer& out, const Discard& discard) {
+  const auto& [key, upload] = discard;
+  out.text(key);
+  put(out, upload);
+}
+
+void put(Writer& out, const ReadPiece& read) {
+  const auto& [key, ballot, index] = read;
+  out.text(key);
+  encode_version(out, ballot);
+  out.varint(index);
+}
+
 void take(Reader&, Ping&) {}
 void take(Reader&, StatusQuery&) {}
 
@@ -132,8 +189,17 @@ void take(Reader& in, Read& read) {
 void take(Reader& in, Write& write) {
   write.key = take_key(in);
   write.source = take_enum(in, Write::Source::kProposal, Write::Source::kCopy);
+  const std::uint8_t bits = in.u8();
+  if (bits & ~(kUpload | kValueFrom)) in.fail("a write with unknown bits");
+  if (bits & kUpload) write.upload = take_upload(in);
+  if (bits & kValueFrom) {
+    write.value_from = take_node(in);
+    if (write.value_from.empty()) in.fail("a node id that should have been left out");
+  }
   write.record = decode_record(in);
-  if (!write.record.tombstone() && !write.record.value) in.fail("a write without its value");
+  const bool elsewhere = !write.record.tombstone() && !write.record.value;
+  if (elsewhere && !write.record.in_pieces()) in.fail("a write without its value");
+  if (!elsewhere && bits != 0) in.fail("a write that says where to find the value that it has");
 }
 
 void take(Reader& in, List& list) {
@@ -163,6 +229,25 @@ void take(Reader& in, FetchConfig& fetch) {
 void take(Reader& in, PushConfig& push) {
   push.expected_counter = in.varint();
   push.text = in.text(kConfigBytesMax);
+}
+
+void take(Reader& in, WritePiece& write) {
+  write.key = take_key(in);
+  write.upload = take_upload(in);
+  write.index = take_index(in);
+  write.checksum = in.u64();
+  write.piece = take_piece(in);
+}
+
+void take(Reader& in, Discard& discard) {
+  discard.key = take_key(in);
+  discard.upload = take_upload(in);
+}
+
+void take(Reader& in, ReadPiece& read) {
+  read.key = take_key(in);
+  read.ballot = decode_version(in);
+  read.index = take_index(in);
 }
 
 // --- replies --------------------------------------------------------------------------------------------------
@@ -260,7 +345,23 @@ void put(Writer& out, const ConfigReply& reply) {
   out.text(text);
 }
 
+void put(Writer&, const PieceStored&) {}
+void put(Writer&, const Discarded&) {}
+
+void put(Writer& out, const PieceReply& reply) {
+  const auto& [piece, checksum] = reply;
+  out.u64(checksum);
+  out.text(piece.view());
+}
+
 void take(Reader&, Pong&) {}
+void take(Reader&, PieceStored&) {}
+void take(Reader&, Discarded&) {}
+
+void take(Reader& in, PieceReply& reply) {
+  reply.checksum = in.u64();
+  reply.piece = take_piece(in);
+}
 
 void take(Reader& in, Error& error) {
   error.code = take_enum(in, ErrorCode::kInternal, ErrorCode::kStopping);
@@ -330,6 +431,8 @@ std::size_t size_of(const Body&) {
   return 0;
 }
 std::size_t size_of(const Write& write) { return write.key.size() + size_of(write.record); }
+std::size_t size_of(const WritePiece& write) { return write.key.size() + write.piece.size(); }
+std::size_t size_of(const PieceReply& reply) { return reply.piece.size(); }
 std::size_t size_of(const PushConfig& push) { return push.text.size(); }
 std::size_t size_of(const ReadReply& reply) {
   std::size_t bytes = reply.slot.record ? size_of(*reply.slot.record) : 0;

@@ -38,8 +38,38 @@ struct Write {
   // and passes a partition's fence.
   enum class Source : std::uint8_t { kProposal = 1, kCopy = 2 };
   std::string key;
-  model::Record record;  // with its value
+  // With its value where that is at most a piece long. Where the pieces of a larger one are to be found is said below;
+  // without a word about it the replica is expected to hold them, of an earlier ballot of this version.
+  model::Record record;
   Source source = Source::kProposal;
+  std::optional<model::UploadId> upload;  // staged at this replica, by this name
+  std::string value_from;                 // else at this node, which stores the record; empty: nowhere
+};
+
+// --- pieces of large values -----------------------------------------------------------------------------------
+// A value is staged piece by piece, in any order, and becomes visible by the Write that names the upload. Sending a
+// piece again changes nothing. No vote and no promise is in any of this, so the configuration is not compared.
+
+struct WritePiece {
+  std::string key;
+  model::UploadId upload;
+  std::uint32_t index = 0;
+  Bytes piece;  // kPieceBytes, the last one perhaps less, none is empty
+  std::uint64_t checksum = 0;
+};
+
+// The upload will not be finished.
+struct Discard {
+  std::string key;
+  model::UploadId upload;
+};
+
+// Of exactly this ballot. Errors: kConflict: it holds another one now; kCorrupt: its copy is damaged; kNotFound: there
+// is no such piece.
+struct ReadPiece {
+  std::string key;
+  model::Ballot ballot;
+  std::uint32_t index = 0;
 };
 
 // Keys and ballots of a range in storage order, for repair. Only partitions whose replicas include both the asker and
@@ -86,7 +116,8 @@ struct Ping {};
 
 struct Request {
   ConfigStamp config;
-  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig> body;
+  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece>
+      body;
 };
 
 // --- replies --------------------------------------------------------------------------------------------------
@@ -108,6 +139,7 @@ struct Voter {
   std::vector<Incarnation> renewed;
 };
 
+// A value of more than a piece is left out: ReadPiece brings it.
 struct ReadReply {
   model::Slot slot;
   Voter voter;
@@ -123,6 +155,14 @@ struct WriteReply {
   model::Ballot promise;
   model::Version version;  // the version of what it holds
   Voter voter;
+};
+
+struct PieceStored {};
+struct Discarded {};
+
+struct PieceReply {
+  Bytes piece;
+  std::uint64_t checksum = 0;
 };
 
 struct ListReply {
@@ -162,7 +202,9 @@ struct ConfigReply {
 
 struct Reply {
   ConfigStamp config;
-  std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply> body;
+  std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
+               Discarded, PieceReply>
+      body;
 };
 
 // Bytes <-> values. Decoding believes nothing: lengths, ranges and enums are checked, and trailing bytes are an error.

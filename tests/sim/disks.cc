@@ -1,6 +1,6 @@
 #include "sim/disks.h"
 
-#include "base/hash.h"
+#include "model/checksum.h"
 #include "store/slot_codec.h"
 
 namespace tako::sim {
@@ -58,7 +58,7 @@ Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const s
     }
     record.value = Bytes(std::move(value));
   }
-  const bool whole = record.value->size() == record.size && xxh3_64(record.value->view()) == record.checksum;
+  const bool whole = record.value->size() == record.size && model::checksum_of(record.value->view()) == record.checksum;
   if (!whole && copy.problem.empty()) copy.problem = "a value that does not match its checksum";
   return copy;
 }

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <map>
 
-#include "base/hash.h"
+#include "model/checksum.h"
 #include "store/slot_codec.h"
 #include "store/store.h"
 #include "store/worlds.h"
@@ -162,7 +162,7 @@ TEST_CASE_TEMPLATE("values of every size come back", World, SimWorld, RocksWorld
     const auto head = t.read("k", false);
     CHECK_FALSE(head->record->value);
     CHECK(head->record->size == size);
-    CHECK(head->record->checksum == xxh3_64(value));
+    CHECK(head->record->checksum == model::checksum_of(value));
     CHECK(t.pieces() == pieces_of(size));
   }
 }

@@ -94,14 +94,52 @@ TEST_CASE("keys and node ids have their limits") {
 
 TEST_CASE("a write carries its value, or is a tombstone") {
   const model::Record record = model::make_value({1, 2}, Bytes::copy_of("value"));
-  CHECK(accepted(with(Write{"k", record, Write::Source::kCopy})));
-  CHECK(accepted(with(Write{"k", model::make_tombstone({1, 2}), Write::Source::kCopy})));
-  CHECK_FALSE(accepted(with(Write{"k", record.without_value(), Write::Source::kCopy})));
+  CHECK(accepted(with(Write{"k", record, Write::Source::kCopy, {}, ""})));
+  CHECK(accepted(with(Write{"k", model::make_tombstone({1, 2}), Write::Source::kCopy, {}, ""})));
+  CHECK_FALSE(accepted(with(Write{"k", record.without_value(), Write::Source::kCopy, {}, ""})));
+}
+
+TEST_CASE("a write of a large value may leave it out and say where it is, any other may not") {
+  const model::Record large = model::make_value({1, 2}, Bytes(std::string(model::kPieceBytes + 1, 'v')));
+  const model::Record head = large.without_value();
+  const model::UploadId upload{3, 4};
+  CHECK(accepted(with(Write{"k", large, Write::Source::kCopy, {}, ""})));
+  CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, {}, ""})));
+  CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, upload, ""})));
+  CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, upload, "n1"})));
+  CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, {}, std::string(kNodeIdBytesMax, 'n')})));
+  CHECK_FALSE(accepted(with(Write{"k", head, Write::Source::kCopy, {}, std::string(kNodeIdBytesMax + 1, 'n')})));
+  CHECK_FALSE(accepted(with(Write{"k", large, Write::Source::kCopy, upload, ""})));
+  CHECK_FALSE(accepted(with(Write{"k", large, Write::Source::kCopy, {}, "n1"})));
+  CHECK_FALSE(accepted(with(Write{"k", model::make_tombstone({1, 2}), Write::Source::kCopy, upload, ""})));
+
+  model::Record piece = model::make_value({1, 2}, Bytes(std::string(model::kPieceBytes, 'v')));
+  CHECK_FALSE(accepted(with(Write{"k", piece.without_value(), Write::Source::kCopy, upload, ""})));
+}
+
+TEST_CASE("a piece has its limits, and is not copied when it is decoded") {
+  const Bytes whole(std::string(model::kPieceBytes, 'p'));
+  const Bytes longer(std::string(model::kPieceBytes + 1, 'p'));
+  CHECK(accepted(with(WritePiece{"k", {1, 2}, model::kPiecesMax - 1, whole, 5})));
+  CHECK_FALSE(accepted(with(WritePiece{"k", {1, 2}, model::kPiecesMax, whole, 5})));
+  CHECK_FALSE(accepted(with(WritePiece{"k", {1, 2}, 0, longer, 5})));
+  CHECK_FALSE(accepted(with(WritePiece{"k", {1, 2}, 0, Bytes(), 5})));
+  CHECK(accepted(with(ReadPiece{"k", {1, 2}, model::kPiecesMax - 1})));
+  CHECK_FALSE(accepted(with(ReadPiece{"k", {1, 2}, model::kPiecesMax})));
+  CHECK(accepted(with(PieceReply{whole, 5})));
+  CHECK_FALSE(accepted(with(PieceReply{longer, 5})));
+  CHECK_FALSE(accepted(with(PieceReply{Bytes(), 5})));
+
+  const Bytes bytes(encode(with(WritePiece{"k", {1, 2}, 7, whole, 5})));
+  const auto request = decode_request(bytes);
+  REQUIRE(request.ok());
+  const auto& piece = std::get<WritePiece>(request->body).piece;
+  CHECK(piece.view().data() + piece.size() == bytes.view().data() + bytes.size());
 }
 
 TEST_CASE("an unknown source, outcome or error code is refused") {
-  CHECK_FALSE(accepted(with(Write{"k", model::make_tombstone({1, 2}), static_cast<Write::Source>(3)})));
-  CHECK_FALSE(accepted(with(Write{"k", model::make_tombstone({1, 2}), static_cast<Write::Source>(0)})));
+  CHECK_FALSE(accepted(with(Write{"k", model::make_tombstone({1, 2}), static_cast<Write::Source>(3), {}, ""})));
+  CHECK_FALSE(accepted(with(Write{"k", model::make_tombstone({1, 2}), static_cast<Write::Source>(0), {}, ""})));
   WriteReply reply;
   reply.outcome = static_cast<WriteReply::Outcome>(0);
   CHECK_FALSE(accepted(with(reply)));
@@ -149,9 +187,10 @@ TEST_CASE("a range of partitions that ends before it begins is refused") {
   CHECK_FALSE(accepted(with(page)));
 }
 
-TEST_CASE("the largest value fits into a message, and is not copied when it is decoded") {
-  const model::Record record = model::make_value({1, 2}, Bytes(std::string(model::kValueBytesMax, 'v')));
-  const Bytes bytes(encode(with(Write{std::string(model::kKeyBytesMax, 'k'), record, Write::Source::kProposal})));
+TEST_CASE("the largest whole value fits into a message, and is not copied when it is decoded") {
+  const model::Record record = model::make_value({1, 2}, Bytes(std::string(model::kWholeValueBytesMax, 'v')));
+  const Bytes bytes(
+      encode(with(Write{std::string(model::kKeyBytesMax, 'k'), record, Write::Source::kProposal, {}, ""})));
   CHECK(bytes.size() <= kMessageBytesMax);
   const auto request = decode_request(bytes);
   REQUIRE(request.ok());

@@ -83,6 +83,25 @@ inline ListReply random_list_reply(Random& random) {
   return reply;
 }
 
+// With its value; or without, and something of where to find it.
+inline Write random_write(Random& random) {
+  Write write;
+  write.key = random_text(random, model::kKeyBytesMax);
+  write.record = random_record(random, true);
+  write.source = random_flag(random) ? Write::Source::kProposal : Write::Source::kCopy;
+  if (write.record.tombstone() || random_flag(random)) return write;
+  write.record.value.reset();
+  write.record.size = random.between(model::kPieceBytes + 1, model::kValueBytesMax);
+  if (random_flag(random)) write.upload = model::UploadId{random.next(), random_number(random)};
+  if (random_flag(random)) write.value_from = random_text(random, kNodeIdBytesMax);
+  return write;
+}
+
+inline Bytes random_piece(Random& random) {
+  std::string piece = random.below(20) == 0 ? std::string(model::kPieceBytes, 'p') : random_text(random, 3000) + "p";
+  return Bytes(std::move(piece));
+}
+
 constexpr std::size_t kRequestKinds = std::variant_size_v<decltype(Request::body)>;
 constexpr std::size_t kReplyKinds = std::variant_size_v<decltype(Reply::body)>;
 
@@ -93,11 +112,7 @@ inline Request random_request(Random& random, std::size_t kind) {
   switch (kind) {
     case 0: request.body = Ping{}; break;
     case 1: request.body = Read{key(), random_flag(random)}; break;
-    case 2: {
-      const auto source = random_flag(random) ? Write::Source::kProposal : Write::Source::kCopy;
-      request.body = Write{key(), random_record(random, true), source};
-      break;
-    }
+    case 2: request.body = random_write(random); break;
     case 3: {
       const auto entries_max = static_cast<std::uint32_t>(random.below(kListEntriesMax + 1));
       request.body = List{random_text(random, kNodeIdBytesMax), random.next(), key(), random.next(), entries_max};
@@ -115,7 +130,19 @@ inline Request random_request(Random& random, std::size_t kind) {
     }
     case 5: request.body = StatusQuery{}; break;
     case 6: request.body = FetchConfig{random_stamp(random), static_cast<std::uint32_t>(random.next())}; break;
-    default: request.body = PushConfig{random_number(random), random_text(random, 5000)}; break;
+    case 7: request.body = PushConfig{random_number(random), random_text(random, 5000)}; break;
+    case 8: {
+      const auto index = static_cast<std::uint32_t>(random.below(model::kPiecesMax));
+      WritePiece write{key(), {random.next(), random.next()}, index, random_piece(random), random.next()};
+      request.body = std::move(write);
+      break;
+    }
+    case 9: request.body = Discard{key(), {random.next(), random.next()}}; break;
+    default: {
+      const auto index = static_cast<std::uint32_t>(random.below(model::kPiecesMax));
+      request.body = ReadPiece{key(), random_version(random), index};
+      break;
+    }
   }
   return request;
 }
@@ -154,7 +181,10 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       break;
     }
     case 6: reply.body = StatusReply{random_text(random, 5000)}; break;
-    default: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
+    case 7: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
+    case 8: reply.body = PieceStored{}; break;
+    case 9: reply.body = Discarded{}; break;
+    default: reply.body = PieceReply{random_piece(random), random.next()}; break;
   }
   return reply;
 }
@@ -182,8 +212,19 @@ inline bool same(const Pong&, const Pong&) { return true; }
 inline bool same(const StatusQuery&, const StatusQuery&) { return true; }
 inline bool same(const Read& a, const Read& b) { return a.key == b.key && a.want_value == b.want_value; }
 inline bool same(const Write& a, const Write& b) {
-  return a.key == b.key && a.source == b.source && same(a.record, b.record);
+  return a.key == b.key && a.source == b.source && a.upload == b.upload && a.value_from == b.value_from &&
+         same(a.record, b.record);
 }
+inline bool same(const WritePiece& a, const WritePiece& b) {
+  return a.key == b.key && a.upload == b.upload && a.index == b.index && a.piece == b.piece && a.checksum == b.checksum;
+}
+inline bool same(const Discard& a, const Discard& b) { return a.key == b.key && a.upload == b.upload; }
+inline bool same(const ReadPiece& a, const ReadPiece& b) {
+  return a.key == b.key && a.ballot == b.ballot && a.index == b.index;
+}
+inline bool same(const PieceStored&, const PieceStored&) { return true; }
+inline bool same(const Discarded&, const Discarded&) { return true; }
+inline bool same(const PieceReply& a, const PieceReply& b) { return a.piece == b.piece && a.checksum == b.checksum; }
 inline bool same(const List& a, const List& b) {
   return a.asker == b.asker && a.position == b.position && a.key == b.key && a.position_last == b.position_last &&
          a.entries_max == b.entries_max;
