@@ -147,6 +147,7 @@ Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, 
   const auto* config = std::get_if<wire::ConfigReply>(&reply.body);
   if (config && !config->text.empty() && faults.config_lag_max > Duration::zero()) {
     lag = Duration(random_.below(static_cast<std::uint64_t>(faults.config_lag_max.count())));
+    if (random_.chance_ppm(200'000)) lag *= 4;  // and then it may be two steps behind
     tally_.add("configuration late");
   }
   auto arrive = [parcel, encoded = std::move(encoded)] {

@@ -230,7 +230,7 @@ void disagree(Scenario& s, Random random) {
     s.flicker_ms = even(random, 20, 500);
   }
   s.reset_ppm = coin(random, 50) ? even(random, 10'000, 600'000) : 0;
-  s.bulk_keys_pct = coin(random, 50) ? 50 : 0;
+  s.bulk_keys_pct = s.reset_ppm == 0 && coin(random, 50) ? 50 : 0;
   if (coin(random, 50)) s.delay_max_us = s.delay_min_us + even(random, 50'000, 500'000);  // much is under way at once
   s.keys = even(random, 1, 10);
   s.skew_ms = even(random, 50, 3000);
@@ -238,6 +238,13 @@ void disagree(Scenario& s, Random random) {
   s.timestamp_pct = s.bulk_keys_pct > 0 || coin(random, 50) ? even(random, 5, 40) : 0;
   if (coin(random, 50)) s.strict_pct = even(random, 0, 90);
   if (s.timestamp_pct > 0) s.strict_keys_pct = 0;
+  if (s.reset_ppm == 0) return;
+  // Was it stored? Nobody knows, and others write the same.
+  s.keys = even(random, 1, 3);
+  s.write_pct = even(random, 40, 70);
+  s.skew_ms = even(random, 0, 100);
+  s.loss_ppm = s.straggler_ppm = s.flicker_pct = s.clock_steps = s.timestamp_pct = 0;
+  s.kills = s.crashes = s.pauses = s.cuts = s.clogs = s.turns = 0;
 }
 
 // One reconfiguration after the other.
@@ -297,7 +304,7 @@ void calm(Scenario& s, Random random) {
   s.timeout_ms = 8000;
   s.delay_max_us = s.delay_min_us + even(random, 100, 10'000);
   s.disk_us = even(random, 20, 1000);
-  s.config_lag_ms = even(random, 0, 1500);
+  s.config_lag_ms = even(random, 0, 450);  // four times that is less than a read's patience
   s.strict_pct = even(random, 0, 50);
   s.strict_keys_pct = 0;
   s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
@@ -320,6 +327,11 @@ void decay(Scenario& s, Random random) {
   s.full_disks = even(random, 0, 100);
   s.kills = even(random, 0, 300);
   s.down_ms = even(random, 300, 2000);
+  if (coin(random, 30)) {  // they refuse, and lose nothing
+    s.rots = s.flips = s.wipes = s.rollbacks = s.turns = 0;
+    s.sync_always = 1;
+    s.write_error_ppm = even(random, 50'000, 400'000);
+  }
 }
 
 void apply_theme(Scenario& s, Random random) {
@@ -360,6 +372,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_clocks(scenario, random.split("clocks"), percent);
   draw_configuration(scenario, random.split("configuration"), percent);
   apply_theme(scenario, random.split("theme"));
+  if (scenario.background_repair == 0) scenario.reconfigurations = 0;  // nothing would move
   return scenario;
 }
 
