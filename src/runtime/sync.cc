@@ -51,11 +51,14 @@ Task<> Gate::drained() {
   co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(suspend, use_task);
 }
 
+bool Slots::try_acquire() {
+  if (free_ == 0) return false;
+  --free_;
+  return true;
+}
+
 Task<bool> Slots::acquire(TimePoint deadline) {
-  if (free_ > 0) {
-    --free_;
-    co_return true;
-  }
+  if (try_acquire()) co_return true;
   Signal signal(loop_);
   waiting_.push_back(&signal);
   const bool given = co_await signal.wait(deadline);

@@ -88,7 +88,10 @@ class Slots {
 
   // False: the deadline passed or the loop is stopping; there is nothing to release then.
   Task<bool> acquire(TimePoint deadline);
+  // False: none is free now.
+  bool try_acquire();
   void release();
+  std::size_t free() const { return free_; }
 
  private:
   Loop& loop_;
