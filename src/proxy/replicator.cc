@@ -52,7 +52,11 @@ Error outdated() {
 
 Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock,
                        std::shared_ptr<VersionMark> mark)
-    : loop_(loop), transport_(transport), clock_(clock, loop.random().next(), std::move(mark)), gate_(loop) {}
+    : loop_(loop),
+      transport_(transport),
+      clock_(clock, loop.random().next(), std::move(mark)),
+      gate_(loop),
+      pieces_(loop, kPiecesInMemoryMax) {}
 
 Replicator::Shared Replicator::new_round(const std::string& key) {
   return std::make_shared<Round>(loop_, placement_, key);
@@ -74,10 +78,11 @@ Task<> Replicator::call_read(Shared round, std::size_t i, wire::Request request,
 }
 
 void Replicator::ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record,
-                           TimePoint deadline) {
+                           TimePoint deadline, std::string value_from) {
   wire::Write write;
   write.key = key;
   write.record = record;
+  write.value_from = std::move(value_from);
   wire::Request request = request_by(*round->placement);
   request.body = std::move(write);
   loop_.spawn(gate_, call_write(round, i, std::move(request), record.ballot, deadline));

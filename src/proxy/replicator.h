@@ -9,6 +9,8 @@
 // is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
 // no later quorum read sees something older. Older and damaged copies seen on the way are repaired.
 // A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
+// Values of more than a piece come and go in pieces (upload.h, download.h). Their reads answer the record without the
+// value, open() brings it; replicas that are behind are told where to fetch it, and no byte of that passes here.
 #pragma once
 
 #include <functional>
@@ -19,14 +21,18 @@
 
 #include "model/placement.h"
 #include "model/verdict.h"
+#include "net/byte_source.h"
 #include "net/transport.h"
 #include "proxy/round.h"
+#include "proxy/upload.h"
 #include "proxy/version_clock.h"
 #include "runtime/sync.h"
 
 namespace tako::proxy {
 
 using runtime::Task;
+
+class Commit;
 
 struct Draft {
   bool tombstone = false;
@@ -43,6 +49,7 @@ struct WriteAnswer {
 struct ReadAnswer {
   std::optional<model::Record> record;  // the newest; a tombstone counts as absent
   std::size_t silent = 0;               // replicas that had not answered, or could not
+  std::shared_ptr<const Round> round;   // who holds it
 };
 
 struct ReplicaState {
@@ -78,7 +85,16 @@ class Replicator {
   std::shared_ptr<const model::Placement> placement() const { return placement_; }
 
   Task<Result<WriteAnswer>> write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline);
+  // A value of any size: of up to a piece it is write(). `step`: the time for a piece to reach enough replicas, for all
+  // to be committed, and for the replicas to show that they live while they copy from one another. Where they need
+  // not, the write takes as long as the source does, and little more.
+  Task<Result<WriteAnswer>> write_large(std::string key, Draft draft, net::ByteSource& body, model::WriteLevel level,
+                                        Duration step);
   Task<Result<ReadAnswer>> read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline);
+  // The value's bytes [begin, end). REQUIRES: `answer` is a read's of this key, its record in_pieces(), begin <= end <=
+  // its size; the source is gone before the Replicator. `step`: for each piece.
+  std::unique_ptr<net::ByteSource> open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
+                                        std::uint64_t end, Duration step);
   Task<Result<StatAnswer>> stat(std::string key, TimePoint deadline);
 
   // REQUIRES: the loop is stopping
@@ -90,24 +106,39 @@ class Replicator {
  private:
   using Shared = std::shared_ptr<Round>;
 
+  // A write that has its version.
+  struct Proposal {
+    std::string key;
+    model::Record record;
+    model::WriteLevel level = model::WriteLevel::kTwo;
+    bool own_timestamp = true;       // not the client's: it may be issued again, above what refuses it
+    std::shared_ptr<Upload> upload;  // a large one's
+    TimePoint deadline;
+    TimePoint fetch_deadline;  // as long as replicas fetch
+  };
+
   Shared new_round(const std::string& key);
   void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
   void ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record,
-                 TimePoint deadline);
+                 TimePoint deadline, std::string value_from = {});
   Task<> call_read(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
   std::size_t whom_to_ask(const Round& round);
 
+  Reach reach() { return {loop_, transport_, gate_, pieces_}; }
+  Proposal propose_draft(std::string key, Draft draft, model::WriteLevel level);
+  Task<Result<WriteAnswer>> propose(Proposal proposal);
+  std::shared_ptr<Commit> ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline);
   Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
   // What has not answered by then is not reachable, as far as a `latest` read goes.
   TimePoint reachable_until(TimePoint deadline) const;
   Task<model::Verdict> wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline);
-  Result<WriteAnswer> write_failed(const Round& round, const std::string& key, const model::Record& record,
-                                   model::WriteLevel level, TimePoint deadline);
+  Result<WriteAnswer> write_failed(const Round& round, const Proposal& proposal);
   void complete(const std::string& key);
   Error read_failed(const Round& round, model::Verdict verdict);
   Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
 
+  std::string holder_of(const Round& round, const model::Record& record);
   // True: settled. False: something newer turned up, or too few answer.
   Task<bool> settle(Shared round, std::string key, model::Record newest, TimePoint deadline);
   Task<Result<model::Record>> fetch_value(Shared round, std::string key, model::Ballot ballot, TimePoint deadline);
@@ -120,6 +151,7 @@ class Replicator {
   std::shared_ptr<const model::Placement> placement_;
   std::size_t repairs_running_ = 0;
   runtime::Gate gate_;
+  runtime::Slots pieces_;  // of large values, that are in memory
   Counters counters_;
 };
 

@@ -86,6 +86,7 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
 
     ReadAnswer answer;
     answer.silent = round->silent();
+    answer.round = round;
     const auto best = model::newest(round->replies);
     if (best) answer.record = round->records[*best];
     const bool needs_value = answer.record && !answer.record->tombstone() && !answer.record->value;

@@ -6,15 +6,28 @@ namespace tako::proxy {
 
 using State = model::ReplicaReply::State;
 
+// From whom a replica fetches a large value: one that holds it, another one each time. Empty for a small one.
+std::string Replicator::holder_of(const Round& round, const model::Record& record) {
+  if (!record.in_pieces() || record.value) return {};
+  std::vector<std::size_t> holders;
+  for (std::size_t i = 0; i < round.replies.size(); ++i) {
+    const auto& reply = round.replies[i];
+    if (reply.state == State::kPresent && reply.ballot == record.ballot && !round.damaged[i]) holders.push_back(i);
+  }
+  if (holders.empty()) return {};
+  return std::string(round.peer(holders[loop_.random().below(holders.size())]).id);
+}
+
 Task<bool> Replicator::settle(Shared round, std::string key, model::Record newest, TimePoint deadline) {
   const Shared writing = std::make_shared<Round>(loop_, round->placement, key);
+  const std::string from = holder_of(*round, newest);
   for (std::size_t i = 0; i < round->replies.size(); ++i) {
     const auto& reply = round->replies[i];
     const bool holds = reply.state == State::kPresent && reply.ballot == newest.ballot;
     if (holds) {
       writing->take_over(i, *round);
     } else {
-      ask_write(writing, i, key, newest, deadline);
+      ask_write(writing, i, key, newest, deadline, from);
     }
   }
   while (!model::settled(newest.ballot, writing->replies) && writing->pending()) {
@@ -54,12 +67,14 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
     behind = fetched.ok();
     if (fetched) newest = std::move(*fetched);
   }
+  const std::string from = holder_of(*round, *newest);
   for (std::size_t i = 0; behind && i < round->replies.size() && !loop_.stopping(); ++i) {
     if (!round->behind(i, newest->ballot) || (i == 0 && planted(Plant::kReadRepairSkips))) continue;
     wire::Write write;
     write.key = key;
     write.record = *newest;
     write.source = wire::Write::Source::kCopy;
+    write.value_from = from;
     wire::Request request = request_by(*round->placement);
     request.body = std::move(write);
     auto answer = co_await transport_.call(round->peer(i), std::move(request), deadline);

@@ -1,5 +1,6 @@
 // The Replicator's plain writes.
 #include "base/plant.h"
+#include "proxy/commit.h"
 #include "proxy/replicating.h"
 
 namespace tako::proxy {
@@ -8,6 +9,9 @@ using model::Verdict;
 using State = model::ReplicaReply::State;
 
 namespace {
+
+// Of one round of commits: well below the time for which nodes name those that lost their memory (node/shard.h).
+constexpr Duration kRoundMax = seconds(20);
 
 std::string count_of(const Round& round, State state) {
   std::size_t count = 0;
@@ -28,55 +32,90 @@ Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, 
   co_return verdict;
 }
 
-Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
-  ++counters_.writes;
+Replicator::Proposal Replicator::propose_draft(std::string key, Draft draft, model::WriteLevel level) {
   model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
   if (draft.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
-  model::Record record = draft.tombstone
-                             ? model::make_tombstone(version)
-                             : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
-  const TimePoint votes_until = std::min(deadline, loop_.now() + kVotesWithin);
+  Proposal proposal;
+  proposal.key = std::move(key);
+  proposal.record = draft.tombstone ? model::make_tombstone(version)
+                                    : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  proposal.level = level;
+  proposal.own_timestamp = !draft.timestamp;
+  return proposal;
+}
+
+Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
+  Proposal proposal = propose_draft(std::move(key), std::move(draft), level);
+  proposal.deadline = deadline;
+  co_return co_await propose(std::move(proposal));
+}
+
+// Null for a small value.
+std::shared_ptr<Commit> Replicator::ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline) {
+  if (proposal.upload) {
+    auto commit = std::make_shared<Commit>(reach(), round, proposal.upload, proposal.key, proposal.record, deadline);
+    commit->begin();
+    return commit;
+  }
+  for (std::size_t i = 0; i < round->replicas.size(); ++i) {
+    ask_write(round, i, proposal.key, proposal.record, deadline);
+  }
+  return nullptr;
+}
+
+Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
+  ++counters_.writes;
+  model::Record& record = proposal.record;
+  const TimePoint votes_until = std::min(proposal.deadline, loop_.now() + kVotesWithin);
   bool perhaps_stored = false;  // this very ballot, in an earlier round
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (!placement_) co_return no_configuration();
-    const Shared round = new_round(key);
-    for (std::size_t i = 0; i < round->replicas.size(); ++i) ask_write(round, i, key, record, deadline);
-    const Verdict verdict = co_await wait_for_write(round, level, deadline);
+    const TimePoint until =
+        proposal.upload ? std::min(std::max(proposal.deadline, proposal.fetch_deadline), loop_.now() + kRoundMax)
+                        : proposal.deadline;
+    const Shared round = new_round(proposal.key);
+    const std::shared_ptr<Commit> commit = ask_all(round, proposal, until);
+    const Verdict verdict = co_await wait_for_write(round, proposal.level, until);
     clock_.learn(round->highest);
     if (verdict == Verdict::kYes) co_return WriteAnswer{record.version, true};
     if (round->stale) {
-      const bool renewed = co_await wait_for_newer(round->placement, deadline);
+      const bool renewed = co_await wait_for_newer(round->placement, proposal.deadline);
       perhaps_stored |= !model::nobody_has_it(round->replies);
       if (renewed) continue;  // the same ballot, to the newer configuration's replicas
     }
-    const bool votes_missing = level == model::WriteLevel::kQuorum && !round->pending() && round->without_vote();
+    if (commit && commit->fetching() && verdict == Verdict::kWait && loop_.now() < proposal.fetch_deadline) {
+      perhaps_stored = true;
+      --attempt;  // nothing failed
+      continue;
+    }
+    const bool votes_missing =
+        proposal.level == model::WriteLevel::kQuorum && !round->pending() && round->without_vote();
     if (votes_missing && round->highest <= record.ballot && loop_.now() < votes_until && !loop_.stopping()) {
       perhaps_stored = true;
       co_await loop_.sleep(kVotesPause);
       continue;  // the same ballot: who has stored it says so again
     }
-    const bool refused = round->highest >= record.ballot && !draft.timestamp && !round->pending();
+    const bool refused = round->highest >= record.ballot && proposal.own_timestamp && !round->pending();
     const bool nowhere = !perhaps_stored && model::nobody_has_it(round->replies);
     if (refused && (nowhere || planted(Plant::kRetryAfterRefusal))) {
       ++counters_.writes_again;
-      version = clock_.next(round->highest);
-      record.ballot = record.version = record.root = version;
+      record.ballot = record.version = record.root = clock_.next(round->highest);
       continue;
     }
-    co_return write_failed(*round, key, record, level, deadline);
+    co_return write_failed(*round, proposal);
   }
   co_return Error(ErrorCode::kTimeout,
                   "the key is written too fast by others; it is unknown which write stands: read it again");
 }
 
-Result<WriteAnswer> Replicator::write_failed(const Round& round, const std::string& key, const model::Record& record,
-                                             model::WriteLevel level, TimePoint deadline) {
-  const bool plain = level != model::WriteLevel::kQuorum;
+Result<WriteAnswer> Replicator::write_failed(const Round& round, const Proposal& proposal) {
+  const model::Record& record = proposal.record;
+  const bool plain = proposal.level != model::WriteLevel::kQuorum;
   model::Version newer;
   for (const auto& reply : round.replies) {
     if (reply.state == State::kRefused && reply.version > newer) newer = reply.version;
   }
-  if (plain && newer > record.version && model::superseded_at(level, round.replies)) {
+  if (plain && newer > record.version && model::superseded_at(proposal.level, round.replies)) {
     ++counters_.writes_lost;
     return WriteAnswer{newer, false};
   }
@@ -85,11 +124,11 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const std::stri
                                      count_of(round, State::kStored) + "); free some space and write again"};
   }
   if (newer > record.version) {
-    complete(key);
+    complete(proposal.key);
     return {ErrorCode::kTimeout,
             "others write this key at the same time; it is unknown which write stands: read it again"};
   }
-  if (round.pending() || loop_.now() >= deadline) {
+  if (round.pending() || loop_.now() >= proposal.deadline) {
     ++counters_.timeouts;
     return {ErrorCode::kTimeout,
             "stored on " + count_of(round, State::kStored) +

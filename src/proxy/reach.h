@@ -1,0 +1,17 @@
+// Reach: what the parts of a Replicator call replicas with. References only: the Replicator outlives them, and all that
+// is spawned through the gate. One loop.
+#pragma once
+
+#include "net/transport.h"
+#include "runtime/sync.h"
+
+namespace tako::proxy {
+
+struct Reach {
+  runtime::Loop& loop;
+  net::Transport& transport;
+  runtime::Gate& gate;
+  runtime::Slots& pieces;  // of large values, that are in memory
+};
+
+}  // namespace tako::proxy
