@@ -32,6 +32,7 @@ void Handoff::adopt(std::shared_ptr<const model::Placement> placement, const Dut
 Task<> Handoff::run() {
   while (!loop().stopping()) {
     co_await loop().sleep(kSettleBeforeStart);
+    if (buggify(loop().random(), "handoff/late_start")) co_await loop().sleep(seconds(5));
     changed_ = false;
     const bool allowed = placement_->policy().background_repair;
     const bool ready = parts_.standing->durable_for(stamp_of(*placement_));

@@ -142,6 +142,35 @@ void Nemesis::links() {
     world_.tally().add("clog");
   }
   if (due(scenario_.cuts)) cut_something();
+  if (due(scenario_.rifts) && world_.placement()->config().target) rift();
+}
+
+// While the cluster moves: between the machines that are moved to and those that are left.
+void Nemesis::rift() {
+  const auto& nodes = world_.placement()->nodes();
+  Network& network = world_.network();
+  if (random_.chance_ppm(500'000)) {  // only nodes: they cannot repair, everybody else reaches all
+    for (const auto& a : nodes) {
+      for (const auto& b : nodes) {
+        if (only_in_target(a.id) != only_in_target(b.id)) network.cut(a.id, b.id);
+      }
+    }
+    world_.tally().add("rift between old nodes and new");
+  } else {  // the new ones, some of the old, and some proxies, from everybody else
+    std::set<std::string> group;
+    for (const auto& node : nodes) {
+      if (only_in_target(node.id) || random_.chance_ppm(300'000)) group.insert(node.id);
+    }
+    for (std::size_t i = 0; i < world_.proxies(); ++i) {
+      if (random_.chance_ppm(500'000)) group.insert(world_.proxy(i).id);
+    }
+    network.isolate(std::move(group));
+    world_.tally().add("rift between the deployments");
+  }
+  later(scenario_.rift_ms, [&network] {
+    network.isolate({});
+    network.heal_cuts();
+  });
 }
 
 bool Nemesis::only_in_target(const std::string& node) const {
@@ -156,21 +185,7 @@ bool Nemesis::only_in_target(const std::string& node) const {
 void Nemesis::cut_something() {
   const auto all = names();
   Network& network = world_.network();
-  const bool moving = world_.placement()->config().target.has_value();
-  switch (random_.below(moving ? 5 : 3)) {
-    case 3:
-    case 4: {  // the machines that are moved to, some of those that are left, and some proxies
-      std::set<std::string> group;
-      for (const auto& node : world_.placement()->nodes()) {
-        if (only_in_target(node.id) || random_.chance_ppm(300'000)) group.insert(node.id);
-      }
-      for (std::size_t i = 0; i < world_.proxies(); ++i) {
-        if (random_.chance_ppm(500'000)) group.insert(world_.proxy(i).id);
-      }
-      network.isolate(std::move(group));
-      world_.tally().add("partition between the deployments");
-      break;
-    }
+  switch (random_.below(3)) {
     case 0: {  // two halves
       std::set<std::string> group;
       for (const auto& name : all) {

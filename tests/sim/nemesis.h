@@ -51,6 +51,7 @@ class Nemesis {
   void hold();
   void lose_disk(NodeMachine& node, bool rollback);
   void cut_something();
+  void rift();
   void take_snapshots();
 
   NodeMachine& some_node();

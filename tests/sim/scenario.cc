@@ -266,6 +266,8 @@ void move(Scenario& s, Random random) {
   s.seconds = even(random, 30, 60);
   s.loss_ppm = coin(random, 50) ? even(random, 1000, 100'000) : 0;
   s.cuts = coin(random, 50) ? even(random, 0, 300) : 0;
+  s.rifts = coin(random, 50) ? even(random, 50, 500) : 0;
+  s.rift_ms = even(random, 500, 5000);
   s.cut_ms = even(random, 500, 5000);
   s.flicker_pct = coin(random, 60) ? even(random, 10, 50) : 0;
   s.flicker_ms = even(random, 50, 1000);
@@ -284,9 +286,12 @@ void leap(Scenario& s, Random random) {
   s.pool = even(random, 5, 7);
   s.buckets = s.per_key = 3;
   s.leap_pct = 90;
-  s.abort_pct = even(random, 20, 70);
-  s.cuts = even(random, 200, 500);
-  s.cut_ms = even(random, 500, 4000);
+  s.abort_pct = even(random, 10, 60);
+  s.cuts = coin(random, 50) ? even(random, 0, 200) : 0;
+  s.rifts = even(random, 300, 1000);
+  s.rift_ms = even(random, 500, 4000);
+  s.reconfigurations = even(random, 300, 800);
+  s.repair_s = even(random, 3, 30);
   s.flicker_pct = coin(random, 50) ? even(random, 10, 30) : 0;
   s.loss_ppm = 0;
   s.timeout_ms = even(random, 1000, 3000);
@@ -308,7 +313,7 @@ void calm(Scenario& s, Random random) {
   s.strict_pct = even(random, 0, 50);
   s.strict_keys_pct = 0;
   s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
-  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.full_disks = s.slow_disks = 0;
+  s.cuts = s.rifts = s.clogs = s.kills = s.crashes = s.pauses = s.full_disks = s.slow_disks = 0;
   s.proxy_kills = s.coordinator_kills = s.skew_ms = s.clock_steps = s.drift_ppm = s.timestamp_pct = 0;
 }
 
@@ -334,14 +339,17 @@ void decay(Scenario& s, Random random) {
   }
 }
 
-void apply_theme(Scenario& s, Random random) {
+void apply_theme(Scenario& s, Random random, std::string_view wanted) {
   struct Theme {
     const char* name;
     void (*apply)(Scenario&, Random);
   };
   const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
                           {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
-  const std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
+  std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
+  for (std::size_t i = 0; i < std::size(themes); ++i) {
+    if (themes[i].name == wanted) drawn = i;
+  }
   if (drawn >= std::size(themes)) return;
   s.theme = themes[drawn].name;
   themes[drawn].apply(s, random);
@@ -358,7 +366,7 @@ const std::vector<ScenarioField>& scenario_fields() {
   return fields;
 }
 
-Scenario draw_scenario(std::uint64_t seed) {
+Scenario draw_scenario(std::uint64_t seed, std::string_view theme) {
   Random random(seed);
   Scenario scenario;
   scenario.seed = seed;
@@ -371,7 +379,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_disks(scenario, random.split("disks"), percent);
   draw_clocks(scenario, random.split("clocks"), percent);
   draw_configuration(scenario, random.split("configuration"), percent);
-  apply_theme(scenario, random.split("theme"));
+  apply_theme(scenario, random.split("theme"), theme);
   if (scenario.background_repair == 0) scenario.reconfigurations = 0;  // nothing would move
   return scenario;
 }

@@ -57,6 +57,8 @@ namespace tako::sim {
   X(clog_ms, 2000, "")                                                                                       \
   X(cuts, 0, "partitions: groups, one machine, one way")                                                     \
   X(cut_ms, 5000, "")                                                                                        \
+  X(rifts, 0, "partitions between what is left and what is moved to, while the cluster moves")               \
+  X(rift_ms, 2000, "")                                                                                       \
   /* machines */                                                                                             \
   X(kills, 0, "kill -9 of a node")                                                                           \
   X(crashes, 0, "of a node's machine: what was not synced is lost")                                          \
@@ -109,7 +111,8 @@ struct ScenarioField {
 };
 const std::vector<ScenarioField>& scenario_fields();
 
-Scenario draw_scenario(std::uint64_t seed);
+// theme: empty, the seed draws one too; unknown: none.
+Scenario draw_scenario(std::uint64_t seed, std::string_view theme = {});
 
 // `name=number`; false: no such name, or no number.
 bool override_field(Scenario& scenario, std::string_view assignment);

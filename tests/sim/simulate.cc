@@ -1,5 +1,5 @@
 // simulate: runs seeds one after the other in one thread and says what came of each; scripts/simulate runs many of it.
-//   simulate --seeds A..B [--set NAME=NUMBER]... [--plant NAME] [--until-failure]
+//   simulate --seeds A..B [--theme NAME] [--set NAME=NUMBER]... [--plant NAME] [--until-failure]
 //   simulate --replay SEED [--shrink] [--log] [--set ...] [--plant NAME]
 //   simulate --list-plants | --list-fields
 // Lines for the script: `begin SEED`, then `ok SEED key=value...` or `failed SEED ...` with indented lines after it;
@@ -32,6 +32,7 @@ struct Arguments {
   bool until_failure = false;
   Plant plant = Plant::kNone;
   std::vector<std::string> sets;
+  std::string theme;  // instead of the one the seed draws
 };
 
 [[noreturn]] void usage(const std::string& problem) {
@@ -89,6 +90,8 @@ Arguments parse(int argc, char** argv) {
       arguments.replay = any = true;
     } else if (option == "--set") {
       arguments.sets.emplace_back(value());
+    } else if (option == "--theme") {
+      arguments.theme = value();
     } else if (option == "--plant") {
       arguments.plant = plant_named(value());
     } else if (option == "--shrink") {
@@ -123,7 +126,7 @@ void print_result(const Scenario& scenario, const SimulationResult& result, doub
 }
 
 Scenario scenario_of(std::uint64_t seed, const Arguments& arguments) {
-  Scenario scenario = draw_scenario(seed);
+  Scenario scenario = draw_scenario(seed, arguments.theme);
   for (const std::string& assignment : arguments.sets) {
     if (!override_field(scenario, assignment)) usage("'" + assignment + "': no such number; --list-fields has them");
   }
