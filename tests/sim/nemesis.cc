@@ -149,10 +149,12 @@ void Nemesis::links() {
 void Nemesis::rift() {
   const auto& nodes = world_.placement()->nodes();
   Network& network = world_.network();
-  if (random_.chance_ppm(500'000)) {  // only nodes: they cannot repair, everybody else reaches all
+  if (random_.chance_ppm(500'000)) {  // only nodes: they cannot repair, or not with all; everybody else reaches all
+    const std::uint32_t share_ppm = random_.chance_ppm(500'000) ? 1'000'000 : 600'000;
     for (const auto& a : nodes) {
       for (const auto& b : nodes) {
-        if (only_in_target(a.id) != only_in_target(b.id)) network.cut(a.id, b.id);
+        const bool between = only_in_target(a.id) != only_in_target(b.id);
+        if (between && random_.chance_ppm(share_ppm)) network.cut(a.id, b.id);
       }
     }
     world_.tally().add("rift between old nodes and new");

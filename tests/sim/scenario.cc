@@ -176,6 +176,7 @@ void forget(Scenario& s, Random random) {
       s.wipes = s.rollbacks = 0;
   }
   if (coin(random, 70)) s.reconfigurations = 0;
+  s.read_error_ppm = coin(random, 30) ? even(random, 1000, 50'000) : 0;
 }
 
 // A node forgets what it has answered to a writer who is not done yet.
@@ -297,7 +298,11 @@ void leap(Scenario& s, Random random) {
   s.timeout_ms = even(random, 1000, 3000);
   s.keys = even(random, 3, 20);
   s.write_pct = 50;
+  s.seconds = even(random, 60, 120);
+  s.operations = 12 * s.seconds;
   s.kills = s.coordinator_kills = 0;
+  if (coin(random, 30)) s.wipes = even(random, 10, 60);
+  s.reset_ppm = coin(random, 30) ? even(random, 10'000, 100'000) : 0;
 }
 
 // Nothing but reconfigurations: no request may fail.
