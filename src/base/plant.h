@@ -61,7 +61,6 @@ class Random;
   X(kStaleServed, "R3", "requests by an older configuration are served")                                             \
   X(kReadBeforeFenced, "R4", "a source is read before it has our configuration")                                     \
   X(kArrivedAtOnce, "R2", "a target owner votes without having read anything")                                       \
-  X(kUnarrivedVotes, "-", "a target owner that has not arrived votes by other configurations, too")                  \
   X(kMajorityArrives, "-", "a target owner has arrived when it has read a majority, which may lack what w=two says") \
   X(kVotesKept, "-", "a node keeps its vote in partitions that it did not own meanwhile")                            \
   X(kPassHalf, "-", "a repair pass ends after its first page")                                                       \

@@ -72,7 +72,7 @@ bool Shard::in_target_only(model::Partition partition) const {
 
 Shard::Worth Shard::worth(model::Partition partition, const wire::ConfigStamp& asked_by) const {
   if (standing_.votes(partition)) return {true, true};
-  const bool same = asked_by == stamp_ || planted(Plant::kUnarrivedVotes);
+  const bool same = asked_by == stamp_;
   return {same && !standing_.suspended(partition) && in_target_only(partition), false};
 }
 

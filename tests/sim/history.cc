@@ -182,6 +182,11 @@ std::string History::tell(const std::string& key) const {
   return text;
 }
 
+model::Version History::told(const std::string& key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? model::Version{} : found->second.won;
+}
+
 std::vector<std::string> History::keys() const {
   std::vector<std::string> names;
   for (const auto& [name, key] : keys_) names.push_back(name);

@@ -67,6 +67,8 @@ class History {
   // One line an event.
   std::string tell(const std::string& key) const;
   std::vector<std::string> keys() const;
+  // The newest version that a writer was told of, w >= two.
+  model::Version told(const std::string& key) const;
   const Event* find(std::uint64_t id) const;
   std::size_t answered() const { return answered_count_; }
 

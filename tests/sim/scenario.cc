@@ -176,7 +176,7 @@ void forget(Scenario& s, Random random) {
       s.wipes = s.rollbacks = 0;
   }
   if (coin(random, 70)) s.reconfigurations = 0;
-  s.read_error_ppm = coin(random, 30) ? even(random, 1000, 50'000) : 0;
+  s.read_error_ppm = coin(random, 40) ? even(random, 10'000, 300'000) : 0;
 }
 
 // A node forgets what it has answered to a writer who is not done yet.
@@ -241,9 +241,14 @@ void disagree(Scenario& s, Random random) {
   if (s.timestamp_pct > 0) s.strict_keys_pct = 0;
   if (s.reset_ppm == 0) return;
   // Was it stored? Nobody knows, and others write the same.
-  s.keys = even(random, 1, 3);
-  s.write_pct = even(random, 40, 70);
-  s.skew_ms = even(random, 0, 100);
+  s.keys = even(random, 1, 2);
+  s.write_pct = even(random, 40, 50);
+  s.skew_ms = even(random, 0, 30);
+  s.reset_ppm = even(random, 100'000, 600'000);
+  s.delay_max_us = s.delay_min_us + even(random, 20'000, 150'000);
+  s.seconds = even(random, 20, 30);
+  s.operations = 50 * s.seconds;
+  s.strict_pct = 100;
   s.loss_ppm = s.straggler_ppm = s.flicker_pct = s.clock_steps = s.timestamp_pct = 0;
   s.kills = s.crashes = s.pauses = s.cuts = s.clogs = s.turns = 0;
 }

@@ -31,7 +31,7 @@ class Simulation {
         switches_(scenario.seed, scenario.buggify != 0, plant, result.tally),
         world_(world_options(scenario)),
         damage_(world_),
-        witness_(world_, damage_),
+        witness_(world_, damage_, history_),
         clients_(world_, scenario_, history_) {}
 
   void run() {
@@ -313,8 +313,8 @@ class Simulation {
   World world_;
   const TimePoint began_ = world_.now();
   Damage damage_;
-  Witness witness_;
   History history_;
+  Witness witness_;
   Clients clients_;
   std::vector<Operator*> operators_;
 };

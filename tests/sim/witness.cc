@@ -6,12 +6,31 @@ namespace tako::sim {
 
 using store::Family;
 
-Witness::Witness(World& world, const Damage& damage) : world_(world), damage_(damage) {
+Witness::Witness(World& world, const Damage& damage, const History& history)
+    : world_(world), damage_(damage), history_(history) {
+  world.on_configuration = [this](const model::Placement& placement) { begins(placement); };
   for (std::size_t i = 0; i < world.nodes(); ++i) {
     NodeMachine& node = world.node(i);
     node.disk.on_slot_erased = [this, &node](const std::string& row_key, const std::string& row) {
       erased(node, row_key, row);
     };
+  }
+}
+
+void Witness::begins(const model::Placement& placement) {
+  for (const std::string& key : history_.keys()) {
+    const model::Version told = history_.told(key);
+    if (told.none()) continue;
+    const std::string row_key = store::slot_key(model::position_of(key), key);
+    bool held = false;
+    for (const auto& replica : placement.replicas(model::partition_of(key))) {
+      if (!(replica.deployments & model::kInActive)) continue;
+      const NodeMachine& owner = *world_.find_node(placement.nodes()[replica.node].id);
+      held |= covers(owner, row_key, told);
+    }
+    if (held) continue;
+    world_.problem(key + ": " + to_string(told) + " was answered, and no active owner has it when configuration " +
+                   std::to_string(placement.config().counter) + " begins");
   }
 }
 

@@ -2,23 +2,27 @@
 // not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one.
 //
 // Nodes whose disk was damaged erase what they cannot read, by another rule (node/mender.h).
-// It looks at the disks of the owners behind their backs, at the moment of the erasure. Owners that lost something
-// lately, or go by another configuration meanwhile, may have had it when they were asked. A node that has just taken a
-// new configuration is held to that or to the one before: the erasure had begun.
+// And it sees every configuration when it is first gone by, and holds its active owners to what writers had been told
+// by then: those who are left are needed no more. It looks at the disks of the owners behind their backs, at the moment
+// of the erasure. Owners that lost something lately, or go by another configuration meanwhile, may have had it when
+// they were asked. A node that has just taken a new configuration is held to that or to the one before: the erasure had
+// begun.
 #pragma once
 
 #include <string>
 
 #include "sim/damage.h"
+#include "sim/history.h"
 
 namespace tako::sim {
 
 class Witness {
  public:
   // REQUIRES: both outlive it, and no disk erases anything after it is gone
-  Witness(World& world, const Damage& damage);
+  Witness(World& world, const Damage& damage, const History& history);
 
  private:
+  void begins(const model::Placement& placement);
   void erased(const NodeMachine& by, const std::string& row_key, const std::string& row);
   // Empty: by this placement it is right.
   std::string why_wrong(const NodeMachine& by, const model::Placement& placement, const std::string& row_key,
@@ -27,6 +31,7 @@ class Witness {
 
   World& world_;
   const Damage& damage_;
+  const History& history_;
 };
 
 }  // namespace tako::sim

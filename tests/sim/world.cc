@@ -126,6 +126,7 @@ void World::adopted(const Machine& machine, const model::Placement& placement) {
   if (configuration.counter <= placement_->config().counter) return;
   placement_ = placement_of(configuration);
   tally_.add("configuration");
+  if (on_configuration) on_configuration(*placement_);
 }
 
 // --- time -------------------------------------------------------------------------------------------------------

@@ -81,6 +81,9 @@ class World {
   void drain();
   std::unique_ptr<runtime::Loop> new_loop(const runtime::Clock& clock);
 
+  // Called when a newer configuration is seen for the first time.
+  std::function<void(const model::Placement&)> on_configuration;
+
   void problem(std::string text);
   const std::vector<std::string>& problems() const { return problems_; }
 
