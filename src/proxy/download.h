@@ -7,7 +7,8 @@
 // the reader has taken so far, so that one that stalls early holds little, and only while there is room for more than
 // the next piece (Reach::pieces). When it fails, the next one that holds the ballot goes on with that very piece: one
 // that is away is tried again after the others, one that holds another version by now is not, and of one whose copy is
-// damaged nothing more is read; it mends itself (node/mender.h). The configuration at hand then says who the others are.
+// damaged nothing more is read; it mends itself (node/mender.h). The configuration at hand then says who the others
+// are.
 // Errors: kConflict: nobody holds this version any more; kTimeout, kUnavailable: no replica could bring the next piece
 // within `step`. After an error there is no more: the bytes before it were right, but they are not all.
 #pragma once
