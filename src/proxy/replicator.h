@@ -9,8 +9,9 @@
 // is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
 // no later quorum read sees something older. Older and damaged copies seen on the way are repaired.
 // A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
-// Values of more than a piece come and go in pieces (upload.h, download.h). Their reads answer the record without the
-// value, open() brings it; replicas that are behind are told where to fetch it, and no byte of that passes here.
+// Values of more than a piece can come and go in pieces (upload.h, download.h): write_large(), and open() for what a
+// read answered without its value. Replicas that are behind are then told where to fetch it, and no byte of that passes
+// here. Nodes do not take pieces yet: until they do, nobody calls these two, and large values travel whole.
 #pragma once
 
 #include <functional>
@@ -101,6 +102,8 @@ class Replicator {
   Task<> stop() { co_await gate_.drained(); }
 
   const Counters& counters() const { return counters_; }
+  // Of large values: written and not yet stored everywhere, or read ahead.
+  std::size_t pieces_in_memory() const;
   const VersionClock& clock() const { return clock_; }
 
  private:

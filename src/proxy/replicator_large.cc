@@ -48,6 +48,8 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
   co_return answer;
 }
 
+std::size_t Replicator::pieces_in_memory() const { return kPiecesInMemoryMax - pieces_.free(); }
+
 std::unique_ptr<net::ByteSource> Replicator::open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
                                                   std::uint64_t end, Duration step) {
   ASSERT(answer.record && answer.round && begin <= end && end <= answer.record->size);

@@ -164,15 +164,15 @@ TEST_CASE_FIXTURE(Download, "who reads slowly holds the replicas back, and one t
 }
 
 TEST_CASE_FIXTURE(Download, "one that is left in the middle gives back its place in memory") {
-  for (int i = 0; i < 500; ++i) {
+  for (int taken = 0; taken < 8; ++taken) {
     world.run([&]() -> Task<> {
       const auto source = replicator.open("k", answer, 0, value.size(), seconds(10));
-      for (int pieces = 0; pieces < 6; ++pieces) co_await source->next();
+      for (int pieces = 0; pieces < taken; ++pieces) co_await source->next();
     });
   }
   wait(seconds(1));
 
-  CHECK(write(large_value(40 * model::kPieceBytes, 2), model::WriteLevel::kAll).ok());
+  CHECK(replicator.pieces_in_memory() == 0);
 }
 
 TEST_CASE_FIXTURE(Download, "a quorum read lets replicas that are behind fetch a large value before it answers") {

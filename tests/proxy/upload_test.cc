@@ -301,6 +301,7 @@ TEST_CASE_FIXTURE(LargeFixture, "many uploads that wait for one replica take a b
 
   CHECK(failed == kUploads);
   CHECK(open.inside() == 0);
+  CHECK(replicator.pieces_in_memory() == 0);
   CHECK(nothing_staged());
 }
 
