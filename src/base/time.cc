@@ -1,7 +1,9 @@
 #include "base/time.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <iterator>
 
 namespace tako {
 namespace {
@@ -11,6 +13,8 @@ constexpr std::uint64_t kIntervalSecondsMax = 1'000'000ull * 86'400;
 
 constexpr Timestamp kMicrosPerSecond = 1'000'000;
 constexpr std::uint64_t kSecondsPerDay = 86'400;
+constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::uint64_t kHttpDateSecondsMax = 253'402'300'799;  // the last second of the year 9999: four digits
 
 // What is left of the text, taken from the front.
@@ -111,8 +115,6 @@ std::string format_interval(Duration interval) {
 
 std::string format_http_date(Timestamp at) {
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const std::uint64_t seconds = std::min<std::uint64_t>(at / kMicrosPerSecond, kHttpDateSecondsMax);
   const std::chrono::sys_days day{std::chrono::days(seconds / kSecondsPerDay)};
   const std::chrono::year_month_day date(day);
@@ -123,6 +125,39 @@ std::string format_http_date(Timestamp at) {
                 kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), rest / 3600,
                 rest / 60 % 60, rest % 60);
   return text;
+}
+
+// The words of a date, whatever stands between them: the three forms differ in their order.
+std::optional<Timestamp> parse_http_date(std::string_view text) {
+  constexpr std::size_t kWordsMax = 8;
+  std::array<std::string_view, kWordsMax + 1> words;
+  std::size_t count = 0;
+  while (count <= kWordsMax) {
+    text.remove_prefix(std::min(text.find_first_not_of(" ,-:"), text.size()));
+    if (text.empty()) break;
+    words[count] = text.substr(0, text.find_first_of(" ,-:"));
+    text.remove_prefix(words[count++].size());
+  }
+  const bool old_form = count == 7;  // of asctime: month and day, and the year at the end
+  if (!old_form && (count != 8 || words[7] != "GMT")) return std::nullopt;
+  const std::size_t clock = old_form ? 3 : 4;
+  const auto month_name = words[old_form ? 1 : 2];
+  const auto month = std::find(std::begin(kMonths), std::end(kMonths), month_name) - std::begin(kMonths) + 1;
+  std::array<std::uint64_t, 5> numbers;  // day, year, hours, minutes, seconds
+  const std::array<std::string_view, 5> texts = {words[old_form ? 2 : 1], words[old_form ? 6 : 3], words[clock],
+                                                 words[clock + 1], words[clock + 2]};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    Cursor at{texts[i]};
+    if (!at.take_number(4, numbers[i]) || !at.rest.empty()) return std::nullopt;
+  }
+  auto [day, year, hour, minute, second] = numbers;
+  if (texts[1].size() == 2) year += year < 70 ? 2000 : 1900;
+  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(year)),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!date.ok() || year < 1970 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const auto days = static_cast<std::uint64_t>(std::chrono::sys_days(date).time_since_epoch().count());
+  return (days * kSecondsPerDay + hour * 3600 + minute * 60 + second) * kMicrosPerSecond;
 }
 
 }  // namespace tako

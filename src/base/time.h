@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -42,5 +43,7 @@ std::string format_interval(Duration interval);
 
 // RFC 9110 HTTP-date (always GMT), e.g. `Fri, 18 Mar 2011 22:06:54 GMT`.
 std::string format_http_date(Timestamp at);
+// That form, or one of the two older ones: `Friday, 18-Mar-11 22:06:54 GMT`, `Fri Mar 18 22:06:54 2011`.
+std::optional<Timestamp> parse_http_date(std::string_view text);
 
 }  // namespace tako

@@ -1,5 +1,6 @@
 #include "net/http_client.h"
 
+#include <charconv>
 #include <utility>
 
 #include <asio/buffer.hpp>
@@ -12,14 +13,31 @@ constexpr std::size_t kReadBytes = 64 << 10;
 bool repeatable(const std::string& method) { return method == "GET" || method == "HEAD" || method == "DELETE"; }
 
 bool has_body(const HttpFetch& request) {
-  return !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  return request.source != nullptr || !request.body.empty() || request.method == "POST" || request.method == "PUT";
 }
 
 std::string head_of(const HttpFetch& request, const std::string& host) {
   std::string head = request.method + " " + request.target + " HTTP/1.1\r\nHost: " + host + "\r\n";
   for (const auto& [name, value] : request.headers) head += name + ": " + value + "\r\n";
-  if (has_body(request)) head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  const bool chunked = request.source != nullptr && !request.source_bytes;
+  const std::uint64_t length = request.source_bytes.value_or(request.body.size());
+  if (chunked) head += "Transfer-Encoding: chunked\r\n";
+  else if (has_body(request)) head += "Content-Length: " + std::to_string(length) + "\r\n";
   return head + "\r\n";
+}
+
+std::string chunk_head(std::size_t bytes) {
+  char digits[16];
+  const auto end = std::to_chars(digits, digits + sizeof digits, bytes, 16).ptr;
+  return std::string(digits, end) + "\r\n";
+}
+
+wire::HttpResponse head_in(const wire::HttpResponseParser& parser) {
+  wire::HttpResponse head;
+  head.status = parser.status();
+  head.headers = parser.headers();
+  head.content_length = parser.content_length();
+  return head;
 }
 
 }  // namespace
@@ -40,7 +58,8 @@ Task<Result<wire::HttpResponse>> HttpClient::fetch(HttpFetch request, TimePoint 
   if (!ready) co_return ready.error();
 
   Result<wire::HttpResponse> response = co_await exchange(request);
-  const bool again = !response && kept && !heard_ && !timed_out_ && repeatable(request.method);
+  const bool same = request.source == nullptr;  // a source can be read but once
+  const bool again = !response && kept && !heard_ && !timed_out_ && same && repeatable(request.method);
   if (again) {
     ready = co_await connect();
     if (!ready) co_return ready.error();
@@ -70,22 +89,70 @@ Task<Status> HttpClient::connect() {
 }
 
 Task<Result<wire::HttpResponse>> HttpClient::exchange(const HttpFetch& request) {
-  heard_ = false;
-  wire::HttpResponseParser parser(request.body_bytes_max);
+  heard_ = cut_ = false;
+  sunk_.reset();
+  wire::HttpBodyLimits limits;
+  limits.bytes_max = request.sink != nullptr ? ~0ull : request.body_bytes_max;
+  if (request.sink != nullptr) limits.part_bytes = model::kPieceBytes;
+  wire::HttpResponseParser parser(limits);
   parser.reset(request.method == "HEAD");
-  const Status sent = co_await send(head_of(request, text_of(host_, port_)), request.body);
+  progress(request);
+  Status sent = co_await send(head_of(request, text_of(host_, port_)), request.body);
+  if (sent && request.source != nullptr) sent = co_await send_source(request);
   // A server that refuses a body answers and closes before it has read it: so what it says is read in any case.
-  Status received = co_await receive(parser);
-  connected_ = connected_ && sent && received && parser.keep_alive();
+  const Status received = co_await receive(parser, request);
+  connected_ = connected_ && sent && received && !cut_ && parser.keep_alive();
   if (!connected_) close();
-  if (!received) co_return sent || received.code() != ErrorCode::kUnavailable ? received.error() : sent.error();
+  const bool sending_failed = !sent && (received ? sent.code() != ErrorCode::kUnavailable
+                                                 : received.code() == ErrorCode::kUnavailable);
+  if (sending_failed) co_return sent.error();
+  if (!received) co_return received.error();
 
-  wire::HttpResponse response;
-  response.status = parser.status();
-  response.headers = parser.headers();
-  response.content_length = parser.content_length();
-  response.body = parser.take_body();
+  wire::HttpResponse response = head_in(parser);
+  response.body = parser.take_part();
   co_return response;
+}
+
+void HttpClient::progress(const HttpFetch& request) {
+  if (request.step > Duration::zero()) watch_.set_in(request.step);
+}
+
+bool HttpClient::answered_early() {
+  asio::error_code error;
+  return socket_.available(error) > 0 || error;
+}
+
+// Its own errors close the connection: the server must not take what came for the whole.
+Task<Status> HttpClient::send_source(const HttpFetch& request) {
+  const bool chunked = !request.source_bytes;
+  std::uint64_t left = request.source_bytes.value_or(0);
+  bool more = true;
+  while (more) {
+    cut_ = answered_early();
+    if (cut_) co_return ok_status();
+    Result<Bytes> piece = co_await request.source->next();
+    if (!piece) {
+      close();
+      co_return piece.error();
+    }
+    const std::size_t size = piece->size();
+    more = size > 0;
+    if (!chunked && size > left) break;
+    left -= chunked ? 0 : size;
+    // An empty chunk is the end.
+    if (chunked) {
+      Status sent = co_await send(chunk_head(size), std::move(*piece));
+      if (sent) sent = co_await send("\r\n", Bytes());
+      if (!sent) co_return sent;
+    } else if (more) {
+      const Status sent = co_await send(std::string(), std::move(*piece));
+      if (!sent) co_return sent;
+    }
+    progress(request);
+  }
+  if (left == 0 && !more) co_return ok_status();
+  close();
+  co_return Error(ErrorCode::kInvalid, "what is sent grew or shrank meanwhile; send it again");
 }
 
 Task<Status> HttpClient::send(std::string head, Bytes body) {
@@ -105,7 +172,7 @@ Task<Status> HttpClient::send(std::string head, Bytes body) {
   co_return ok_status();
 }
 
-Task<Status> HttpClient::receive(wire::HttpResponseParser& parser) {
+Task<Status> HttpClient::receive(wire::HttpResponseParser& parser, const HttpFetch& request) {
   const auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
   while (parser.state() != wire::HttpResponseParser::State::kDone) {
     const auto [error, count] = co_await socket_.async_read_some(asio::buffer(buffer.get(), kReadBytes), as_result);
@@ -117,10 +184,31 @@ Task<Status> HttpClient::receive(wire::HttpResponseParser& parser) {
     }
     if (error) co_return failure(ErrorCode::kUnavailable, words_of(error));
     heard_ = true;
-    const Result<std::size_t> taken = parser.feed({buffer.get(), count});
-    if (!taken) co_return failure(taken.code(), taken.error().message);
+    progress(request);
+    for (std::size_t at = 0; at < count && parser.state() != wire::HttpResponseParser::State::kDone;) {
+      const Result<std::size_t> taken = parser.feed({buffer.get() + at, count - at});
+      if (!taken) co_return failure(taken.code(), taken.error().message);
+      at += *taken;
+      if (request.sink == nullptr || !parser.part_ready()) continue;
+      const Status passed = pass_on(parser, *request.sink);
+      if (!passed) co_return passed.error();
+    }
   }
-  co_return ok_status();
+  if (request.sink == nullptr) co_return ok_status();
+  co_return pass_on(parser, *request.sink);
+}
+
+// A part, or the end.
+Status HttpClient::pass_on(wire::HttpResponseParser& parser, HttpSink& sink) {
+  if (!sunk_) {
+    const Result<bool> wanted = sink.begin(head_in(parser));
+    if (!wanted) return wanted.error();
+    sunk_ = *wanted;
+  }
+  if (!*sunk_ && parser.part_ready()) return failure(ErrorCode::kTooLarge, "an answer that is too long");
+  if (!*sunk_) return ok_status();
+  Bytes part = parser.take_part();
+  return part.empty() ? ok_status() : sink.take(std::move(part));
 }
 
 Error HttpClient::failure(ErrorCode code, const std::string& what) const {

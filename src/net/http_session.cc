@@ -10,10 +10,13 @@ namespace tako::net {
 namespace {
 
 constexpr std::size_t kHeadBuffer = 4 << 10;
-constexpr std::size_t kBodyBuffer = 128 << 10;     // while a large body is coming
+constexpr std::size_t kBodyBuffer = 128 << 10;     // while a larger body is coming
+constexpr std::size_t kUploadBytes = 2 * model::kPieceBytes;    // of a large body: the piece in hand, and the next
+constexpr std::size_t kDownloadBytes = 5 * model::kPieceBytes;  // the piece being sent, and what is read ahead
 constexpr std::size_t kBufferKept = 16 << 10;      // by an idle connection
 constexpr std::size_t kCopiedBytesMax = 16 << 10;  // bodies up to it are sent from `out_`, with others
 constexpr std::size_t kOutBytesMax = 64 << 10;     // gathered answers beyond it leave at once
+constexpr int kUnsentBytes = 2 * model::kPieceBytes;  // of a large answer, in the kernel
 constexpr std::size_t kTurnBytes = 1 << 20;        // sent to one client, then the loop's other work has its turn
 constexpr std::size_t kLingerBytesMax = 128 << 20;  // of a refused request, read and thrown away
 constexpr const char* kTooManyBodies = "too many requests with large bodies at once; try again";
@@ -30,11 +33,20 @@ wire::HttpResponse text_response(int status, std::string line) {
 
 }  // namespace
 
+class HttpSession::Body final : public ByteSource {
+ public:
+  explicit Body(HttpSession& session) : session_(session) {}
+  Task<Result<Bytes>> next() override { return session_.next_piece(); }
+
+ private:
+  HttpSession& session_;
+};
+
 HttpSession::HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptions& options, HttpBudgets& budgets,
                          wire::HttpDate& date)
     : loop_(loop), handler_(handler), options_(options), date_(date), received_(budgets.received),
-      sending_(budgets.sending), socket_(loop.executor()), parser_(options.body_bytes_max),
-      watch_(loop, [this] { on_watch(); }), gate_(loop) {}
+      sending_(budgets.sending), socket_(loop.executor()), parser_({options.body_bytes_max, model::kPieceBytes}),
+      pace_(options.pace), watch_(loop, [this] { on_watch(); }), gate_(loop) {}
 
 Task<> HttpSession::run(Accepted connection) {
   const bool adopted = adopt(socket_, std::move(connection.fd));
@@ -47,7 +59,8 @@ Task<> HttpSession::run(Accepted connection) {
     co_await refuse();
   } else if (adopted) {
     co_await send(Bytes());
-    if (in_begin_ < in_end_) co_await linger();  // closing on unread bytes would take the answer back
+    // Closing on unread bytes would take the answer back.
+    if (unread_ || in_begin_ < in_end_) co_await linger();
   }
   close();
   co_await gate_.drained();
@@ -62,7 +75,7 @@ void HttpSession::stop() {
 Task<bool> HttpSession::read_request() {
   parser_.reset();
   phase_ = Phase::kIdle;
-  head_seen_ = false;
+  head_seen_ = continue_owed_ = body_failed_ = unread_ = false;
   body_received_ = 0;
   while (true) {
     if (in_begin_ < in_end_) {
@@ -73,10 +86,11 @@ Task<bool> HttpSession::read_request() {
         co_return false;
       }
       in_begin_ += *taken;
-      if (parser_.state() == wire::HttpRequestParser::State::kDone) co_return account(parser_.request().body.size());
+      if (parser_.state() == wire::HttpRequestParser::State::kDone) co_return account(parser_.body_held());
       if (parser_.head_complete()) body_received_ += count;
-      const bool acceptable = head_acceptable() && account(body_received_);
-      if (!acceptable) co_return false;
+      const bool large = body_is_large();
+      const bool acceptable = head_acceptable() && account(large ? kUploadBytes : parser_.body_held());
+      if (!acceptable || large) co_return acceptable;
     }
     const bool received = co_await receive();
     if (!received) co_return false;
@@ -125,27 +139,65 @@ void HttpSession::expect_more() {
     if (std::exchange(phase_, Phase::kHead) != Phase::kHead || fired) watch_.set_in(options_.head_limit);
     return;
   }
-  if (std::exchange(phase_, Phase::kBody) != Phase::kBody) body_deadline_ = loop_.now() + options_.body_limit;
-  watch_.set(std::min(loop_.now() + options_.body_progress, body_deadline_));
+  if (std::exchange(phase_, Phase::kBody) != Phase::kBody) pace_.begin(loop_.now(), body_received_);
+  else pace_.note(loop_.now(), body_received_);
+  watch_.set(pace_.deadline());
 }
 
 // Once per request that has a body still to come: before it is sent, if the client waits.
 bool HttpSession::head_acceptable() {
   if (head_seen_ || !parser_.head_complete()) return true;
   head_seen_ = true;
-  const std::size_t length = parser_.content_length().value_or(0);
-  if (!received_.budget().has(length)) {
+  const std::uint64_t length = std::min<std::uint64_t>(parser_.content_length().value_or(0), kUploadBytes);
+  if (!received_.budget().has(static_cast<std::size_t>(length))) {
     refuse_with(503, kTooManyBodies);
     return false;
   }
-  if (parser_.expects_continue()) out_ += kContinue;
+  if (!parser_.expects_continue()) return true;
+  if (body_is_large()) continue_owed_ = true;  // once the handler wants it
+  else out_ += kContinue;
   return true;
+}
+
+// By its length, or because more came than a piece.
+bool HttpSession::body_is_large() const {
+  return parser_.head_complete() &&
+         (parser_.part_ready() || parser_.content_length().value_or(0) > model::kPieceBytes);
 }
 
 bool HttpSession::account(std::size_t body_bytes) {
   if (received_.grow_to(body_bytes)) return true;
   refuse_with(503, kTooManyBodies);
   return false;
+}
+
+Task<Result<Bytes>> HttpSession::next_piece() {
+  if (body_failed_) co_return Error(ErrorCode::kUnavailable, "the client did not send all of it");
+  if (std::exchange(continue_owed_, false)) out_ += kContinue;
+  const bool filled = co_await fill_piece();
+  phase_ = Phase::kHandling;
+  watch_.clear();
+  if (filled) co_return parser_.take_part();
+  body_failed_ = true;
+  co_return Error(ErrorCode::kUnavailable, "the client did not send all of it");
+}
+
+// False: there will be no more. `refusal_` then says what to answer, if anything.
+Task<bool> HttpSession::fill_piece() {
+  while (!parser_.part_ready() && parser_.state() != wire::HttpRequestParser::State::kDone) {
+    if (in_begin_ == in_end_) {
+      const bool received = co_await receive();
+      if (!received) co_return false;
+      body_received_ += in_end_;
+    }
+    const Result<std::size_t> taken = parser_.feed({in_.get() + in_begin_, in_end_ - in_begin_});
+    if (!taken) {
+      refuse_with(parser_.error_status(), taken.error().message);
+      co_return false;
+    }
+    in_begin_ += *taken;
+  }
+  co_return true;
 }
 
 Task<> HttpSession::answer() {
@@ -159,28 +211,34 @@ Task<> HttpSession::answer() {
   std::string line;
   if (log::enabled(log::Level::kDebug)) line = request.method + " " + request.target;
 
-  HttpReply reply = co_await handler_.handle(std::move(request), nullptr);
-  wire::HttpResponse& response = reply.head;
+  Body body(*this);
+  const bool large = body_is_large();
+  HttpReply reply = co_await handler_.handle(std::move(request), large ? &body : nullptr);
   received_.clear();
-  limit_sending(response);
+  unread_ = large && parser_.state() != wire::HttpRequestParser::State::kDone;
+  keep_alive_ = asked_to_keep && !unread_ && !stopping_ && !loop_.stopping();
+  if (body_failed_) co_return;  // there is nobody to answer, or `refusal_` is the answer
+  wire::HttpResponse& response = reply.head;
   if (head) response.head_only = true;
-  keep_alive_ = asked_to_keep && !stopping_ && !loop_.stopping();
+  const bool bodiless = response.head_only || response.status == 204 || response.status == 304;
+  if (bodiless) reply.body.reset();
+  limit_sending(reply);
   if (!line.empty()) log::debug("http", {{"request", line}, {"status", response.status}});
 
   wire::append_head(out_, response, keep_alive_, date_.at(loop_.wall()), minor);
-  const bool bodiless = response.head_only || response.status == 204 || response.status == 304;
-  if (reply.body && !bodiless) {
+  if (reply.body) {
     const bool sent = co_await send_all(std::move(reply));
     if (!sent) keep_alive_ = false;
+    sending_.clear();
     co_return;
   }
   const std::size_t body_bytes = bodiless ? 0 : response.body.size();
   const bool copied = body_bytes <= kCopiedBytesMax;
   if (copied && body_bytes > 0) out_ += response.body.view();
   if (copied && out_.size() < kOutBytesMax) co_return;
-  Bytes body;
-  if (!copied) body = std::move(response.body);
-  const bool sent = co_await send(std::move(body));
+  Bytes rest;
+  if (!copied) rest = std::move(response.body);
+  const bool sent = co_await send(std::move(rest));
   if (!sent) keep_alive_ = false;
   sending_.clear();
 }
@@ -188,6 +246,7 @@ Task<> HttpSession::answer() {
 // What follows a head whose body is a source. False: the client is gone or slow, or the source failed.
 Task<bool> HttpSession::send_all(HttpReply reply) {
   std::uint64_t left = reply.head.content_length.value_or(0);
+  hold_unsent(socket_, kUnsentBytes);
   while (left > 0) {
     phase_ = Phase::kHandling;
     if (out_sent_ < out_.size()) flush_soon();
@@ -205,9 +264,11 @@ Task<bool> HttpSession::send_all(HttpReply reply) {
 }
 
 // Values that clients are slow to take are bounded too.
-void HttpSession::limit_sending(wire::HttpResponse& response) {
-  if (response.body.size() <= kCopiedBytesMax || sending_.grow_to(response.body.size())) return;
-  response = text_response(503, "too many large values are being sent at once; try again");
+void HttpSession::limit_sending(HttpReply& reply) {
+  const std::size_t bytes = reply.body ? kDownloadBytes : reply.head.body.size();
+  if (bytes <= kCopiedBytesMax || sending_.grow_to(bytes)) return;
+  reply.body.reset();
+  reply.head = text_response(503, "too many large values are being sent at once; try again");
 }
 
 void HttpSession::refuse_with(int status, std::string why) {
@@ -250,6 +311,7 @@ HttpSession::Sent HttpSession::send_now(std::string_view body, std::size_t& sent
     failed_ = static_cast<bool>(error);
     if (failed_ || count == 0) break;
     out_sent_ += std::min(count, left);
+    written_ += count;
     const std::size_t of_body = count - std::min(count, left);
     body.remove_prefix(of_body);
     sent_of_body += of_body;
@@ -264,17 +326,25 @@ HttpSession::Sent HttpSession::send_now(std::string_view body, std::size_t& sent
   return body.empty() ? Sent::kAll : Sent::kSome;
 }
 
-// False: the client is gone, or takes nothing for too long.
+// False: the client is gone, or too slow. What it took is what its machine acknowledged: the kernel says «writable»
+// only when much of its buffer is free, which a slow client that keeps up may not reach in time.
 Task<bool> HttpSession::send(Bytes body) {
   phase_ = Phase::kWriting;
   std::size_t sent_of_body = 0;
+  bool waited = false;
   while (true) {
     const Sent sent = send_now(body.view().substr(sent_of_body), sent_of_body);
     if (sent != Sent::kSome) co_return sent == Sent::kAll;
-    watch_.set_in(options_.write_progress);
+    const std::uint64_t taken = written_ - std::min<std::uint64_t>(written_, bytes_on_the_way(socket_));
+    if (!std::exchange(waited, true)) pace_.begin(loop_.now(), taken);
+    pace_.note(loop_.now(), taken);
+    timed_out_ = false;
+    if (pace_.late(loop_.now())) failed_ = true;
+    if (failed_ || loop_.stopping()) co_return false;
+    watch_.set(pace_.deadline());
     const auto [error] = co_await socket_.async_wait(Socket::wait_write, as_result);
     watch_.clear();
-    if (error) failed_ = true;
+    if (error && !timed_out_) failed_ = true;
   }
 }
 

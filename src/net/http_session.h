@@ -2,8 +2,10 @@
 //
 // Requests of a connection are answered one after the other, in order; what a client sends ahead (pipelining) waits in
 // the kernel. Small answers to requests that came together leave together, and large bodies are sent from where they
-// are. One watchdog with a moving deadline: idle, head, body, write, linger. Lives on one loop, in the frame of the
-// task that serves it; the handler must not outlive a deadline of its own.
+// are. A body of more than a piece is received while the handler takes it, and sent while it is read: the session then
+// holds one piece and what the kernel gave it last, so a stalled client costs no more whatever its body's size.
+// One watchdog with a moving deadline: idle, head, body, write, linger. Lives on one loop, in the frame of the task
+// that serves it; the handler must not outlive a deadline of its own beside that of a body's source.
 #pragma once
 
 #include <memory>
@@ -14,6 +16,7 @@
 #include "net/byte_budget.h"
 #include "net/http_handler.h"
 #include "net/listener.h"
+#include "net/pace.h"
 #include "net/watchdog.h"
 #include "runtime/sync.h"
 
@@ -21,14 +24,12 @@ namespace tako::net {
 
 struct HttpServerOptions {
   std::size_t connections_max = 20'000;
-  std::size_t body_bytes_max = model::kWholeValueBytesMax;
-  std::size_t received_bytes_max = 1u << 30;  // bodies of requests under way, all connections of the process
-  std::size_t sending_bytes_max = 2u << 30;   // bodies of responses not yet taken by clients, likewise
+  std::uint64_t body_bytes_max = model::kWholeValueBytesMax;
+  std::size_t received_bytes_max = 1u << 30;  // of bodies of requests under way, all connections of the process
+  std::size_t sending_bytes_max = 2u << 30;   // of bodies of responses not yet taken by clients, likewise
   Duration idle_max = seconds(75);            // between requests, and before the first
   Duration head_limit = seconds(10);
-  Duration body_progress = seconds(10);       // at least one byte within it
-  Duration body_limit = minutes(10);          // the whole body
-  Duration write_progress = seconds(30);
+  PaceLimits pace;                            // of bodies, both ways
   Duration linger = seconds(5);               // a client that was refused is let finish sending, to see the answer
   Duration stop_grace = seconds(5);           // for requests under way when the server stops
 };
@@ -55,18 +56,22 @@ class HttpSession {
 
  private:
   enum class Phase : unsigned char { kIdle, kHead, kBody, kHandling, kWriting, kLingering };
+  class Body;  // the source of a body that comes in pieces
 
   Task<bool> read_request();
   Task<bool> receive();
   void make_room(std::size_t wanted);
   bool head_acceptable();
   bool account(std::size_t body_bytes);
+  bool body_is_large() const;
+  Task<Result<Bytes>> next_piece();
+  Task<bool> fill_piece();
   void expect_more();
   Task<> answer();
   Task<> refuse();
   Task<> linger();
   void refuse_with(int status, std::string why);
-  void limit_sending(wire::HttpResponse& response);
+  void limit_sending(HttpReply& reply);
   Task<bool> send(Bytes body);
   Task<bool> send_all(HttpReply reply);
   enum class Sent : unsigned char { kAll, kSome, kFailed };
@@ -88,8 +93,12 @@ class HttpSession {
   bool timed_out_ = false;
   bool keep_alive_ = true;
   bool head_seen_ = false;
-  std::size_t body_received_ = 0;  // of this request, about
-  TimePoint body_deadline_;
+  bool continue_owed_ = false;       // before the first piece of a large body
+  bool body_failed_ = false;         // ... before its end
+  bool unread_ = false;              // a part of the last body
+  std::uint64_t body_received_ = 0;  // of this request, about
+  std::uint64_t written_ = 0;        // to the connection
+  Pace pace_;
   std::optional<wire::HttpResponse> refusal_;
 
   std::unique_ptr<char[]> in_;  // received and not yet parsed: [in_begin_, in_end_)

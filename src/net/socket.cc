@@ -2,6 +2,10 @@
 
 #include <cctype>
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <asio/buffer.hpp>
@@ -94,6 +98,16 @@ std::size_t write_now(Socket& socket, std::string_view first, std::string_view s
   const std::size_t count = socket.write_some(buffers, error);
   if (error == asio::error::would_block || error == asio::error::try_again) error.clear();
   return count;
+}
+
+void hold_unsent(Socket& socket, int bytes) {
+  (void)::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+std::size_t bytes_on_the_way(Socket& socket) {
+  int bytes = 0;
+  const int failed = ::ioctl(socket.native_handle(), SIOCOUTQ, &bytes);
+  return failed == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
 }
 
 }  // namespace tako::net

@@ -73,4 +73,11 @@ void close(Socket& socket);
 // that it is full.
 std::size_t write_now(Socket& socket, std::string_view first, std::string_view second, asio::error_code& error);
 
+// From now on the kernel holds about so much of what it could not yet send, where it would hold megabytes for a peer
+// that stalls.
+void hold_unsent(Socket& socket, int bytes);
+
+// Written, and not yet taken by the peer's machine.
+std::size_t bytes_on_the_way(Socket& socket);
+
 }  // namespace tako::net

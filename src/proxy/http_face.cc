@@ -101,7 +101,16 @@ bool is_one_of(const std::string& method, std::initializer_list<std::string_view
 
 }  // namespace
 
-Task<net::HttpReply> HttpFace::handle(HttpRequest request, net::ByteSource*) {
+Task<net::HttpReply> HttpFace::handle(HttpRequest request, net::ByteSource* body) {
+  std::string collected;
+  for (bool more = body != nullptr; more;) {
+    const Result<Bytes> piece = co_await body->next();
+    if (!piece) co_return failure(piece.error());
+    if (collected.size() + piece->size() > model::kWholeValueBytesMax) co_return text(413, "more than 64 MiB");
+    more = !piece->empty();
+    collected += piece->view();
+  }
+  if (body != nullptr) request.body = Bytes(std::move(collected));
   const bool head = request.method == "HEAD";
   HttpResponse response;
   const std::string_view path = request.path;

@@ -1,33 +1,18 @@
-// The parsers of http.h. Heads are http_head.h's; bodies are taken here, by length, or by http_chunked.h.
+// The parsers of http.h: heads are http_head.h's, bodies http_body.h's.
 #include "wire/http.h"
 
 #include <algorithm>
 
-#include "wire/http_chunked.h"
+#include "wire/http_body.h"
 #include "wire/http_head.h"
 
 namespace tako::wire {
-namespace {
-
-// Until so much of a body is there, no more than this is set aside for it, whatever its length claims.
-constexpr std::size_t kBodyReserveBytes = 256 << 10;
-
-// Appends what belongs to a body of `length` bytes.
-std::size_t take_by_length(std::string_view in, std::uint64_t length, std::string& body) {
-  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(in.size(), length - body.size()));
-  if (body.empty()) body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(length, kBodyReserveBytes)));
-  else if (body.size() + count > body.capacity()) body.reserve(static_cast<std::size_t>(length));
-  body.append(in.substr(0, count));
-  return count;
-}
-
-}  // namespace
 
 // --- requests -------------------------------------------------------------------------------------------------
 
 struct HttpRequestParser::Impl {
-  explicit Impl(std::uint64_t bytes_max)
-      : body_bytes_max(bytes_max), head(HttpHeadReader::Kind::kRequest, request.target, request.headers) {}
+  explicit Impl(HttpBodyLimits limits)
+      : head(HttpHeadReader::Kind::kRequest, request.target, request.headers), body(limits) {}
 
   void fail(HttpProblem what) {
     problem = std::move(what);
@@ -41,13 +26,11 @@ struct HttpRequestParser::Impl {
   std::size_t take_body(std::string_view in);
   void finish();
 
-  const std::uint64_t body_bytes_max;
   State state = State::kHead;
   HttpRequest request;
   HttpHeadReader head;
   HttpFraming framing;
-  ChunkedDecoder chunks;
-  std::string body;
+  HttpBodyReader body;
   bool waits_to_continue = false;
   HttpProblem problem;
 };
@@ -57,8 +40,7 @@ void HttpRequestParser::Impl::reset() {
   head.reset();
   state = State::kHead;
   framing = HttpFraming();
-  chunks.reset();
-  body.clear();
+  body.reset();
   waits_to_continue = false;
   problem = HttpProblem();
 }
@@ -82,10 +64,9 @@ void HttpRequestParser::Impl::begin_body() {
   for (HttpProblem found : {take_target(), check_host(), head.framing(framing)}) {
     if (found) return fail(std::move(found));
   }
-  if (framing.content_length.value_or(0) > body_bytes_max) {
-    return fail(http_problem(413, "a body of more than " + std::to_string(body_bytes_max) + " bytes"));
-  }
-  if (!framing.chunked && framing.content_length.value_or(0) == 0) return finish();
+  if (!framing.chunked && !framing.content_length) return finish();
+  if (const Status begun = body.begin(framing); !begun) return fail(HttpProblem{413, begun.error()});
+  if (body.done()) return finish();
   const auto expect = request.header("expect");
   waits_to_continue = request.minor > 0 && expect && same_word(*expect, "100-continue");
 }
@@ -123,27 +104,21 @@ HttpProblem HttpRequestParser::Impl::check_host() const {
 std::size_t HttpRequestParser::Impl::take_body(std::string_view in) {
   if (in.empty()) return 0;
   waits_to_continue = false;
-  if (!framing.chunked) {
-    const std::size_t count = take_by_length(in, *framing.content_length, body);
-    if (body.size() == *framing.content_length) finish();
-    return count;
-  }
-  const Result<std::size_t> taken = chunks.feed(in, body, body_bytes_max);
-  if (!taken.ok()) {
+  const Result<std::size_t> taken = body.feed(in);
+  if (!taken) {
     fail(HttpProblem{taken.code() == ErrorCode::kTooLarge ? 413 : 400, taken.error()});
     return 0;
   }
-  if (chunks.done()) finish();
+  if (body.done()) finish();
   return *taken;
 }
 
 void HttpRequestParser::Impl::finish() {
-  if (!body.empty()) request.body = Bytes(std::move(body));
-  body = std::string();
+  if (body.held() > 0) request.body = Bytes(body.take());
   state = State::kDone;
 }
 
-HttpRequestParser::HttpRequestParser(std::uint64_t body_bytes_max) : impl_(std::make_unique<Impl>(body_bytes_max)) {}
+HttpRequestParser::HttpRequestParser(HttpBodyLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
 HttpRequestParser::~HttpRequestParser() = default;
 HttpRequestParser::HttpRequestParser(HttpRequestParser&&) noexcept = default;
 HttpRequestParser& HttpRequestParser::operator=(HttpRequestParser&&) noexcept = default;
@@ -158,17 +133,24 @@ Result<std::size_t> HttpRequestParser::feed(std::string_view received) {
 HttpRequestParser::State HttpRequestParser::state() const { return impl_->state; }
 bool HttpRequestParser::idle() const { return impl_->state == State::kHead && !impl_->head.begun(); }
 bool HttpRequestParser::head_complete() const { return impl_->head.complete(); }
+bool HttpRequestParser::part_ready() const { return impl_->body.part_ready(); }
+std::size_t HttpRequestParser::body_held() const { return impl_->body.held() + impl_->request.body.size(); }
 bool HttpRequestParser::expects_continue() const { return impl_->state == State::kBody && impl_->waits_to_continue; }
 std::optional<std::uint64_t> HttpRequestParser::content_length() const { return impl_->framing.content_length; }
 int HttpRequestParser::error_status() const { return impl_->problem.status; }
 HttpRequest& HttpRequestParser::request() { return impl_->request; }
 void HttpRequestParser::reset() { impl_->reset(); }
 
+Bytes HttpRequestParser::take_part() {
+  ASSERT(impl_->state == State::kDone || impl_->body.part_ready());
+  if (impl_->state == State::kDone) return std::exchange(impl_->request.body, Bytes());
+  return Bytes(impl_->body.take());
+}
+
 // --- responses ------------------------------------------------------------------------------------------------
 
 struct HttpResponseParser::Impl {
-  explicit Impl(std::uint64_t bytes_max)
-      : body_bytes_max(bytes_max), head(HttpHeadReader::Kind::kResponse, no_target, headers) {}
+  explicit Impl(HttpBodyLimits limits) : head(HttpHeadReader::Kind::kResponse, no_target, headers), body(limits) {}
 
   void fail(HttpProblem what) {
     problem = std::move(what);
@@ -179,15 +161,13 @@ struct HttpResponseParser::Impl {
   void end_head();
   std::size_t take_body(std::string_view in);
 
-  const std::uint64_t body_bytes_max;
   State state = State::kHead;
   int status = 0;
   HttpHeaders headers;
   std::string no_target;
   HttpHeadReader head;
   HttpFraming framing;
-  ChunkedDecoder chunks;
-  std::string body;
+  HttpBodyReader body;
   bool to_head = false;
   bool keep_alive = false;
   HttpProblem problem;
@@ -198,8 +178,7 @@ void HttpResponseParser::Impl::reset(bool head_only) {
   state = State::kHead;
   status = 0;
   framing = HttpFraming();
-  chunks.reset();
-  body.clear();
+  body.reset();
   to_head = head_only;
   keep_alive = false;
   problem = HttpProblem();
@@ -225,33 +204,22 @@ void HttpResponseParser::Impl::end_head() {
   if (found) return fail(std::move(found));
   state = State::kBody;
   const bool bodiless = to_head || status == 204 || status == 304;
-  if (bodiless || framing.content_length == std::uint64_t{0}) {
+  if (bodiless) {
     state = State::kDone;
-  } else if (framing.content_length.value_or(0) > body_bytes_max) {
-    fail(http_problem(413, "a body of more than " + std::to_string(body_bytes_max) + " bytes"));
+    return;
   }
+  if (const Status begun = body.begin(framing); !begun) return fail(HttpProblem{413, begun.error()});
+  if (body.done()) state = State::kDone;
 }
 
 std::size_t HttpResponseParser::Impl::take_body(std::string_view in) {
-  if (framing.chunked) {
-    const Result<std::size_t> taken = chunks.feed(in, body, body_bytes_max);
-    if (!taken.ok()) return fail(HttpProblem{400, taken.error()}), 0;
-    if (chunks.done()) state = State::kDone;
-    return *taken;
-  }
-  if (framing.content_length) {
-    const std::size_t count = take_by_length(in, *framing.content_length, body);
-    if (body.size() == *framing.content_length) state = State::kDone;
-    return count;
-  }
-  if (in.size() > body_bytes_max - body.size()) {
-    return fail(http_problem(413, "a body of more than " + std::to_string(body_bytes_max) + " bytes")), 0;
-  }
-  body.append(in);
-  return in.size();
+  const Result<std::size_t> taken = body.feed(in);
+  if (!taken) return fail(HttpProblem{taken.code() == ErrorCode::kTooLarge ? 413 : 400, taken.error()}), 0;
+  if (body.done()) state = State::kDone;
+  return *taken;
 }
 
-HttpResponseParser::HttpResponseParser(std::uint64_t body_bytes_max) : impl_(std::make_unique<Impl>(body_bytes_max)) {}
+HttpResponseParser::HttpResponseParser(HttpBodyLimits limits) : impl_(std::make_unique<Impl>(limits)) {}
 HttpResponseParser::~HttpResponseParser() = default;
 HttpResponseParser::HttpResponseParser(HttpResponseParser&&) noexcept = default;
 HttpResponseParser& HttpResponseParser::operator=(HttpResponseParser&&) noexcept = default;
@@ -265,8 +233,7 @@ Result<std::size_t> HttpResponseParser::feed(std::string_view received) {
 
 Status HttpResponseParser::finish() {
   if (impl_->state == State::kFailed) return impl_->problem.error;
-  const bool ends_here = impl_->state == State::kBody && !impl_->framing.chunked && !impl_->framing.content_length;
-  if (ends_here) impl_->state = State::kDone;
+  if (impl_->state == State::kBody && impl_->body.ends_with_connection()) impl_->state = State::kDone;
   if (impl_->state == State::kDone) return ok_status();
   impl_->fail({0, Error(ErrorCode::kUnavailable, "the server closed the connection in the middle of its answer")});
   return impl_->problem.error;
@@ -279,9 +246,11 @@ std::optional<std::uint64_t> HttpResponseParser::content_length() const { return
 bool HttpResponseParser::keep_alive() const { return impl_->keep_alive; }
 void HttpResponseParser::reset(bool to_head) { impl_->reset(to_head); }
 
-Bytes HttpResponseParser::take_body() {
-  ASSERT(impl_->state == State::kDone);
-  return Bytes(std::exchange(impl_->body, std::string()));
+bool HttpResponseParser::part_ready() const { return impl_->body.part_ready(); }
+
+Bytes HttpResponseParser::take_part() {
+  ASSERT(impl_->state == State::kDone || impl_->body.part_ready());
+  return Bytes(impl_->body.take());
 }
 
 }  // namespace tako::wire

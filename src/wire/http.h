@@ -1,9 +1,11 @@
 // HTTP/1.x as values, and the parsers that make them from bytes. Pure: sockets are net's.
 //
 // A parser takes what was received as it comes, byte by byte or many requests at once, with the same result; it stops
-// at the end of a message, and what follows stays the caller's. It is strict where leniency lets two servers see
-// different messages in the same bytes (request smuggling): lines end with CR LF, no folded or repeated framing
-// headers, no guessing. It belongs to one connection and is reused from request to request, with its buffers.
+// at the end of a message, and what follows stays the caller's. A body comes whole with its message, or, where it is
+// larger than one part, in parts: then the parser stops at the end of each until it is taken. It is strict where
+// leniency lets two servers see different messages in the same bytes (request smuggling): lines end with CR LF, no
+// folded or repeated framing headers, no guessing. It belongs to one connection and is reused from request to request,
+// with its buffers.
 // Errors are Results for the log, and a status for the client (error_status()); after one, the connection is closed.
 // Third party: llhttp, in http_head.cc alone.
 #pragma once
@@ -36,6 +38,11 @@ Result<std::string> percent_decode(std::string_view text);
 // For clients: what is not unreserved (RFC 3986) nor in `keep` becomes %XX.
 std::string percent_encode(std::string_view text, std::string_view keep = "");
 
+struct HttpBodyLimits {
+  std::uint64_t bytes_max = 0;
+  std::size_t part_bytes = static_cast<std::size_t>(-1);  // no parts: it is held until it is whole
+};
+
 struct HttpRequest {
   std::string method;  // as sent: GET
   std::string target;  // as sent, but that bytes above 0x7e are percent-encoded
@@ -55,19 +62,25 @@ class HttpRequestParser {
  public:
   enum class State : unsigned char { kHead, kBody, kDone, kFailed };
 
-  explicit HttpRequestParser(std::uint64_t body_bytes_max);
+  explicit HttpRequestParser(HttpBodyLimits limits);
   ~HttpRequestParser();
   HttpRequestParser(HttpRequestParser&&) noexcept;
   HttpRequestParser& operator=(HttpRequestParser&&) noexcept;
 
-  // How many bytes of `received` it took: all of them, or those up to the end of the request (state kDone), which
-  // are not to be fed again. Takes nothing while done: reset() first.
+  // How many bytes of `received` it took: all of them, or those up to the end of the request (state kDone) or of a part
+  // (part_ready()), which are not to be fed again. Takes nothing while done: reset() first; nor while a part waits.
   Result<std::size_t> feed(std::string_view received);
 
   State state() const;
   // Nothing of a request was received yet: the connection may be closed without a word.
   bool idle() const;
   bool head_complete() const;
+  // As much as part_bytes of the body is there, and more to come.
+  bool part_ready() const;
+  // The part, or at the end what is left; empty, and for good, after that. REQUIRES: part_ready() or state kDone
+  Bytes take_part();
+  // Of the body, not yet taken.
+  std::size_t body_held() const;
   // The client waits for `100 Continue` (or a refusal) before it sends the body. False once body bytes are here.
   bool expects_continue() const;
   // Known with the head; of a chunked body, nothing.
@@ -75,7 +88,8 @@ class HttpRequestParser {
   // What to answer in state kFailed: 400, 413, 414, 431, 501 or 505.
   int error_status() const;
 
-  // Complete when done; from head_complete() on, all but the body. It may be moved from; reset() is for the next one.
+  // From head_complete() on all but the body; that is there when done, if it did not come in parts. It may be moved
+  // from; reset() is for the next one.
   HttpRequest& request();
   void reset();
 
@@ -118,7 +132,7 @@ class HttpResponseParser {
  public:
   enum class State : unsigned char { kHead, kBody, kDone, kFailed };
 
-  explicit HttpResponseParser(std::uint64_t body_bytes_max);
+  explicit HttpResponseParser(HttpBodyLimits limits);
   ~HttpResponseParser();
   HttpResponseParser(HttpResponseParser&&) noexcept;
   HttpResponseParser& operator=(HttpResponseParser&&) noexcept;
@@ -134,8 +148,9 @@ class HttpResponseParser {
   std::optional<std::string_view> header(std::string_view name) const { return find_header(headers(), name); }
   std::optional<std::uint64_t> content_length() const;
   bool keep_alive() const;
-  // REQUIRES: state() == kDone
-  Bytes take_body();
+  bool part_ready() const;
+  // As HttpRequestParser::take_part: of a body without parts, all of it.
+  Bytes take_part();
   // For the next response; `to_head`: the request was a HEAD, so no body follows whatever the headers say.
   void reset(bool to_head = false);
 

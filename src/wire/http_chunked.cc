@@ -19,12 +19,14 @@ bool is_text(unsigned char byte) { return byte == '\t' || (byte >= 0x20 && byte 
 
 }  // namespace
 
-Result<std::size_t> ChunkedDecoder::feed(std::string_view in, std::string& body, std::uint64_t body_bytes_max) {
+Result<std::size_t> ChunkedDecoder::feed(std::string_view in, std::string& part, const HttpBodyLimits& limits) {
   std::size_t at = 0;
   while (at < in.size() && state_ != State::kDone) {
     if (state_ == State::kData) {
-      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, in.size() - at));
-      body.append(in.substr(at, count));
+      const std::size_t room = std::min(limits.part_bytes - part.size(), in.size() - at);
+      if (room == 0) break;
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(left_, room));
+      part.append(in.substr(at, count));
       at += count;
       left_ -= count;
       if (left_ == 0) state_ = State::kDataCr;
@@ -34,10 +36,12 @@ Result<std::size_t> ChunkedDecoder::feed(std::string_view in, std::string& body,
       return {ErrorCode::kInvalid, std::string("malformed chunked body: ") + problem};
     }
     ++at;
+    if (state_ != State::kData) continue;
     // Said before the data is read.
-    if (state_ == State::kData && left_ > body_bytes_max - std::min<std::uint64_t>(body_bytes_max, body.size())) {
-      return {ErrorCode::kTooLarge, "a body of more than " + std::to_string(body_bytes_max) + " bytes"};
+    if (left_ > limits.bytes_max - total_) {
+      return {ErrorCode::kTooLarge, "a body of more than " + std::to_string(limits.bytes_max) + " bytes"};
     }
+    total_ += left_;
   }
   return at;
 }

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "wire/http.h"
 
 namespace tako::wire {
 
@@ -24,8 +25,10 @@ class ChunkedDecoder {
  public:
   void reset() { *this = ChunkedDecoder(); }
 
-  // Appends data to `body`, which may grow to `body_bytes_max`. Returns the bytes taken: all, or up to the end.
-  Result<std::size_t> feed(std::string_view in, std::string& body, std::uint64_t body_bytes_max);
+  // Appends data to `part` until it has limits.part_bytes. Returns the bytes taken: all, or up to the end, or of the
+  // part: it is full then, and in_data() says that there is more.
+  Result<std::size_t> feed(std::string_view in, std::string& part, const HttpBodyLimits& limits);
+  bool in_data() const { return state_ == State::kData; }
   bool done() const { return state_ == State::kDone; }
 
  private:
@@ -38,8 +41,9 @@ class ChunkedDecoder {
   const char* step_size(unsigned char byte);
 
   State state_ = State::kSizeFirst;
-  std::uint64_t left_ = 0;  // of the chunk
-  unsigned digits_ = 0;     // of its size
+  std::uint64_t left_ = 0;   // of the chunk
+  std::uint64_t total_ = 0;  // of all chunks so far
+  unsigned digits_ = 0;      // of its size
   std::size_t extra_ = 0;
 };
 

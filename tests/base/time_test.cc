@@ -87,3 +87,20 @@ TEST_CASE("HTTP dates are those of RFC 9110") {
   CHECK(format_http_date(1'709'164'800'000'000) == "Thu, 29 Feb 2024 00:00:00 GMT");
   CHECK(format_http_date(~0ull) == "Fri, 31 Dec 9999 23:59:59 GMT");
 }
+
+TEST_CASE("HTTP dates of all three forms are read") {
+  constexpr Timestamp kThen = 784'111'777'000'000;
+  CHECK(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == kThen);
+  CHECK(parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == kThen);
+  CHECK(parse_http_date("Sun Nov  6 08:49:37 1994") == kThen);
+  CHECK(parse_http_date("Friday, 18-Mar-11 22:06:54 GMT") == 1'300'486'014'000'000);
+  CHECK(parse_http_date("Thu, 29 Feb 2024 00:00:00 GMT") == 1'709'164'800'000'000);
+  CHECK(parse_http_date("Fri, 31 Dec 9999 23:59:59 GMT") == 253'402'300'799'000'000);
+  for (const char* text :
+       {"", "now", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 31 Feb 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1969 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 GMT GMT", "Sun, 06 Nov 19940 08:49:37 GMT", "Sun, -6 Nov 1994 08:49:x7 GMT"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_http_date(text).has_value());
+  }
+}

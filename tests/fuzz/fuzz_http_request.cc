@@ -1,19 +1,41 @@
-// input := u8 step, bytes: pipelined requests, parsed as a whole and in steps, with the same result.
+// input := u8 step, bytes: pipelined requests, parsed as a whole and in steps, bodies whole and in parts, with the same
+// result; and what their headers say of ranges, conditions and digests.
 #include <string>
 #include <vector>
 
 #include "target.h"
-#include "wire/http.h"
+#include "wire/http_digest.h"
+#include "wire/http_ranges.h"
 
 namespace tako::fuzz {
 namespace {
 
+using wire::HttpBodyLimits;
 using wire::HttpRequest;
 using wire::HttpRequestParser;
 using State = HttpRequestParser::State;
 
 constexpr std::uint64_t kBodyMax = 4096;
 constexpr std::size_t kRequestsMax = 32;
+
+void check_headers(const wire::HttpHeaders& headers) {
+  for (const std::uint64_t size : {0ull, 1ull, 1000ull, ~0ull}) {
+    const auto choice = wire::choose_ranges(wire::find_header(headers, "range").value_or(""), size);
+    std::uint64_t left = size;
+    ASSERT(choice.parts.size() <= wire::kRangesMax);
+    for (const auto& range : choice.parts) {
+      ASSERT(range.begin < range.end && range.end <= size && range.size() <= left);
+      left -= range.size();
+    }
+  }
+  const wire::Validators now{"\"0-1\"", 1'300'486'014'000'000};
+  (void)wire::check_conditions(headers, now);
+  (void)wire::if_range_holds(headers, now, now.modified_at);
+  auto digests = wire::DigestCheck::of(headers);
+  if (!digests) return;
+  digests->add("x");
+  (void)digests->finish();
+}
 
 void check(const HttpRequest& request) {
   ASSERT(!request.method.empty() && !request.path.empty());
@@ -23,14 +45,16 @@ void check(const HttpRequest& request) {
     ASSERT(!name.empty() && name.find_first_of(" \t\r\n:") == std::string::npos);
     ASSERT(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
   }
+  check_headers(request.headers);
   (void)wire::percent_decode(request.path);
   (void)request.parameter("timeout");
 }
 
 // All that the parser made of the bytes, as text.
-std::string parse(std::string_view bytes, std::size_t step) {
-  HttpRequestParser parser(kBodyMax);
+std::string parse(std::string_view bytes, std::size_t step, HttpBodyLimits limits) {
+  HttpRequestParser parser(limits);
   std::string seen;
+  std::string body;
   std::size_t at = 0;
   for (std::size_t requests = 0; at < bytes.size() && requests < kRequestsMax;) {
     const auto part = bytes.substr(at, step);
@@ -39,8 +63,14 @@ std::string parse(std::string_view bytes, std::size_t step) {
       ASSERT(parser.state() == State::kFailed && parser.error_status() >= 400);
       return seen + "failed " + std::to_string(parser.error_status()) + " " + taken.error().message;
     }
-    ASSERT(*taken <= part.size() && (*taken == part.size() || parser.state() == State::kDone));
+    const bool stopped = parser.state() == State::kDone || parser.part_ready();
+    ASSERT(*taken <= part.size() && (*taken == part.size() || stopped));
     at += *taken;
+    if (parser.part_ready()) {
+      const Bytes piece = parser.take_part();
+      ASSERT(piece.size() == limits.part_bytes);
+      body += piece.view();
+    }
     if (parser.state() != State::kDone) continue;
     const HttpRequest& request = parser.request();
     check(request);
@@ -48,8 +78,10 @@ std::string parse(std::string_view bytes, std::size_t step) {
       seen += *text + "\n";
     }
     for (const auto& [name, value] : request.headers) seen += name + "=" + value + "\n";
-    seen += std::string(request.body.view()) + std::to_string(request.minor) + (request.keep_alive ? "k" : "c");
+    body += request.body.view();
+    seen += body + std::to_string(request.minor) + (request.keep_alive ? "k" : "c");
     seen += std::to_string(at) + "\n";
+    body.clear();
     parser.reset();
     ++requests;
   }
@@ -62,7 +94,12 @@ void fuzz_http_request(std::string_view input) {
   if (input.empty()) return;
   const std::size_t step = 1 + static_cast<unsigned char>(input.front()) % 16;
   const std::string_view bytes = input.substr(1);
-  ASSERT(parse(bytes, bytes.size()) == parse(bytes, step));
+  const HttpBodyLimits whole{kBodyMax};
+  const HttpBodyLimits parts{kBodyMax, 1 + static_cast<unsigned char>(input.front()) % 7u};
+  const std::string seen = parse(bytes, bytes.size(), whole);
+  ASSERT(seen == parse(bytes, step, whole));
+  ASSERT(seen == parse(bytes, bytes.size(), parts));
+  ASSERT(seen == parse(bytes, step, parts));
 }
 
 }  // namespace tako::fuzz

@@ -77,12 +77,12 @@ TEST_CASE("a client that sends a body over the limit all the same sees why it wa
 
 TEST_CASE("bodies of all connections together are bounded") {
   net::HttpServerOptions options;
-  options.received_bytes_max = 1'000'000;
+  options.received_bytes_max = 300'000;
   HttpWorld http(options);
   http.world.run([&]() -> Task<> {
     RawClient first(http.world.loop());
     co_await first.connect(http.server.port());
-    co_await first.send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n" + std::string(900'000, 'x'));
+    co_await first.send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
     while (http.handler.handled == 0) co_await http.world.loop().sleep(milliseconds(1));
     RawClient second(http.world.loop());
     co_await second.connect(http.server.port());
@@ -119,7 +119,7 @@ TEST_CASE("values being sent to clients that do not read are bounded") {
 TEST_CASE("a head, or a body, that does not come in time is refused") {
   net::HttpServerOptions options;
   options.head_limit = milliseconds(20);
-  options.body_progress = milliseconds(20);
+  options.pace.byte_within = milliseconds(20);
   HttpWorld http(options);
   check_refused(refusal_of(http, "GET / HT"), 408);
   check_refused(refusal_of(http, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"), 408);
@@ -156,7 +156,7 @@ TEST_CASE("an idle connection is closed without a word") {
 
 TEST_CASE("a client that does not read its answer is closed") {
   net::HttpServerOptions options;
-  options.write_progress = milliseconds(30);
+  options.pace.byte_within = milliseconds(30);
   HttpWorld http(options);
   http.exchange([&](RawClient& client) -> Task<> {
     co_await client.send("GET /big:33554432 HTTP/1.1\r\nHost: x\r\n\r\n");

@@ -125,9 +125,9 @@ TEST_CASE("a client that expects 100-continue is told to go on") {
   CHECK(answer.ends_with("abc"));
 }
 
-TEST_CASE("a value of 64 MiB is posted and returned") {
+TEST_CASE("a value of a whole piece is posted and returned") {
   HttpWorld http;
-  const Bytes value(std::string(64u << 20, 'x'));
+  const Bytes value(std::string(model::kPieceBytes, 'x'));
   net::HttpFetch request;
   request.method = "POST";
   request.target = "/echo";

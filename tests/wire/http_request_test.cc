@@ -21,7 +21,7 @@ struct Outcome {
 };
 
 Outcome parse(std::string_view bytes, std::size_t step) {
-  HttpRequestParser parser(kBodyMax);
+  HttpRequestParser parser({kBodyMax});
   Outcome outcome;
   while (outcome.taken < bytes.size() && parser.state() != State::kDone) {
     const auto taken = parser.feed(bytes.substr(outcome.taken, step));
@@ -226,7 +226,7 @@ TEST_CASE("a parser stops at the end of a request, and goes on with the next") {
   const std::string bytes = post("Content-Length: 3\r\n", "abc") + get("/one") + "\r\n" +
                             post("Transfer-Encoding: chunked\r\n", "2\r\nde\r\n0\r\n\r\n") + get("/two");
   for (std::size_t step = 1; step <= bytes.size(); ++step) {
-    HttpRequestParser parser(kBodyMax);
+    HttpRequestParser parser({kBodyMax});
     std::vector<std::string> seen;
     std::size_t at = 0;
     while (at < bytes.size()) {
@@ -244,7 +244,7 @@ TEST_CASE("a parser stops at the end of a request, and goes on with the next") {
 }
 
 TEST_CASE("nothing of one request shows in the next") {
-  HttpRequestParser parser(kBodyMax);
+  HttpRequestParser parser({kBodyMax});
   REQUIRE(parser.feed(post("A: 1\r\nB: 2\r\nExpect: 100-continue\r\nContent-Length: 3\r\n", "abc")).ok());
   REQUIRE(parser.state() == State::kDone);
   const HttpRequest moved = std::move(parser.request());
@@ -267,7 +267,7 @@ TEST_CASE("nothing of one request shows in the next") {
 }
 
 TEST_CASE("a client that waits for 100 Continue is noticed, until its body comes") {
-  HttpRequestParser parser(kBodyMax);
+  HttpRequestParser parser({kBodyMax});
   REQUIRE(parser.feed(post("Expect: 100-Continue\r\nContent-Length: 3\r\n", "")).ok());
   CHECK(parser.state() == State::kBody);
   CHECK(parser.head_complete());
@@ -287,7 +287,7 @@ TEST_CASE("a client that waits for 100 Continue is noticed, until its body comes
 }
 
 TEST_CASE("a body over the limit is refused with its head, one at the limit is taken") {
-  HttpRequestParser parser(kBodyMax);
+  HttpRequestParser parser({kBodyMax});
   CHECK_FALSE(parser.feed(post("Expect: 100-continue\r\nContent-Length: 1001\r\n", "")).ok());
   CHECK(parser.error_status() == 413);
   CHECK(parser.head_complete());

@@ -16,7 +16,7 @@ constexpr Timestamp kDate = 1'300'486'014'000'000;  // Fri, 18 Mar 2011 22:06:54
 std::string read(std::string_view bytes, bool to_head = false, bool closes = false) {
   std::string first;
   for (const std::size_t step : {bytes.size(), std::size_t{1}, std::size_t{5}}) {
-    HttpResponseParser parser(kBodyMax);
+    HttpResponseParser parser({kBodyMax});
     parser.reset(to_head);
     std::size_t at = 0;
     while (at < bytes.size() && parser.state() != State::kDone && parser.state() != State::kFailed) {
@@ -30,7 +30,7 @@ std::string read(std::string_view bytes, bool to_head = false, bool closes = fal
     std::string result = parser.state() == State::kFailed ? "failed" : "reading";
     if (parser.state() == State::kDone) {
       result = std::to_string(parser.status()) + (parser.keep_alive() ? " keep " : " close ") +
-               std::to_string(bytes.size() - at) + " " + std::string(parser.take_body().view());
+               std::to_string(bytes.size() - at) + " " + std::string(parser.take_part().view());
     }
     if (first.empty()) first = result;
     REQUIRE(result == first);
@@ -75,16 +75,16 @@ TEST_CASE("what is no response, or too large, is refused") {
 }
 
 TEST_CASE("a parser reads one response after another") {
-  HttpResponseParser parser(kBodyMax);
+  HttpResponseParser parser({kBodyMax});
   REQUIRE(parser.feed("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 3\r\n\r\none").ok());
   CHECK(parser.header("etag") == "\"1\"");
-  CHECK(parser.take_body().view() == "one");
+  CHECK(parser.take_part().view() == "one");
   parser.reset();
   REQUIRE(parser.feed("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").ok());
   CHECK(parser.state() == State::kDone);
   CHECK(parser.status() == 503);
   CHECK_FALSE(parser.header("etag").has_value());
-  CHECK(parser.take_body().empty());
+  CHECK(parser.take_part().empty());
 }
 
 TEST_CASE("a response's head is written, and can be read again") {
