@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "model/config_fields.h"
 #include "model/tree.h"
 
 namespace tako::model {
@@ -48,6 +49,14 @@ Tree to_tree(const Deployment& deployment) {
   return map;
 }
 
+// The largest unit that says it exactly.
+std::string format_bytes(std::uint64_t bytes) {
+  for (const auto& [unit, size] : kByteUnits) {
+    if (bytes % size == 0) return std::to_string(bytes / size) + std::string(unit);
+  }
+  return std::to_string(bytes);
+}
+
 enum class Counter { kWith, kWithout };
 
 Tree to_tree(const Configuration& c, Counter counter) {
@@ -67,6 +76,11 @@ Tree to_tree(const Configuration& c, Counter counter) {
     map.add("coordinators", std::move(coordinators));
   }
   map.add("sync", Tree::string(c.sync.always ? "always" : format_interval(c.sync.interval)));
+  if (c.limits != Limits()) {  // as it was before there were any
+    Tree limits = Tree::map();
+    limits.add("value_bytes", Tree::string(format_bytes(c.limits.value_bytes)));
+    map.add("limits", std::move(limits));
+  }
   Tree deployments = Tree::map();
   for (const Deployment& deployment : c.deployments) deployments.add(deployment.name, to_tree(deployment));
   map.add("deployments", std::move(deployments));

@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "model/record.h"
 
 namespace tako::model {
 
@@ -70,6 +71,12 @@ struct SyncPolicy {
   friend bool operator==(const SyncPolicy&, const SyncPolicy&) = default;
 };
 
+// What proxies refuse. Replicas take whatever was ever allowed.
+struct Limits {
+  std::uint64_t value_bytes = kValueBytesMax;
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
 struct Configuration {
   std::uint64_t counter = 0;  // `version`; 0: a file given by hand, outside any history
   std::uint64_t hash = 0;     // content_hash(*this), as parse_config leaves it
@@ -79,6 +86,7 @@ struct Configuration {
   std::vector<CoordinatorSpec> coordinators;
   std::optional<std::string> master;
   SyncPolicy sync;
+  Limits limits;
 
   const Deployment* find_deployment(std::string_view name) const;
   const CoordinatorSpec* find_coordinator(std::string_view id) const;

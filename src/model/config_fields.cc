@@ -147,6 +147,28 @@ bool read_bool(const Entry& entry) {
   fail(tree.line, entry.path, "is " + kind_of(tree) + "; expected yes or no");
 }
 
+std::uint64_t read_bytes(const Entry& entry, Range range) {
+  const Tree& tree = entry.value;
+  const std::string hint = "; expected a number of bytes like 16GiB, 64MiB, 100KiB or 4096";
+  std::string_view text = is_scalar(tree) ? std::string_view(tree.text) : std::string_view();
+  std::uint64_t unit = 1;
+  for (const ByteUnit& known : kByteUnits) {
+    if (!text.ends_with(known.name)) continue;
+    unit = known.size;
+    text.remove_suffix(known.name.size());
+    break;
+  }
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  if (!digits(text)) fail(tree.line, entry.path, "is " + kind_of(tree) + hint);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || number > range.high / unit || number * unit < range.low) {
+    fail(tree.line, entry.path, printable(tree.text) + " is out of range; expected " + std::to_string(range.low) +
+                                    " to " + std::to_string(range.high) + " bytes");
+  }
+  return number * unit;
+}
+
 Duration read_interval(const Entry& entry) {
   const Tree& tree = entry.value;
   if (!is_scalar(tree)) fail(tree.line, entry.path, "is " + kind_of(tree) + "; expected an interval like 12h");

@@ -4,6 +4,7 @@
 // where a value stands: `deployments.d.buckets.b1`.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -13,6 +14,16 @@
 #include "base/time.h"
 #include "model/config.h"
 #include "model/tree.h"
+
+namespace tako::model {
+
+struct ByteUnit {
+  std::string_view name;
+  std::uint64_t size;
+};
+constexpr std::array<ByteUnit, 3> kByteUnits = {{{"GiB", 1ull << 30}, {"MiB", 1ull << 20}, {"KiB", 1ull << 10}}};
+
+}  // namespace tako::model
 
 namespace tako::model::fields {
 
@@ -47,6 +58,8 @@ struct Range {
 std::string read_id(const Tree& tree, const std::string& path, const std::string& what);
 std::uint64_t read_number(const Tree& tree, const std::string& path, const std::string& what, Range range);
 bool read_bool(const Entry& entry);
+// "64MiB", "1000".
+std::uint64_t read_bytes(const Entry& entry, Range range);
 Duration read_interval(const Entry& entry);
 Address read_address(const Entry& entry);
 NodeSpec read_node(const Entry& entry);

@@ -17,11 +17,12 @@ class Reader {
     if (root.kind == Tree::Kind::kNull) fail(1, "", "the file is empty; expected active_deployment and deployments");
     const Entries keys = entries_of(root, "", "active_deployment and deployments");
     check_known(keys, "", {"active_deployment", "target_deployment", "deployments", "coordinators",
-                           "master_coordinator", "version", "sync"});
+                           "master_coordinator", "version", "sync", "limits"});
     if (const Entry* version = find(keys, "version")) {
       config_.counter = read_number(version->value, version->path, "", {0, (1ull << 63) - 1});
     }
     if (const Entry* sync = find(keys, "sync")) read_sync(*sync);
+    if (const Entry* limits = find(keys, "limits")) read_limits(*limits);
     read_deployments(root, keys);
     read_coordinators(keys);
     config_.hash = content_hash(config_);
@@ -51,6 +52,14 @@ class Reader {
       fail(entry.value.line, entry.path, "is " + kind_of(entry.value) + hint);
     }
     config_.sync.interval = *interval;
+  }
+
+  void read_limits(const Entry& entry) {
+    const Entries keys = entries_of(entry.value, entry.path, "value_bytes");
+    check_known(keys, entry.path, {"value_bytes"});
+    if (const Entry* bytes = find(keys, "value_bytes")) {
+      config_.limits.value_bytes = read_bytes(*bytes, {1, kValueBytesMax});
+    }
   }
 
   void read_deployments(const Tree& root, const Entries& keys) {

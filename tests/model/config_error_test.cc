@@ -89,6 +89,19 @@ std::vector<Broken> broken_top_levels() {
       {kSmall + "sync: 2h\n", {"sync: is '2h'; expected"}},
       {kSmall + "sync: 0s\n", {"sync: is '0s'; expected"}},
       {kSmall + "sync: [1s]\n", {"sync: is a list; expected"}},
+      {kSmall + "limits: 3\n", {"x.yaml:3: limits: is '3'; expected a mapping of value_bytes"}},
+      {kSmall + "limits: {values: 3}\n", {"x.yaml:3: limits: unknown key 'values'; expected one of value_bytes"}},
+      {kSmall + "limits: {value_bytes: much}\n",
+       {"limits.value_bytes: is 'much'; expected a number of bytes like 16GiB"}},
+      {kSmall + "limits: {value_bytes: 1.5GiB}\n", {"limits.value_bytes: is '1.5GiB'; expected"}},
+      {kSmall + "limits: {value_bytes: GiB}\n", {"limits.value_bytes: is 'GiB'; expected"}},
+      {kSmall + "limits: {value_bytes: -1}\n", {"limits.value_bytes: is '-1'; expected"}},
+      {kSmall + "limits: {value_bytes: [1]}\n", {"limits.value_bytes: is a list; expected"}},
+      {kSmall + "limits: {value_bytes: 0}\n",
+       {"limits.value_bytes: 0 is out of range; expected 1 to 17179869184 bytes"}},
+      {kSmall + "limits: {value_bytes: 17GiB}\n", {"limits.value_bytes: 17GiB is out of range"}},
+      {kSmall + "limits: {value_bytes: 99999999999999999999}\n", {"is out of range"}},
+      {kSmall + "limits: {value_bytes: 17179869185GiB}\n", {"is out of range"}},
   };
 }
 

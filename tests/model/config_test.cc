@@ -149,6 +149,27 @@ deployments:
   CHECK(parsed(to_yaml(always)) == always);
 }
 
+TEST_CASE("limits are written as they are said, and not at all where they are the default") {
+  const auto limited = [](const std::string& bytes) {
+    return parsed(std::string(kSmall) + "limits: {value_bytes: " + bytes + "}\n");
+  };
+  CHECK(parsed(kSmall).limits.value_bytes == 16ull << 30);
+  CHECK(limited("16GiB") == parsed(kSmall));
+  CHECK(limited("16GiB").hash == parsed(kSmall).hash);
+  CHECK(limited("1").limits.value_bytes == 1);
+  CHECK(limited("100 KiB").limits.value_bytes == 100 << 10);
+  CHECK(limited("64MiB").limits.value_bytes == 64 << 20);
+  CHECK(limited("67108864") == limited("64MiB"));
+  CHECK(limited("64MiB").hash != parsed(kSmall).hash);
+  for (const char* bytes : {"1", "1025", "64MiB", "3GiB", "1536KiB"}) {
+    const Configuration config = limited(bytes);
+    CHECK(to_yaml(config).find(std::string("value_bytes: ") + (*bytes == '1' && bytes[1] == '\0' ? "\"1\"" : "")) !=
+          std::string::npos);
+    CHECK(parsed(to_yaml(config)) == config);
+    CHECK(parsed(to_json(config)) == config);
+  }
+}
+
 TEST_CASE("the hash is of the content, not of the form or the counter") {
   const Configuration config = parsed(kSmall);
   CHECK(config.hash == content_hash(config));
