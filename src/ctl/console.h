@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "runtime/clock.h"
+#include "runtime/workers.h"
 
 namespace tako::ctl {
 
@@ -23,6 +25,10 @@ struct Console {
   std::ostream& err;
   bool colour = false;  // `out` is a terminal
   bool json = false;    // --json
+  // For transfers that take long. `err` is a terminal, then there is a clock; no workers: what blocks is done in place.
+  bool progress = false;
+  const runtime::Clock* clock = nullptr;
+  runtime::Workers* workers = nullptr;
 };
 
 // Complains, and returns the exit code.

@@ -1,13 +1,13 @@
 #include "ctl/data_verbs.h"
 
-#include <filesystem>
+#include <memory>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "ctl/table.h"
+#include "ctl/transfer.h"
 #include "model/record.h"
-#include "runtime/files.h"
 
 namespace tako::ctl {
 namespace {
@@ -16,38 +16,21 @@ using nlohmann::json;
 
 bool is_stream(const std::string& file) { return file.empty() || file == "-"; }
 
-std::string over_limit(const std::string& what) {
-  return what + ": a value may have at most " + std::to_string(model::kWholeValueBytesMax >> 20) + " MiB";
-}
-
-Result<std::string> read_all(std::istream& in) {
-  std::string content;
-  char buffer[64 * 1024];
-  while (in) {
-    in.read(buffer, sizeof buffer);
-    content.append(buffer, static_cast<std::size_t>(in.gcount()));
-    const bool over = content.size() > model::kWholeValueBytesMax;
-    if (over) return {ErrorCode::kTooLarge, over_limit("the input is too large")};
+Result<Read> reader_of(std::istream& in, const std::string& file, std::optional<std::uint64_t>& size) {
+  if (is_stream(file)) {
+    return Read([&in](std::size_t bytes) -> Result<std::string> {
+      std::string content(bytes, '\0');
+      in.read(content.data(), static_cast<std::streamsize>(bytes));
+      if (in.bad()) return {ErrorCode::kIo, "cannot read the input"};
+      content.resize(static_cast<std::size_t>(in.gcount()));
+      return content;
+    });
   }
-  if (in.bad()) return {ErrorCode::kIo, "cannot read the input"};
-  return content;
-}
-
-Result<std::string> read_value(std::istream& in, const std::string& file) {
-  if (is_stream(file)) return read_all(in);
-  Result<std::string> content = runtime::read_whole_file(file, model::kWholeValueBytesMax);
-  if (content || content.code() != ErrorCode::kTooLarge) return content;
-  return {ErrorCode::kTooLarge, over_limit(file + " is too large")};
-}
-
-// Whole or not at all: what was there stays if it fails.
-Status write_file(const std::string& file, std::string_view content) {
-  const std::filesystem::path path(file);
-  const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
-  if (!std::filesystem::is_directory(folder)) return {ErrorCode::kNotFound, folder + ": no such folder"};
-  auto files = runtime::DiskFiles::open(folder);
-  if (!files) return files.error();
-  return (*files)->write(path.filename().string(), std::string(content));
+  auto opened = runtime::ReadFile::open(file);
+  if (!opened) return opened.error();
+  size = opened->size();
+  auto shared = std::make_shared<runtime::ReadFile>(std::move(*opened));
+  return Read([shared](std::size_t bytes) { return shared->read(bytes); });
 }
 
 Tone tone_of(const std::string& state) {
@@ -92,36 +75,103 @@ std::string stat_table(const json& stat, const std::string& key, bool colour) {
 
 }  // namespace
 
+namespace {
+
+// What is no value: a message, and the exit code.
+int refused(Console& console, const std::string& key, const wire::HttpResponse& response) {
+  if (response.status == 404) return fail(console, kExitNo, key + ": no such key");
+  return fail(console, kExitNo, complaint_of(response));
+}
+
+Task<int> get_to_output(Console& console, Door& door, std::string key, std::string target) {
+  StreamSink sink(console);
+  const auto response = co_await door.download(std::move(target), wire::HttpHeaders(), sink);
+  const Status whole = sink.check();
+  if (!response) co_return fail(console, kExitNo, response.error().message);
+  if (response->status != 200) co_return refused(console, key, *response);
+  if (!whole) co_return fail(console, kExitNo, whole.error().message);
+  co_return finish(console, kExitYes);
+}
+
+// The whole was there already, but for its name.
+bool complete(const wire::HttpResponse& response, const runtime::PartFile& file) {
+  const std::string all = "bytes */" + std::to_string(file.size());
+  return response.status == 416 && wire::find_header(response.headers, "etag") == file.note() &&
+         wire::find_header(response.headers, "content-range") == all;
+}
+
+Task<int> get_to_file(Console& console, Door& door, GetOptions options, std::string target) {
+  auto opened = runtime::PartFile::open(options.file);
+  if (!opened) co_return fail(console, kExitNo, opened.error().message);
+  runtime::PartFile file = std::move(*opened);
+  wire::HttpHeaders headers;
+  if (file.size() > 0) {
+    headers.emplace_back("range", "bytes=" + std::to_string(file.size()) + "-");
+    headers.emplace_back("if-range", file.note());
+  }
+  PartSink sink(console, file);
+  const auto response = co_await door.download(std::move(target), std::move(headers), sink);
+  if (!response) {
+    sink.end();
+    const bool worth = file.size() > 0 && !file.note().empty();
+    const std::string kept = worth ? "; what arrived is kept: get it again to go on from there" : "";
+    co_return fail(console, kExitNo, response.error().message + kept);
+  }
+  const bool there = complete(*response, file);
+  if (there) sink.expect(checksum_in(response->headers));
+  if (!there && response->status != 200 && response->status != 206) co_return refused(console, options.key, *response);
+  Status done = sink.check();
+  if (!done && done.code() == ErrorCode::kCorrupt) file.forget();
+  if (done) done = file.finish();
+  if (!done) co_return fail(console, kExitNo, done.error().message);
+  co_return kExitYes;
+}
+
+}  // namespace
+
 Task<int> get_value(Console& console, Door& door, GetOptions options) {
   const Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
-  const Result<wire::HttpResponse> response = co_await door.request("GET", *target, wire::HttpHeaders(), Bytes());
-  if (!response) co_return fail(console, kExitNo, response.error().message);
-  if (response->status == 404) co_return fail(console, kExitNo, options.key + ": no such key");
-  if (response->status != 200) co_return fail(console, kExitNo, complaint_of(*response));
-
-  const std::string_view value = response->body.view();
-  if (is_stream(options.file)) {
-    console.out.write(value.data(), static_cast<std::streamsize>(value.size()));
-    co_return finish(console, kExitYes);
-  }
-  const Status written = write_file(options.file, value);
-  if (!written) co_return fail(console, kExitNo, written.error().message);
-  co_return kExitYes;
+  if (is_stream(options.file)) co_return co_await get_to_output(console, door, std::move(options.key), *target);
+  co_return co_await get_to_file(console, door, std::move(options), *target);
 }
 
 Task<int> put_value(Console& console, Door& door, PutOptions options) {
   const Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
-  Result<std::string> value = read_value(console.in, options.file);
-  if (!value) co_return fail(console, kExitUsage, value.error().message);
+  std::optional<std::uint64_t> size;
+  auto read = reader_of(console.in, options.file, size);
+  if (!read) co_return fail(console, kExitUsage, read.error().message);
 
-  wire::HttpHeaders headers;
-  if (!options.content_type.empty()) headers.emplace_back("content-type", options.content_type);
-  Bytes body(std::move(*value));
-  const auto response = co_await door.request("PUT", *target, std::move(headers), std::move(body));
+  Upload upload;
+  upload.target = *target;
+  if (!options.content_type.empty()) upload.headers.emplace_back("content-type", options.content_type);
+  Progress progress(console, size, 0);
+  FileSource source(console, progress, std::move(*read));
+  Result<Bytes> first = co_await source.next();
+  if (!first) co_return fail(console, kExitUsage, first.error().message);
+  Result<wire::HttpResponse> response;
+  if (first->size() < model::kPieceBytes) {
+    response = co_await door.request("PUT", *target, std::move(upload.headers), std::move(*first));
+  } else {
+    Result<Bytes> second = co_await source.next();
+    if (!second) co_return fail(console, kExitUsage, second.error().message);
+    if (second->empty()) {
+      response = co_await door.request("PUT", *target, std::move(upload.headers), std::move(*first));
+    } else {
+      source.put_back(std::move(*first), std::move(*second));
+      upload.body = &source;
+      upload.size = size;
+      response = co_await door.upload(std::move(upload));
+    }
+  }
+  progress.end();
   if (!response) co_return fail(console, kExitNo, response.error().message);
   if (response->status != 200) co_return fail(console, kExitNo, complaint_of(*response));
+  const auto stored = checksum_in(response->headers);
+  if (stored && *stored != source.checksum()) {
+    co_return fail(console, kExitNo, "what is stored has another checksum than what was sent; put it again");
+  }
   co_return kExitYes;
 }
 

@@ -1,7 +1,8 @@
 // get, put, rm, stat: single values through a Door. Each returns the exit code; 1 where there is no such key.
 //
-// Values pass through memory, up to the limit of the data model. On the loop of the program, which has nothing else
-// to do: files are read and written in place.
+// Values pass in pieces, of any size in constant memory. A file that get writes is there whole or not at all; what
+// there is of one that was interrupted stays beside it (FILE.part), and the next get goes on from there if the value is
+// still the same. What arrives, at either end, is held against the value's checksum.
 #pragma once
 
 #include <string>

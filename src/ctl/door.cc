@@ -61,29 +61,90 @@ Task<Result<wire::HttpResponse>> HttpDoor::request(std::string method, std::stri
   co_return response;
 }
 
+Task<Result<wire::HttpResponse>> HttpDoor::upload(Upload upload) {
+  net::HttpFetch fetch;
+  fetch.method = "PUT";
+  fetch.target = std::move(upload.target);
+  fetch.headers = std::move(upload.headers);
+  fetch.source = upload.body;
+  fetch.source_bytes = upload.size;
+  fetch.step = kRequestTimeMax;
+  Result<wire::HttpResponse> response = co_await client_.fetch(std::move(fetch), loop_.now() + kRequestTimeMax);
+  co_return response;
+}
+
+Task<Result<wire::HttpResponse>> HttpDoor::download(std::string target, wire::HttpHeaders headers,
+                                                    net::HttpSink& sink) {
+  net::HttpFetch fetch;
+  fetch.target = std::move(target);
+  fetch.headers = std::move(headers);
+  fetch.sink = &sink;
+  fetch.step = kRequestTimeMax;
+  Result<wire::HttpResponse> response = co_await client_.fetch(std::move(fetch), loop_.now() + kRequestTimeMax);
+  co_return response;
+}
+
+Task<net::HttpReply> HandlerDoor::ask(wire::HttpRequest request, net::ByteSource* body) {
+  const std::size_t query = request.target.find('?');
+  request.path = request.target.substr(0, query);
+  if (query != std::string::npos) request.query = request.target.substr(query + 1);
+  net::HttpReply reply = co_await handler_.handle(std::move(request), body);
+  for (auto& [name, value] : reply.head.headers) std::transform(name.begin(), name.end(), name.begin(), lower);
+  co_return reply;
+}
+
 Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::string target, wire::HttpHeaders headers,
                                                       Bytes body) {
   wire::HttpRequest request;
   request.method = std::move(method);
-  const std::size_t query = target.find('?');
-  request.path = target.substr(0, query);
-  if (query != std::string::npos) request.query = target.substr(query + 1);
   request.target = std::move(target);
   request.headers = std::move(headers);
   request.body = std::move(body);
-  net::HttpReply reply = co_await handler_.handle(std::move(request), nullptr);
-  wire::HttpResponse& response = reply.head;
-  std::string collected;
-  bool more = reply.body != nullptr;
+  net::HttpReply reply = co_await ask(std::move(request), nullptr);
+  if (reply.body) co_return Error(ErrorCode::kTooLarge, "an answer that is too long");
+  co_return std::move(reply.head);
+}
+
+Task<Result<wire::HttpResponse>> HandlerDoor::upload(Upload upload) {
+  wire::HttpRequest request;
+  request.method = "PUT";
+  request.target = std::move(upload.target);
+  request.headers = std::move(upload.headers);
+  if (upload.size) request.headers.emplace_back("content-length", std::to_string(*upload.size));
+  net::HttpReply reply = co_await ask(std::move(request), upload.body);
+  co_return std::move(reply.head);
+}
+
+Task<Result<wire::HttpResponse>> HandlerDoor::download(std::string target, wire::HttpHeaders headers,
+                                                       net::HttpSink& sink) {
+  wire::HttpRequest request;
+  request.method = "GET";
+  request.target = std::move(target);
+  request.headers = std::move(headers);
+  net::HttpReply reply = co_await ask(std::move(request), nullptr);
+  if (!reply.head.content_length) reply.head.content_length = reply.head.body.size();
+  const Result<bool> wanted = sink.begin(reply.head);
+  if (!wanted) co_return wanted.error();
+  if (!reply.body) {
+    Bytes body = *wanted ? std::exchange(reply.head.body, Bytes()) : Bytes();
+    const Status taken = body.empty() ? ok_status() : sink.take(std::move(body));
+    if (!taken) co_return taken.error();
+    co_return std::move(reply.head);
+  }
+  std::string words;
+  bool more = true;
   while (more) {
-    const Result<Bytes> piece = co_await reply.body->next();
+    Result<Bytes> piece = co_await reply.body->next();
     if (!piece) co_return piece.error();
     more = !piece->empty();
-    collected += piece->view();
+    Status taken = ok_status();
+    if (more && *wanted) taken = sink.take(std::move(*piece));
+    else words += piece->view();
+    if (!taken) co_return taken.error();
+    if (words.size() > kAnswerBytesMax) co_return Error(ErrorCode::kTooLarge, "an answer that is too long");
   }
-  if (reply.body) response.body = Bytes(std::move(collected));
-  for (auto& [name, value] : response.headers) std::transform(name.begin(), name.end(), name.begin(), lower);
-  co_return std::move(response);
+  if (!*wanted) reply.head.body = Bytes(std::move(words));
+  co_return std::move(reply.head);
 }
 
 Result<std::string> target_of(std::string_view prefix, std::string_view key) {

@@ -1,9 +1,11 @@
 // Door: the way into a cluster, as HTTP requests: to a proxy over the network (--proxy URL), or to one that runs
 // inside `tako ctl` itself, when it was given a configuration (-f) or a coordinator (-c) instead.
 //
-// One request at a time, on the loop of the program. Any answer is a value, whatever its status.
+// One request at a time, on the loop of the program. Any answer is a value, whatever its status. Values of more than a
+// piece come and go through sources and sinks.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +20,15 @@ using runtime::Task;
 
 constexpr Duration kRequestTimeMax = seconds(75);  // more than a proxy gives itself
 constexpr std::size_t kKeyBytesMax = 1024;
+constexpr std::size_t kAnswerBytesMax = 1u << 20;  // in words, where a value was asked for
+
+// A PUT whose body is a source.
+struct Upload {
+  std::string target;
+  wire::HttpHeaders headers;
+  net::ByteSource* body = nullptr;    // more than a piece; outlives the request
+  std::optional<std::uint64_t> size;  // none: it is not known before its end
+};
 
 class Door {
  public:
@@ -25,6 +36,10 @@ class Door {
   // Header names of the answer are in lower case.
   virtual Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                                    Bytes body) = 0;
+  virtual Task<Result<wire::HttpResponse>> upload(Upload upload) = 0;
+  // A GET whose body is a sink's, if it wants it. REQUIRES: sink outlives the request
+  virtual Task<Result<wire::HttpResponse>> download(std::string target, wire::HttpHeaders headers,
+                                                    net::HttpSink& sink) = 0;
 };
 
 struct Url {
@@ -43,6 +58,9 @@ class HttpDoor final : public Door {
 
   Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                            Bytes body) override;
+  Task<Result<wire::HttpResponse>> upload(Upload upload) override;
+  Task<Result<wire::HttpResponse>> download(std::string target, wire::HttpHeaders headers,
+                                            net::HttpSink& sink) override;
 
  private:
   runtime::Loop& loop_;
@@ -56,8 +74,13 @@ class HandlerDoor final : public Door {
 
   Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                            Bytes body) override;
+  Task<Result<wire::HttpResponse>> upload(Upload upload) override;
+  Task<Result<wire::HttpResponse>> download(std::string target, wire::HttpHeaders headers,
+                                            net::HttpSink& sink) override;
 
  private:
+  Task<net::HttpReply> ask(wire::HttpRequest request, net::ByteSource* body);
+
   net::HttpHandler& handler_;
 };
 

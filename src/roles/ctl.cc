@@ -188,6 +188,9 @@ int run(const CtlOptions& options, const Verb& verb) {
   self.role = "ctl";
   self.id = "ctl";
   Machine machine(1, std::move(self));
+  console.progress = isatty(STDERR_FILENO) == 1 && !options.json;
+  console.clock = &machine.process().clock();
+  console.workers = &machine.workers();
   Way way(machine, options);
   return machine.process().run([&]() -> Task<int> {
     const int code = co_await verb(machine, way, console);
