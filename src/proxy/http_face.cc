@@ -1,5 +1,6 @@
 #include "proxy/http_face.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
@@ -99,19 +100,59 @@ bool is_one_of(const std::string& method, std::initializer_list<std::string_view
   return false;
 }
 
+Error too_large(std::uint64_t bytes_max) {
+  return {ErrorCode::kTooLarge, "the value is larger than " + std::to_string(bytes_max) + " bytes, the limit here"};
+}
+
 }  // namespace
 
+bool HttpFace::Share::take(std::size_t bytes) {
+  if (all_ + bytes > kGatheredBytesMax) return false;
+  all_ += bytes;
+  mine_ += bytes;
+  return true;
+}
+
 Task<net::HttpReply> HttpFace::handle(HttpRequest request, net::ByteSource* body) {
-  std::string collected;
-  for (bool more = body != nullptr; more;) {
-    const Result<Bytes> piece = co_await body->next();
-    if (!piece) co_return failure(piece.error());
-    if (collected.size() + piece->size() > model::kWholeValueBytesMax) co_return text(413, "more than 64 MiB");
-    more = !piece->empty();
-    collected += piece->view();
-  }
-  if (body != nullptr) request.body = Bytes(std::move(collected));
   const bool head = request.method == "HEAD";
+  Share share(gathered_);
+  HttpResponse response;
+  Status received = ok_status();
+  if (body != nullptr) received = co_await gather(*body, request, share);
+  if (received) {
+    response = co_await respond(std::move(request));
+  } else {
+    response = failure(received.error());
+  }
+  response.head_only = head;
+  net::HttpReply reply(std::move(response));
+  co_return reply;
+}
+
+std::uint64_t HttpFace::value_bytes_max() const {
+  const auto placement = replicator_.placement();
+  const std::uint64_t whole = model::kWholeValueBytesMax;
+  return placement ? std::min(whole, placement->config().limits.value_bytes) : whole;
+}
+
+Task<Status> HttpFace::gather(net::ByteSource& body, HttpRequest& request, Share& share) {
+  const std::uint64_t bytes_max = value_bytes_max();
+  std::string gathered;
+  while (true) {
+    const Result<Bytes> piece = co_await body.next();
+    if (!piece) co_return piece.error();
+    if (piece->empty()) break;
+    if (gathered.size() + piece->size() > bytes_max) co_return too_large(bytes_max);
+    if (!share.take(piece->size())) {
+      co_return Error(ErrorCode::kOverloaded, "too many requests with large bodies at once; try again");
+    }
+    gathered += piece->view();
+  }
+  request.body = Bytes(std::move(gathered));
+  co_return ok_status();
+}
+
+Task<HttpResponse> HttpFace::respond(HttpRequest request) {
   HttpResponse response;
   const std::string_view path = request.path;
   constexpr std::string_view kValues = "/values/";
@@ -141,9 +182,7 @@ Task<net::HttpReply> HttpFace::handle(HttpRequest request, net::ByteSource* body
   } else {
     response = co_await status();
   }
-  response.head_only = head;
-  net::HttpReply reply(std::move(response));
-  co_return reply;
+  co_return response;
 }
 
 Result<TimePoint> HttpFace::deadline_of(const HttpRequest& request) const {
@@ -223,6 +262,7 @@ Task<HttpResponse> HttpFace::put(HttpRequest request, std::string key) {
     if (draft.content_type.size() > model::kContentTypeBytesMax) {
       co_return text(400, "Content-Type is longer than 255 bytes");
     }
+    if (request.body.size() > value_bytes_max()) co_return failure(too_large(value_bytes_max()));
     draft.value = std::move(request.body);
   }
   auto answer = co_await replicator_.write(std::move(key), std::move(draft), *level, *deadline);

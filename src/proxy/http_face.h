@@ -18,6 +18,8 @@ class HttpFace final : public net::HttpHandler {
   static constexpr Duration kTimeoutDefault = seconds(10);
   static constexpr Duration kTimeoutMax = seconds(60);
   static constexpr Timestamp kTimestampAheadMax = 60'000'000;  // microseconds
+  // Of large bodies on this loop, from their first piece until they are answered: values travel whole from here on.
+  static constexpr std::size_t kGatheredBytesMax = 512u << 20;
 
   // REQUIRES: all outlive it
   HttpFace(runtime::Loop& loop, Replicator& replicator, StatusBoard& status)
@@ -26,6 +28,23 @@ class HttpFace final : public net::HttpHandler {
   Task<net::HttpReply> handle(wire::HttpRequest request, net::ByteSource* body) override;
 
  private:
+  // What one request holds of kGatheredBytesMax.
+  class Share {
+   public:
+    explicit Share(std::size_t& all) : all_(all) {}
+    ~Share() { all_ -= mine_; }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    bool take(std::size_t bytes);
+
+   private:
+    std::size_t& all_;
+    std::size_t mine_ = 0;
+  };
+
+  Task<Status> gather(net::ByteSource& body, wire::HttpRequest& request, Share& share);
+  std::uint64_t value_bytes_max() const;
+  Task<wire::HttpResponse> respond(wire::HttpRequest request);
   Task<wire::HttpResponse> values(wire::HttpRequest request, std::string key);
   Task<wire::HttpResponse> get(wire::HttpRequest request, std::string key);
   Task<wire::HttpResponse> put(wire::HttpRequest request, std::string key);
@@ -40,6 +59,7 @@ class HttpFace final : public net::HttpHandler {
   runtime::Loop& loop_;
   Replicator& replicator_;
   StatusBoard& status_;
+  std::size_t gathered_ = 0;
 };
 
 }  // namespace tako::proxy

@@ -46,6 +46,14 @@ class Values:
         for size in (1, 4095, 16384, 16385, 65536, 262143, 262144, 262145, 1048577):
             self.round_trip('sized', (b'0123456789abcde' * (size // 15 + 1))[:size])
 
+    def test_the_configuration_limits_what_a_value_may_be(self):
+        layout = Layout(FOUR, top='limits: {value_bytes: 300KiB}')
+        _, (port,) = self.t.cluster(layout, data='limited')
+        expect(put(port, 'small', b'x' * (300 << 10)), 200)
+        for size in (300 << 10) + 1, 2 * MIB:
+            refused(put(port, 'large', b'x' * size), 413)
+        expect(get(port, 'large'), 404)
+
     def test_head_is_get_without_the_body(self):
         self.round_trip('head', b'12345')
         got, head = get(self.port, 'head'), http_call(self.port, 'HEAD', '/values/head')
