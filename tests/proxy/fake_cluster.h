@@ -194,7 +194,7 @@ inline std::string large_value(std::size_t size, unsigned seed = 1) {
 
 class CountingSource final : public net::ByteSource {
  public:
-  CountingSource(runtime::Loop& loop, const std::string& value) : loop_(loop), left_(value) {}
+  CountingSource(runtime::Loop& loop, std::string value) : loop_(loop), value_(std::move(value)), left_(value_) {}
 
   Task<Result<Bytes>> next() override {
     if (before) before(taken);
@@ -213,6 +213,7 @@ class CountingSource final : public net::ByteSource {
 
  private:
   runtime::Loop& loop_;
+  const std::string value_;
   std::string_view left_;
 };
 
