@@ -43,6 +43,10 @@ class Random;
   X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")                                     \
   X(kNoKeyLock, "-", "two writes of one key compare with the same stored version")                                   \
   X(kPiecesLeak, "-", "the pieces of a replaced value stay on the disk")                                             \
+  X(kPiecesByKey, "-", "the pieces of all versions of a key have one name")                                          \
+  X(kVisibleEarly, "-", "an upload is committed before all its pieces are there")                                    \
+  X(kPieceUnchecked, "-", "a piece that does not match its checksum is returned")                                    \
+  X(kStagedForever, "-", "uploads that nobody finishes are never swept")                                             \
   X(kChecksumUnseen, "-", "a value that does not match its checksum is returned")                                    \
   X(kDropsAnything, "-", "a copy is dropped though it changed meanwhile")                                            \
   X(kListSkips, "-", "the listing leaves out the last key of a page")                                                \

@@ -43,6 +43,8 @@ struct Batch {
   std::vector<Operation> operations;
   // Deletes and the node's own marks: written while the disk is nearly full and all else is refused with kNoSpace.
   bool frees_space = false;
+  // Under SyncPolicy.always: it need not be on the platter before a later batch without this mark is.
+  bool sync_later = false;
 
   void put(Family family, std::string key, std::string value) {
     operations.push_back({Operation::Kind::kPut, family, std::move(key), std::move(value)});

@@ -97,8 +97,9 @@ void SimDisk::finish(Committer::Group& group) {
 void SimDisk::apply(Batch& batch, const SyncPolicy& policy) {
   forget_synced();
   ++contents_.sequence;
+  const bool synced = policy.always && !batch.sync_later;
   Unsynced entry{clock_.now() + policy.interval, {}};
-  std::vector<Undo>* undo = policy.always ? nullptr : &entry.undo;
+  std::vector<Undo>* undo = synced ? nullptr : &entry.undo;
   for (Operation& operation : batch.operations) {
     Table& table = contents_.tables[index(operation.family)];
     switch (operation.kind) {
@@ -120,7 +121,7 @@ void SimDisk::apply(Batch& batch, const SyncPolicy& policy) {
       }
     }
   }
-  if (policy.always) {
+  if (synced) {
     unsynced_.clear();  // one log: a sync of this batch syncs all before it
   } else {
     unsynced_.push_back(std::move(entry));

@@ -146,7 +146,9 @@ class SimEngine final : public Engine {
   Task<Status> write(Batch batch) override;
   Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) override;
   EngineStats stats() override;
-  std::uint64_t sequence() override { return disk_.contents_.sequence; }
+  std::uint64_t sequence() override {
+    return disk_.contents_.sequence - (options_.sync.always ? disk_.unsynced_.size() : 0);
+  }
 
   Task<> close();
 

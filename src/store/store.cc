@@ -1,20 +1,19 @@
 #include "store/store.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "base/log.h"
 #include "base/plant.h"
 #include "model/checksum.h"
-#include "store/key_locks.h"
-#include "store/slot_codec.h"
+#include "store/store_state.h"
 
 namespace tako::store {
 
 using model::Ballot;
 using model::Record;
 using model::Slot;
+using model::UploadId;
 
 namespace {
 
@@ -29,8 +28,10 @@ Status check_record(const std::string& key, const Record& record) {
     if (record.value || record.size != 0) return {ErrorCode::kInvalid, "a tombstone with a value"};
     return ok_status();
   }
+  const std::uint64_t most = record.value ? model::kWholeValueBytesMax : model::kValueBytesMax;
+  if (record.size > most) return {ErrorCode::kTooLarge, "the value is too large"};
+  if (!record.value && record.in_pieces()) return ok_status();
   if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
-  if (record.size > model::kWholeValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
   if (record.value->size() != record.size || model::checksum_of(record.value->view()) != record.checksum) {
     return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
   }
@@ -42,33 +43,24 @@ bool matches(const Record& record, std::string_view value) {
   return value.size() == record.size && model::checksum_of(value) == record.checksum;
 }
 
-Error damaged_error() {
-  return Error(ErrorCode::kCorrupt, "the stored value does not match its checksum; a replica's copy will mend it");
+// A value that came with its record: in the slot, or in pieces under the name `id`.
+void put_value(Batch& batch, std::uint64_t position, const std::string& key, const UploadId& id, StoredSlot& fresh) {
+  Record& record = *fresh.slot.record;
+  if (!record.value || record.value->size() <= Store::kInlineBytesMax) return;
+  const std::string_view value = record.value->view();
+  fresh.pieces_id = id;
+  for (std::size_t from = 0; from < value.size(); from += model::kPieceBytes) {
+    const std::string_view piece = value.substr(from, model::kPieceBytes);
+    batch.put(Family::kChunks, piece_key(position, key, id, fresh.pieces),
+              encode_piece(model::piece_checksum(piece), piece));
+    ++fresh.pieces;
+  }
+  record.value.reset();
 }
 
-void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const StoredSlot& stored) {
-  for (std::uint32_t i = 0; i < stored.pieces; ++i) {
-    batch.erase(Family::kChunks, piece_key(position, key, stored.slot.ballot(), i));
-  }
-}
-
-// The new slot, and its value in pieces if it is large.
-void put_record(Batch& batch, std::uint64_t position, const std::string& key, const Ballot& promise,
-                const Record& record) {
-  StoredSlot fresh;
-  fresh.slot.promise = promise;
-  if (!record.value || record.value->size() <= Store::kInlineBytesMax) {
-    fresh.slot.record = record;
-  } else {
-    const std::string_view value = record.value->view();
-    for (std::size_t from = 0; from < value.size(); from += Store::kPieceBytes) {
-      std::string piece(value.substr(from, Store::kPieceBytes));
-      batch.put(Family::kChunks, piece_key(position, key, record.ballot, fresh.pieces), std::move(piece));
-      ++fresh.pieces;
-    }
-    fresh.slot.record = record.without_value();
-  }
-  batch.put(Family::kMeta, slot_key(position, key), encode_slot(fresh));
+// The same value, proposed again under another ballot.
+bool same_value(const Record& a, const Record& b) {
+  return a.version == b.version && a.kind == b.kind && a.size == b.size && a.checksum == b.checksum;
 }
 
 Accepted describe(const Slot& slot) {
@@ -81,32 +73,12 @@ Accepted describe(const Slot& slot) {
 
 }  // namespace
 
-struct Store::State {
-  State(runtime::Loop& l, Engine& e) : loop(l), engine(e), locks(l) {}
-
-  Task<Result<StoredSlot>> load(std::string key);
-  // The value of a record that was loaded. kNotFound: a piece is gone.
-  Task<Result<Bytes>> load_pieces(std::string key, StoredSlot stored);
-  Task<Result<Slot>> load_large(std::string key, StoredSlot stored);
-
-  void note_damaged(const std::string& key, const Ballot& ballot);
-  bool is_damaged(const std::string& key, const Ballot& ballot) const;
-  void note_unreadable(const std::string* key);
-
-  runtime::Loop& loop;
-  Engine& engine;
-  KeyLocks locks;
-  // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is
-  // found again by the next read.
-  std::map<std::string, Ballot> damaged;
-  std::uint64_t unreadable = 0;
-  Findings findings;
-};
-
 Store::Store(runtime::Loop& loop, Engine& engine) : state_(std::make_unique<State>(loop, engine)) {}
 Store::~Store() = default;
 
 void Store::report_to(Findings findings) { state_->findings = std::move(findings); }
+
+std::size_t Store::uploads() const { return state_->staging.uploads(); }
 
 // --- reading ----------------------------------------------------------------------------------------------------
 
@@ -121,55 +93,13 @@ Task<Result<StoredSlot>> Store::State::load(std::string key) {
   co_return stored;
 }
 
-Task<Result<Bytes>> Store::State::load_pieces(std::string key, StoredSlot stored) {
-  const std::uint64_t position = model::position_of(key);
-  const std::uint64_t size = stored.slot.record->size;
-  std::string value;
-  value.reserve(static_cast<std::size_t>(size));
-  for (std::uint32_t i = 0; i < stored.pieces; ++i) {
-    std::string row_key = piece_key(position, key, stored.slot.ballot(), i);
-    const auto piece = co_await engine.get(Family::kChunks, std::move(row_key));
-    if (!piece) co_return Result<Bytes>(piece.error());
-    const bool fits = *piece && value.size() + (*piece)->size() <= size;
-    if (!fits) co_return Result<Bytes>(ErrorCode::kNotFound, "a piece is gone");
-    value.append(**piece);
-  }
-  co_return Result<Bytes>(Bytes(std::move(value)));
-}
-
-Task<Result<Slot>> Store::State::load_large(std::string key, StoredSlot stored) {
-  auto value = co_await load_pieces(key, stored);
-  KeyLock lock(locks, key);
-  if (!value && value.code() == ErrorCode::kNotFound) {
-    // Replaced meanwhile, most likely: once more, and nobody may write.
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      if (!locked) co_return Result<Slot>(locked.error());
-    }
-    auto again = co_await load(key);
-    if (!again) co_return Result<Slot>(again.error());
-    stored = std::move(*again);
-    if (stored.pieces == 0) co_return Result<Slot>(std::move(stored.slot));
-    value = co_await load_pieces(key, stored);
-  }
-  const bool lost = !value && (value.code() == ErrorCode::kNotFound || value.code() == ErrorCode::kCorrupt);
-  if (!value && !lost) co_return Result<Slot>(value.error());
-  const Record& record = *stored.slot.record;
-  if (lost || !matches(record, value->view())) {
-    note_damaged(key, record.ballot);
-    co_return Result<Slot>(damaged_error());
-  }
-  stored.slot.record->value = std::move(*value);
-  co_return Result<Slot>(std::move(stored.slot));
-}
-
 Task<Result<Slot>> Store::read(std::string key, bool want_value) {
   state_->loop.check_here();
   auto stored = co_await state_->load(key);
   if (!stored) co_return Result<Slot>(stored.error());
   Slot& slot = stored->slot;
   if (!slot.record) co_return Result<Slot>(std::move(slot));
-  if (!want_value) {
+  if (!want_value || slot.record->in_pieces()) {
     slot.record->value.reset();
     co_return Result<Slot>(std::move(slot));
   }
@@ -181,9 +111,19 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
   co_return Result<Slot>(std::move(slot));
 }
 
+Task<Result<Slot>> Store::read_whole(std::string key) {
+  auto slot = co_await read(key, true);
+  const bool left_out = slot && slot->record && !slot->record->value && slot->record->in_pieces();
+  if (!left_out || slot->record->size > model::kWholeValueBytesMax) co_return slot;
+  auto stored = co_await state_->load(key);
+  if (!stored) co_return Result<Slot>(stored.error());
+  if (stored->pieces == 0) co_return Result<Slot>(std::move(stored->slot));
+  co_return co_await state_->load_large(std::move(key), std::move(*stored));
+}
+
 // --- writing ----------------------------------------------------------------------------------------------------
 
-Task<Result<Accepted>> Store::accept(std::string key, Record record) {
+Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload) {
   state_->loop.check_here();
   const Status valid = check_record(key, record);
   if (!valid) co_return Result<Accepted>(valid.error());
@@ -204,21 +144,62 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record) {
                          ? !same
                          : record.ballot > stored.slot.ballot() && record.ballot >= stored.slot.promise;
   accepted.stored = same;
-  if (!newer && !mends) co_return Result<Accepted>(std::move(accepted));
+  if (!newer && !mends) {
+    if (same && upload) {  // the value came another way
+      const Status freed = co_await state_->end_upload(key, *upload);
+      if (!freed) log::debug("upload_not_freed", {{"key", key}, {"reason", freed.error().message}});
+    }
+    co_return Result<Accepted>(std::move(accepted));
+  }
+  accepted.ballot = record.ballot;
+  accepted.version = record.version;
 
-  const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = record.tombstone();
-  if (!planted(Plant::kPiecesLeak)) erase_pieces(batch, position, key, stored);
-  put_record(batch, position, key, stored.slot.promise, record);
+  const auto fresh = state_->replace(batch, key, stored, std::move(record), upload);
+  if (!fresh) co_return Result<Accepted>(fresh.error());
   const Status written = co_await state_->engine.write(std::move(batch));
   if (!written) co_return Result<Accepted>(written.error());
 
   state_->damaged.erase(key);
+  if (upload) state_->staging.end(key, *upload);
   accepted.stored = accepted.written = true;
-  accepted.ballot = record.ballot;
-  accepted.version = record.version;
   co_return Result<Accepted>(std::move(accepted));
+}
+
+Task<Result<Accepted>> Store::accept(std::string key, Record record) {
+  return accept(std::move(key), std::move(record), std::nullopt);
+}
+
+// The slot with the record in the place of the one stored, and its value from where it is: in the record, staged, or
+// in the pieces of the version stored.
+Status Store::State::replace(Batch& batch, const std::string& key, const StoredSlot& stored, Record record,
+                             const std::optional<UploadId>& upload) {
+  const std::uint64_t position = model::position_of(key);
+  const bool carried = record.tombstone() || record.value;
+  const Staging::Upload* staged = upload ? staging.find(key, *upload) : nullptr;
+  StoredSlot fresh;
+  fresh.slot.promise = stored.slot.promise;
+  fresh.slot.record = std::move(record);
+  const Record& now = *fresh.slot.record;
+  if (carried) {
+    put_value(batch, position, key, draw_id(), fresh);
+  } else if (staged) {
+    const Status complete = planted(Plant::kVisibleEarly) ? ok_status() : staged->complete(now);
+    if (!complete) return complete;
+    fresh.pieces = model::pieces_of(now.size);
+    fresh.pieces_id = staged->local;
+    batch.erase(Family::kSystem, staged_key(position, key, staged->local));
+  } else if (stored.pieces > 0 && same_value(*stored.slot.record, now) && !is_damaged(key, stored.slot.ballot())) {
+    fresh.pieces = stored.pieces;
+    fresh.pieces_id = stored.pieces_id;
+  } else {
+    return {ErrorCode::kNotFound, "the value's pieces are not here; send them, or say who has them"};
+  }
+  const bool kept = fresh.pieces > 0 && fresh.pieces_id == stored.pieces_id;
+  if (!kept && !planted(Plant::kPiecesLeak)) erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
+  batch.put(Family::kMeta, slot_key(position, key), encode_slot(fresh));
+  return ok_status();
 }
 
 Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
@@ -237,7 +218,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = true;
-  erase_pieces(batch, position, key, stored);
+  erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
   if (stored.slot.promise.none()) {
     batch.erase(Family::kMeta, slot_key(position, key));
   } else {
@@ -267,6 +248,11 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
   batch.frees_space = true;
   batch.erase(Family::kMeta, slot_key(position, key));
   batch.erase_range(Family::kChunks, pieces_begin(position, key), pieces_end(position, key));
+  const auto staged = state_->staging.of_key(key);
+  for (const UploadId& upload : staged) {
+    batch.erase(Family::kSystem, staged_key(position, key, state_->staging.find(key, upload)->local));
+    state_->staging.end(key, upload);
+  }
   const Status written = co_await state_->engine.write(std::move(batch));
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);

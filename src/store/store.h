@@ -8,17 +8,24 @@
 //   ballot >  stored, >= promise -> written, with the old version's pieces freed in the same batch
 //   else                       -> refused, with what is stored and promised
 // The same test for proposals, read repair, background repair and hand-off. See Caspaxos (Rystsov, 2018).
+//
+// A value of more than a piece comes piece by piece (stage) and becomes visible all at once, by the accept that names
+// its upload. Each upload's pieces have a name of their own on the disk, and the slot says which are its: so those of
+// two versions never mix, and the batch that replaces the slot frees the old ones. What is staged and not committed
+// is freed by discard(), and by sweep() when nobody sends pieces any more, or when the process that staged it died.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/record.h"
 #include "runtime/loop.h"
 #include "store/engine.h"
+#include "store/slot_codec.h"
 
 namespace tako::store {
 
@@ -48,7 +55,9 @@ class Store {
  public:
   // Values up to this size stand in the slot itself; larger ones in pieces in the chunks family.
   static constexpr std::size_t kInlineBytesMax = 16 * 1024;
-  static constexpr std::size_t kPieceBytes = 256 * 1024;
+  static constexpr std::size_t kPieceBytes = model::kPieceBytes;
+  // An upload without a new piece for so long is freed.
+  static constexpr Duration kStagedIdleMax = seconds(120);
 
   // Told on this store's loop, from inside whatever call came upon it: only to be noted there.
   struct Findings {
@@ -62,11 +71,33 @@ class Store {
   void report_to(Findings findings);
 
   // A slot without record: nothing is known of the key. Without want_value the record's value is left out (and no
-  // piece is read). kCorrupt: the value does not match its checksum, or the slot does not decode.
+  // piece is read), as is always one of more than a piece. kCorrupt: the value does not match its checksum, or the slot
+  // does not decode.
   Task<Result<model::Slot>> read(std::string key, bool want_value);
+  // With its value, up to kWholeValueBytesMax.
+  Task<Result<model::Slot>> read_whole(std::string key);
 
-  // REQUIRES: the record has its value, unless it is a tombstone
+  // A piece of exactly that ballot, verified. kConflict: another one is stored now. kNotFound: no such piece, or
+  // nothing is stored. kCorrupt: this copy is damaged.
+  Task<Result<StoredPiece>> read_piece(std::string key, model::Ballot ballot, std::uint32_t index);
+
+  // Reads all of the value, piece by piece. kCorrupt: it is damaged. kNotFound: that ballot is not stored any more.
+  Task<Status> verify(std::string key, model::Ballot ballot);
+
+  // A value that is not in the record is in the upload's pieces, or in those of the version stored if it is the same.
+  // kNotFound: it is in neither, or pieces are missing; the staged ones stay. kInvalid: it does not match its checksum.
+  Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload);
   Task<Result<Accepted>> accept(std::string key, model::Record record);
+
+  // The piece `index` of a value to come. In any order; again changes nothing. kOverloaded: too many uploads;
+  // kConflict: this one is over, or the piece was another; kCorrupt: it does not match its checksum.
+  Task<Status> stage(std::string key, model::UploadId upload, std::uint32_t index, Bytes piece, std::uint64_t checksum);
+  // Frees what is staged under that name, if anything is.
+  Task<Status> discard(std::string key, model::UploadId upload);
+  // Frees uploads that nobody goes on with. `ours`: the partitions of this store, of all on the same database. To be
+  // called every few seconds.
+  Task<> sweep(std::function<bool(model::Partition)> ours);
+  std::size_t uploads() const;
 
   // Removes a copy that has been handed off, if it is still exactly this one. False: it changed meanwhile.
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);

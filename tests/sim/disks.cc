@@ -1,5 +1,7 @@
 #include "sim/disks.h"
 
+#include <utility>
+
 #include "model/checksum.h"
 #include "store/slot_codec.h"
 
@@ -39,7 +41,9 @@ Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const s
   if (disk.rotten(Family::kMeta, row_key)) copy.problem = "an unreadable row";
   pieces += stored->pieces;
   stored->slot.promise = {};
+  const model::UploadId pieces_id = std::exchange(stored->pieces_id, model::UploadId{});  // each disk's own
   copy.row = store::encode_slot(*stored);
+  stored->pieces_id = pieces_id;
   if (!stored->slot.record) return copy;
   copy.record = std::move(stored->slot.record);
   model::Record& record = *copy.record;
@@ -49,11 +53,14 @@ Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const s
     std::string value;
     for (std::uint32_t i = 0; i < stored->pieces; ++i) {
       const auto& rows = disk.rows(Family::kChunks);
-      const auto piece = rows.find(store::piece_key(at.position, at.key, record.ballot, i));
-      if (piece == rows.end()) {
+      const auto row = rows.find(store::piece_key(at.position, at.key, stored->pieces_id, i));
+      const auto piece = row == rows.end() ? std::nullopt : store::decode_piece(row->second);
+      if (!piece) {
         copy.problem = "a piece is missing";
       } else {
-        value += piece->second;
+        value += piece->bytes.view();
+        const bool sound = model::piece_checksum(piece->bytes.view()) == piece->checksum;
+        if (!sound) copy.problem = "a piece that does not match its checksum";
       }
     }
     record.value = Bytes(std::move(value));

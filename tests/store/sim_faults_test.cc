@@ -247,7 +247,7 @@ TEST_CASE("a flipped bit in a piece is found by the store's checksum, and mended
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SimWorld world;
     Store store(world.loop(), world.engine());
-    const model::Record record = model::make_value({7, 1}, Bytes(std::string(300'000, 'v')));
+    const model::Record record = model::make_value({7, 1}, Bytes(std::string(200'000, 'v')));
     using Taken = Result<store::Accepted>;
     auto accept = [&]() -> Task<Taken> { co_return co_await store.accept("k", record); };
     auto read = [&]() -> Task<Result<model::Slot>> { co_return co_await store.read("k", true); };
@@ -269,7 +269,9 @@ TEST_CASE("a flipped bit in a piece is found by the store's checksum, and mended
     REQUIRE(mended.ok());
     CHECK(mended->written);
     CHECK(world.run(read).ok());
-    CHECK(world.disk().rows(Family::kChunks) == before);
+    const auto after = world.disk().rows(Family::kChunks);  // under another name
+    REQUIRE(after.size() == 1);
+    CHECK(after.begin()->second == before.begin()->second);
   }
 }
 

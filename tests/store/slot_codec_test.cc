@@ -23,9 +23,9 @@ TEST_CASE("slot keys sort by position, then by key, and parse") {
   CHECK_FALSE(parse_slot_key(std::string(8 + 1025, 'x')));
 }
 
-TEST_CASE("a piece belongs to one key and one ballot") {
-  const model::Ballot one{1, 1};
-  const model::Ballot two{1, 2};
+TEST_CASE("a piece belongs to one key and one name") {
+  const model::UploadId one{1, 1};
+  const model::UploadId two{1, 2};
   CHECK(piece_key(5, "a", one, 0) != piece_key(5, "a", two, 0));
   CHECK(piece_key(5, "a", one, 0) < piece_key(5, "a", one, 1));
   CHECK(piece_key(5, "a", one, 255) < piece_key(5, "a", one, 256));
@@ -57,12 +57,15 @@ TEST_CASE("a slot is decoded to what was encoded") {
   CHECK(decoded->slot.record->expires_at == 99);
 
   StoredSlot pieces;
-  pieces.slot.record = model::make_value({10, 1}, Bytes(std::string(100, 'x'))).without_value();
+  const std::size_t size = 2 * model::kPieceBytes + 100;
+  pieces.slot.record = model::make_value({10, 1}, Bytes(std::string(size, 'x'))).without_value();
   pieces.pieces = 3;
+  pieces.pieces_id = {7, 8};
   decoded = decode_slot(encode_slot(pieces));
   REQUIRE(decoded.ok());
   CHECK(decoded->pieces == 3);
-  CHECK(decoded->slot.record->size == 100);
+  CHECK(decoded->pieces_id == model::UploadId{7, 8});
+  CHECK(decoded->slot.record->size == size);
   CHECK_FALSE(decoded->slot.record->value);
 
   StoredSlot tombstone;
@@ -70,6 +73,38 @@ TEST_CASE("a slot is decoded to what was encoded") {
   decoded = decode_slot(encode_slot(tombstone));
   REQUIRE(decoded.ok());
   CHECK(decoded->slot.record->tombstone());
+}
+
+TEST_CASE("a slot whose pieces are not as many as its value has is corrupt") {
+  StoredSlot pieces;
+  pieces.slot.record = model::make_value({10, 1}, Bytes(std::string(model::kPieceBytes + 1, 'x'))).without_value();
+  pieces.pieces = 2;
+  CHECK(decode_slot(encode_slot(pieces)).ok());
+  pieces.pieces = 3;
+  CHECK(decode_slot(encode_slot(pieces)).code() == ErrorCode::kCorrupt);
+}
+
+TEST_CASE("a piece's row has its checksum in front of it") {
+  const auto piece = decode_piece(encode_piece(0x0102030405060708, "piece"));
+  REQUIRE(piece);
+  CHECK(piece->checksum == 0x0102030405060708);
+  CHECK(piece->bytes.view() == "piece");
+  CHECK_FALSE(decode_piece("1234567"));
+}
+
+TEST_CASE("a row of what is staged names the key and the pieces") {
+  for (const std::string key : {"", "key", "with/slashes//", "staged0"}) {
+    const std::string row_key = staged_key(9, key, {3, 4});
+    CHECK(row_key >= staged_begin());
+    CHECK(row_key < staged_end());
+    const auto parsed = parse_staged_key(row_key);
+    REQUIRE(parsed);
+    CHECK(parsed->key == key);
+    CHECK(parsed->local == model::UploadId{3, 4});
+    CHECK_FALSE(parse_staged_key(row_key + "x"));
+    CHECK_FALSE(parse_staged_key(row_key.substr(1)));
+    CHECK_FALSE(parse_staged_key(row_key.substr(0, row_key.size() - 1)));
+  }
 }
 
 TEST_CASE("what is not a slot is corrupt, whatever it is") {

@@ -4,78 +4,9 @@
 #include <algorithm>
 #include <map>
 
-#include "model/checksum.h"
-#include "store/slot_codec.h"
-#include "store/store.h"
-#include "store/worlds.h"
+#include "store/store_world.h"
 
 namespace tako::test {
-namespace {
-
-using model::Ballot;
-using model::Record;
-using model::Slot;
-using store::Accepted;
-using store::Listing;
-using store::Store;
-using store::StoredSlot;
-
-Record value_of(std::uint64_t timestamp, std::string value, std::uint64_t writer = 1) {
-  return model::make_value({timestamp, writer}, Bytes(std::move(value)));
-}
-
-// A value that no two ballots share.
-std::string pattern(std::uint64_t timestamp, std::size_t bytes) {
-  std::string value(bytes, '\0');
-  Random random(timestamp);
-  for (char& c : value) c = static_cast<char>('a' + random.below(26));
-  return value;
-}
-
-template <class World>
-struct StoreWorld {
-  World world;
-  Store store{world.loop(), world.engine()};
-
-  Result<Accepted> accept(std::string key, Record record) {
-    return world.run([&]() -> Task<Result<Accepted>> { co_return co_await store.accept(key, record); });
-  }
-  Result<Slot> read(std::string key, bool want_value = true) {
-    return world.run([&]() -> Task<Result<Slot>> { co_return co_await store.read(key, want_value); });
-  }
-  Result<bool> drop(std::string key, Ballot ballot) {
-    return world.run([&]() -> Task<Result<bool>> { co_return co_await store.drop(key, ballot); });
-  }
-  Result<Listing> list(std::uint64_t position, std::string key, std::uint64_t last, std::size_t entries_max) {
-    return world.run([&]() -> Task<Result<Listing>> {
-      co_return co_await store.list(position, key, last, entries_max);
-    });
-  }
-  // "-" for no record, "x" for a tombstone.
-  std::string value(std::string key) {
-    const auto slot = read(key);
-    if (!slot.ok()) return name_of(slot.code());
-    if (!slot->record) return "-";
-    return slot->record->tombstone() ? "x" : std::string(slot->record->value->view());
-  }
-  void plant(std::string key, StoredSlot stored) {
-    REQUIRE(put(world, Family::kMeta, store::slot_key(model::position_of(key), key), store::encode_slot(stored)).ok());
-  }
-  std::size_t pieces() {
-    ScanLimits all;
-    all.entries_max = all.bytes_max = 1 << 30;
-    return scan(world, Family::kChunks, {}, all).entries.size();
-  }
-};
-
-std::size_t pieces_of(std::size_t bytes) {
-  return bytes <= Store::kInlineBytesMax ? 0 : (bytes + Store::kPieceBytes - 1) / Store::kPieceBytes;
-}
-
-constexpr std::size_t kLarge = 3 * Store::kPieceBytes + 5;
-
-}  // namespace
-
 TEST_CASE_TEMPLATE("an older write never replaces a newer one", World, SimWorld, RocksWorld) {
   StoreWorld<World> t;
   CHECK(t.value("k") == "-");
@@ -149,8 +80,9 @@ TEST_CASE_TEMPLATE("nothing below a promise is stored, and the promise stays", W
 
 TEST_CASE_TEMPLATE("values of every size come back", World, SimWorld, RocksWorld) {
   StoreWorld<World> t;
-  const std::size_t sizes[] = {0, 1, Store::kInlineBytesMax, Store::kInlineBytesMax + 1, Store::kPieceBytes,
-                               Store::kPieceBytes + 1, kLarge, 5'000'000};
+  const std::size_t sizes[] = {
+      0,      1,        Store::kInlineBytesMax, Store::kInlineBytesMax + 1, Store::kPieceBytes, Store::kPieceBytes + 1,
+      kLarge, 5'000'000};
   std::uint64_t timestamp = 100;
   for (const std::size_t size : sizes) {
     CAPTURE(size);
@@ -163,7 +95,7 @@ TEST_CASE_TEMPLATE("values of every size come back", World, SimWorld, RocksWorld
     CHECK_FALSE(head->record->value);
     CHECK(head->record->size == size);
     CHECK(head->record->checksum == model::checksum_of(value));
-    CHECK(t.pieces() == pieces_of(size));
+    CHECK(t.pieces() == rows_of(size));
   }
 }
 
@@ -194,13 +126,13 @@ TEST_CASE_TEMPLATE("a damaged value is never returned, and a copy mends it", Wor
   std::string damaged;
   SUBCASE("a piece that says something else") {
     REQUIRE(t.accept("k", value_of(1, value)).ok());
-    row_key = store::piece_key(model::position_of("k"), "k", {1, 1}, 1);
+    row_key = t.piece_rows("k")[1];
     damaged = get(t.world, Family::kChunks, row_key);
     damaged[1000] ^= 1;
   }
   SUBCASE("a piece that is too short") {
     REQUIRE(t.accept("k", value_of(1, value)).ok());
-    row_key = store::piece_key(model::position_of("k"), "k", {1, 1}, 1);
+    row_key = t.piece_rows("k")[1];
     damaged = "short";
   }
   REQUIRE(put(t.world, Family::kChunks, row_key, damaged).ok());
@@ -218,7 +150,7 @@ TEST_CASE_TEMPLATE("a lost piece and a damaged inline value are found and mended
   StoreWorld<World> t;
   REQUIRE(t.accept("k", value_of(1, pattern(1, kLarge))).ok());
   Batch batch;
-  batch.erase(Family::kChunks, store::piece_key(model::position_of("k"), "k", {1, 1}, 3));
+  batch.erase(Family::kChunks, t.piece_rows("k")[3]);
   REQUIRE(t.world.run([&]() -> Task<Status> { co_return co_await t.world.engine().write(batch); }).ok());
   CHECK(t.value("k") == name_of(ErrorCode::kCorrupt));
   CHECK(t.accept("k", value_of(1, pattern(1, kLarge)))->written);
@@ -336,12 +268,12 @@ TEST_CASE_TEMPLATE("under random concurrent accepts the newest wins, whole", Wor
 
     auto write = [&](std::string key, Record record) -> Task<> {
       const Ballot ballot = record.ballot;
-      const auto accepted = co_await t.store.accept(key, std::move(record));
+      const auto accepted = co_await t.owned->accept(key, std::move(record));
       if (!accepted.ok() || accepted->ballot < ballot) ++wrong;
       if (accepted.ok() && accepted->stored != (accepted->ballot == ballot)) ++wrong;
     };
     auto read = [&](std::string key) -> Task<> {
-      const auto slot = co_await t.store.read(key, true);
+      const auto slot = co_await t.read_all(key);
       if (!slot.ok()) {
         ++wrong;
       } else if (slot->record && !slot->record->tombstone()) {
@@ -368,7 +300,7 @@ TEST_CASE_TEMPLATE("under random concurrent accepts the newest wins, whole", Wor
       const auto slot = t.read(key);
       REQUIRE(slot.ok());
       CHECK(slot->ballot() == ballot);
-      pieces += pieces_of(slot->record->size);
+      pieces += rows_of(slot->record->size);
     }
     CHECK(t.pieces() == pieces);
   }

@@ -1,0 +1,63 @@
+// The inside of a Store, for the files that implement it: store.cc (slots), store_pieces.cc (values in pieces).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "runtime/sync.h"
+#include "store/key_locks.h"
+#include "store/slot_codec.h"
+#include "store/staging.h"
+#include "store/store.h"
+
+namespace tako::store {
+
+struct Store::State {
+  // Pieces on their way to the disk at once: so many bytes of a commit group wait before a small write.
+  static constexpr std::size_t kStagingAtOnce = 16;
+
+  State(runtime::Loop& l, Engine& e) : loop(l), engine(e), locks(l), staging_turns(l, kStagingAtOnce) {}
+
+  // --- store.cc
+  Task<Result<StoredSlot>> load(std::string key);
+  Status replace(Batch& batch, const std::string& key, const StoredSlot& stored, model::Record record,
+                 const std::optional<model::UploadId>& upload);
+  void note_damaged(const std::string& key, const model::Ballot& ballot);
+  bool is_damaged(const std::string& key, const model::Ballot& ballot) const;
+  void note_unreadable(const std::string* key);
+
+  // --- store_pieces.cc
+  // A new name for the pieces of one value of one key.
+  model::UploadId draw_id();
+  // The value of a record that was loaded. kNotFound: a piece is gone. kCorrupt: it is damaged.
+  Task<Result<Bytes>> load_pieces(std::string key, StoredSlot stored);
+  Task<Result<model::Slot>> load_large(std::string key, StoredSlot stored);
+  Task<Status> write_piece(std::string key, model::UploadId upload, Staging::Piece about, Bytes piece);
+  // Frees the rows under that name unless the slot names them. REQUIRES: the key is locked
+  Task<Status> free_rows(std::string key, model::UploadId local);
+  Task<Status> end_upload(std::string key, model::UploadId upload);
+  // What was staged before this store began, and what could not be freed. Of one page: where to go on; empty: the end.
+  Task<std::string> free_leftovers(std::string begin, std::function<bool(model::Partition)> ours);
+
+  runtime::Loop& loop;
+  Engine& engine;
+  KeyLocks locks;
+  runtime::Slots staging_turns;
+  Staging staging;
+  bool leftovers = true;  // there may be staged rows that are not in `staging`
+  // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is
+  // found again by the next read.
+  std::map<std::string, model::Ballot> damaged;
+  std::uint64_t unreadable = 0;
+  Findings findings;
+};
+
+// Operations of a batch: all pieces that the slot names, and the row of an upload that is staged no more.
+void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const model::UploadId& id,
+                  std::uint32_t pieces);
+Error damaged_error();
+
+}  // namespace tako::store
