@@ -24,11 +24,16 @@ namespace {
 
 constexpr std::size_t kReadaheadBytes = 256 << 10;
 constexpr std::size_t kLargeScanBytes = 512 << 10;
-constexpr std::uint64_t kWatchedBytes = 1 << 20;        // look at the free space after so much was written
+constexpr std::uint64_t kWatchedBytes = 1 << 20;  // look at the free space after so much was written
 constexpr std::uint64_t kReclaimMargin = 1 << 20;
 constexpr unsigned kReclaimRounds = 10;
 constexpr unsigned kReopenPauseMax = 64;
 constexpr Duration kRound = seconds(1);
+constexpr Duration kCleaningPause = seconds(5);
+constexpr std::size_t kErasedMax = 64;  // stretches; more are taken as one
+constexpr std::uint64_t kGarbageBytesMin = 256 << 20;
+constexpr std::uint64_t kGarbageShare = 3;
+constexpr double kGarbageAge = 0.25;  // of the files, the oldest are moved at a time
 
 std::size_t index(Family family) { return static_cast<std::size_t>(family); }
 
@@ -91,7 +96,11 @@ struct RocksDatabase::Listener : rocksdb::EventListener {
 };
 
 RocksDatabase::RocksDatabase(std::string path, RocksResources& resources, SyncPolicy sync)
-    : path_(std::move(path)), resources_(resources), sync_(sync), space_(path_), synced_(path_ + "/synced"),
+    : path_(std::move(path)),
+      resources_(resources),
+      sync_(sync),
+      space_(path_),
+      synced_(path_ + "/synced"),
       listener_(std::make_shared<Listener>(*this)) {}
 
 Result<std::unique_ptr<RocksDatabase>> RocksDatabase::open(const std::string& path, RocksResources& resources,
@@ -209,9 +218,11 @@ Status RocksDatabase::refusal(const Batch& batch) const {
 std::optional<Status> RocksDatabase::commit(const Open& open, const Committer::Group& group, bool may_wait) {
   std::size_t bytes = 0;
   bool frees = false;
+  bool sync = false;
   for (const Batch& batch : group) {
     bytes += bytes_of(batch);
     frees = frees || batch.frees_space;
+    sync = sync || (sync_.always && !batch.sync_later);
   }
   rocksdb::WriteBatch all(bytes);
   for (const Batch& batch : group) {
@@ -222,13 +233,15 @@ std::optional<Status> RocksDatabase::commit(const Open& open, const Committer::G
         case Operation::Kind::kErase: all.Delete(family, operation.key); break;
         case Operation::Kind::kEraseRange:
           if (operation.key < operation.value) all.DeleteRange(family, operation.key, operation.value);
+          if (operation.family == Family::kChunks) note_erased(operation);
           break;
       }
     }
   }
   rocksdb::WriteOptions options;
-  options.sync = sync_.always;
+  options.sync = sync;
   options.no_slowdown = !may_wait;
+  if (!sync) log_unsynced_.store(true);  // and once more behind it: between the two sync_log() may see it or not
   const rocksdb::Status status = open.db->Write(options, &all);
   if (status.IsIncomplete() && !may_wait) return std::nullopt;
   if (!status.ok()) {
@@ -236,8 +249,9 @@ std::optional<Status> RocksDatabase::commit(const Open& open, const Committer::G
     if (error.code != ErrorCode::kOverloaded && error.code != ErrorCode::kStopping) fail(error.code, status.ToString());
     return Status(error);
   }
-  note_sequence(open);
-  unsynced_.store(true, std::memory_order_relaxed);
+  if (sync || !sync_.always) note_sequence(open);
+  if (!sync) log_unsynced_.store(true);
+  unsynced_.store(true);
   if (frees) freed_.store(true, std::memory_order_relaxed);
   if (bytes_unwatched_.fetch_add(bytes, std::memory_order_relaxed) + bytes > kWatchedBytes) look_at_space(open);
   return ok_status();
@@ -263,6 +277,16 @@ void RocksDatabase::note_sequence(const Open& open) {
   }
 }
 
+void RocksDatabase::note_erased(const Operation& range) {
+  const std::lock_guard lock(erased_mutex_);
+  if (erased_.size() < kErasedMax) {
+    erased_.push_back({range.key, range.value});
+    return;
+  }
+  erased_.back().begin = std::min(erased_.back().begin, range.key);
+  erased_.back().end = std::max(erased_.back().end, range.value);
+}
+
 void RocksDatabase::fail(ErrorCode code, const std::string& text) {
   failure_ = code;
   if (failed_.exchange(true)) return;
@@ -274,6 +298,8 @@ void RocksDatabase::fail(ErrorCode code, const std::string& text) {
 Task<> RocksDatabase::tend(runtime::Loop& loop, runtime::Workers& workers) {
   const Duration pause = sync_.always ? kRound : std::min(sync_.interval, kRound);
   TimePoint round_at = loop.now() + kRound;
+  TimePoint clean_at = loop.now() + kCleaningPause;
+  runtime::Gate cleaning(loop);
   while (!loop.stopping()) {
     co_await loop.sleep(pause);
     if (loop.stopping()) break;
@@ -281,7 +307,20 @@ Task<> RocksDatabase::tend(runtime::Loop& loop, runtime::Workers& workers) {
     if (whole) round_at = loop.now() + kRound;
     auto work = [this, whole] { return whole ? upkeep() : sync(); };
     co_await workers.run(std::move(work));
+    if (cleaning.inside() > 0 || loop.now() < clean_at || loop.stopping()) continue;
+    clean_at = loop.now() + kCleaningPause;
+    loop.spawn(cleaning, clean(workers));
   }
+  cancel_cleaning_ = true;
+  co_await cleaning.drained();
+}
+
+Task<> RocksDatabase::clean(runtime::Workers& workers) {
+  auto work = [this] {
+    give_back();
+    return true;
+  };
+  co_await workers.run(std::move(work));
 }
 
 bool RocksDatabase::sync() {
@@ -313,7 +352,7 @@ void RocksDatabase::sync_log(const Open& open) {
   if (!unsynced_.exchange(false)) return;
   const std::uint64_t last = open.db->GetLatestSequenceNumber();
   rocksdb::Status status;
-  if (!sync_.always) {
+  if (log_unsynced_.exchange(false)) {
     syncing_ = true;
     status = open.db->SyncWAL();
     syncing_ = false;
@@ -321,7 +360,7 @@ void RocksDatabase::sync_log(const Open& open) {
   if (status.ok()) {
     synced_.write(last);
   } else {
-    unsynced_ = true;
+    unsynced_ = log_unsynced_ = true;
     fail(code_of(status), status.ToString());
   }
 }
@@ -333,6 +372,42 @@ void RocksDatabase::look_at_space(const Open& open) {
   space_.check(in_memory);
 }
 
+void RocksDatabase::give_back() {
+  std::vector<Range> erased;
+  {
+    const std::lock_guard lock(erased_mutex_);
+    erased.swap(erased_);
+  }
+  const auto lock = enter();
+  if (!open_ || failed_) return;
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.canceled = &cancel_cleaning_;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
+  for (const Range& range : erased) {
+    const rocksdb::Slice begin(range.begin);
+    const rocksdb::Slice end(range.end);
+    open_->db->CompactRange(options, open_->at(Family::kChunks), &begin, &end);
+  }
+  collect_garbage(*open_);
+}
+
+void RocksDatabase::collect_garbage(const Open& open) {
+  using Properties = rocksdb::DB::Properties;
+  std::uint64_t garbage = 0;
+  std::uint64_t all = 0;
+  open.db->GetIntProperty(open.at(Family::kChunks), Properties::kLiveBlobFileGarbageSize, &garbage);
+  open.db->GetIntProperty(open.at(Family::kChunks), Properties::kLiveBlobFileSize, &all);
+  if (garbage < kGarbageBytesMin || garbage < all / kGarbageShare || space_.low()) return;
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.canceled = &cancel_cleaning_;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = kGarbageAge;
+  open.db->CompactRange(options, open.at(Family::kChunks), nullptr, nullptr);
+}
+
 // Deletes give space back when tables are merged; while space is low that cannot wait its turn.
 void RocksDatabase::reclaim(const Open& open) {
   if (!space_.low() || !freed_.exchange(false)) return;
@@ -342,7 +417,10 @@ void RocksDatabase::reclaim(const Open& open) {
   if (!open.db->Flush(rocksdb::FlushOptions(), open.families).ok()) return;
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = kGarbageAge;
   open.db->CompactRange(options, open.at(Family::kChunks), nullptr, nullptr);
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kUseDefault;
 
   std::uint64_t meta = 0;
   open.db->GetIntProperty(open.at(Family::kMeta), rocksdb::DB::Properties::kTotalSstFilesSize, &meta);
@@ -354,8 +432,10 @@ void RocksDatabase::reclaim(const Open& open) {
 void RocksDatabase::reopen() {
   reopen_pause_ = std::min(2 * reopen_pause_, kReopenPauseMax);
   reopen_at_ = rounds_ + reopen_pause_;
+  cancel_cleaning_ = true;
   const std::lock_guard turn(turnstile_);
   const std::lock_guard lock(mutex_);
+  cancel_cleaning_ = false;
   if (space_.bytes_free() < kReclaimMargin / 2 && open_) return;  // it reads, and could not be opened
   open_.reset();
   auto opened = open_rocks();

@@ -3,7 +3,10 @@
 // The only file that knows RocksDB is rocks_database.cc. A node has one database, on which every loop has a
 // RocksEngine. Calls block unless they say otherwise: from a loop they go through Workers. A database looks after
 // itself in tend(), a task: it syncs the log every interval, watches the free space, and heals after a failure by
-// opening itself anew (RocksDB 7.8 can resume, but not write to a log that once failed: its issue 11643). It knows
+// opening itself anew (RocksDB 7.8 can resume, but not write to a log that once failed: its issue 11643). Ranges of
+// pieces that were erased it has merged soon, since RocksDB by itself might leave them for days: they are few keys, and
+// it merges when keys are many. A file of values goes when nothing in it lives; what is left in others is moved
+// together when a third of all is garbage, so that it costs no more than twice what it frees. It knows
 // how far it was synced (SyncMark) and does not open with less: a node that forgot must not go on as if it had not.
 // Errors are one line: kConflict (open elsewhere), kCorrupt, kNoSpace, kIo, kInvalid (not a folder).
 #pragma once
@@ -15,6 +18,7 @@
 #include <optional>
 #include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "runtime/loop.h"
 #include "runtime/workers.h"
@@ -76,6 +80,8 @@ class RocksDatabase {
   // What tend() does, blocking: every interval, and every second. RETURNS whether it can write
   bool sync();
   bool upkeep();
+  // ... and beside these, since it may take long: gives the space of erased pieces back.
+  void give_back();
 
   // Without the counts of batches.
   EngineStats stats();
@@ -92,6 +98,9 @@ class RocksDatabase {
   std::optional<Status> commit(const Open& open, const Committer::Group& group, bool may_wait);
   Found look_up(const Open& open, Family family, const std::string& key) const;
   void note_sequence(const Open& open);
+  void note_erased(const Operation& range);
+  Task<> clean(runtime::Workers& workers);
+  void collect_garbage(const Open& open);
   void fail(ErrorCode code, const std::string& text);
   void look_at_space(const Open& open);
   void sync_log(const Open& open);
@@ -113,8 +122,13 @@ class RocksDatabase {
   std::atomic<bool> failed_{false};
   std::atomic<ErrorCode> failure_{ErrorCode::kIo};  // if failed_
   std::atomic<bool> compaction_failed_{false};
+  std::atomic<bool> cancel_cleaning_{false};
+  std::mutex erased_mutex_;
+  // Stretches of the chunks family, since the last give_back(). At first all: who knows what was erased before.
+  std::vector<Range> erased_{Range{"", std::string(16, '\xff')}};
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<bool> unsynced_{false};
+  std::atomic<bool> log_unsynced_{false};  // ... without a sync of its own
   std::atomic<bool> syncing_{false};
   std::atomic<bool> freed_{false};                 // something was deleted since the last reclaim()
   std::atomic<std::uint64_t> bytes_unwatched_{0};  // written since the last look at the free space

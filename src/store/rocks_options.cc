@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMemtableBytes = 64 << 20;
 constexpr std::size_t kSystemMemtableBytes = 4 << 20;
+constexpr std::size_t kChunksMemtableBytes = 16 << 20;  // mostly values that nobody reads from here
 constexpr std::uint64_t kLogBytesMax = 256 << 20;  // of all live logs: what a restart replays at most
 constexpr std::uint64_t kBlobBytesMin = 4 << 10;
 constexpr std::uint64_t kBlobFileBytes = 128 << 20;
@@ -45,8 +46,14 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
     options.min_blob_size = kBlobBytesMin;
     options.blob_file_size = kBlobFileBytes;
     options.blob_compression_type = rocksdb::kLZ4Compression;
-    options.enable_blob_garbage_collection = true;
-    options.blob_garbage_collection_force_threshold = 0.5;
+    // Not while it merges of its own accord: the keys of many GiB are in one table, and whenever that is written anew a
+    // share of all those values would be. RocksDatabase::give_back() does it when it pays.
+    options.enable_blob_garbage_collection = false;
+    // Tables of pieces are tiny, so they are merged by their number, and seldom.
+    options.write_buffer_size = kChunksMemtableBytes;
+    options.level0_file_num_compaction_trigger = 16;
+    options.level0_slowdown_writes_trigger = 48;
+    options.level0_stop_writes_trigger = 64;
   }
   return options;
 }

@@ -3,6 +3,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include <signal.h>
@@ -44,7 +46,8 @@ class SmallDisk {
     REQUIRE(file != nullptr);
     std::setvbuf(file, nullptr, _IONBF, 0);
     const std::string block(64 << 10, 'f');
-    while (std::fwrite(block.data(), 1, block.size(), file) == block.size()) {}
+    while (std::fwrite(block.data(), 1, block.size(), file) == block.size()) {
+    }
     std::fclose(file);
   }
   void unfill() const { ::unlink(path("filler").c_str()); }
@@ -274,6 +277,44 @@ TEST_CASE("our own writes stop short of a full disk, reads and deletes go on, an
   for (int i = 0; i < 40 && world.engine().stats().state != "ok"; ++i) world.database().upkeep();
   CHECK(world.engine().stats().state == "ok");
   CHECK(write_batch(world, "k", "again", false).ok());
+}
+
+TEST_CASE("the space of erased ranges of pieces comes back by itself") {
+  RocksWorld world;
+  Random random(1);
+  constexpr int kValues = 6;
+  constexpr int kPieces = 64;
+  const auto name = [](int value, int piece) { return std::to_string(value) + "/" + std::to_string(1000 + piece); };
+  for (int value = 0; value < kValues; ++value) {
+    for (int i = 0; i < kPieces; ++i) {
+      std::string piece(256 << 10, '\0');
+      for (std::size_t at = 0; at + 8 <= piece.size(); at += 8) {
+        const std::uint64_t word = random.next();
+        std::memcpy(&piece[at], &word, 8);
+      }
+      REQUIRE(put(world, Family::kChunks, name(value, i), piece).ok());
+    }
+  }
+  const auto on_disk = [&] {
+    std::uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(world.path())) {
+      if (file.path().filename() != "ballast") bytes += file.file_size();
+    }
+    return bytes >> 20;
+  };
+  const std::uint64_t full = on_disk();
+  CHECK(full >= 80);
+  for (const int value : {0, 1, 2, 4, 5}) {
+    Batch batch;
+    batch.erase_range(Family::kChunks, name(value, 0), name(value, 999));
+    REQUIRE(world.run([&]() -> Task<Status> { co_return co_await world.engine().write(batch); }).ok());
+  }
+  world.database().give_back();
+
+  CHECK(get(world, Family::kChunks, name(3, 7)).size() == 256 << 10);
+  CHECK(scan(world, Family::kChunks, {}, {.entries_max = 1000, .bytes_max = 1 << 30}).entries.size() == kPieces);
+  MESSAGE("MiB on disk: " << full << " -> " << on_disk());
+  CHECK(on_disk() <= 48);  // 16 live, 16 beside them in their files, and the log
 }
 
 TEST_CASE("a disk that others fill refuses writes, reads and deletes go on, and it recovers by itself") {
