@@ -140,16 +140,62 @@ Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const s
 
   auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return false;
+  const auto reply = co_await send(owner, stamp, entry.key, std::move(*slot->record));
+  co_return reply.ok() && reply->stored >= entry.ballot;
+}
+
+Task<Result<wire::WriteReply>> Handoff::send(net::Peer owner, wire::ConfigStamp stamp, std::string key,
+                                             model::Record record) {
   wire::Write write;
-  write.key = entry.key;
-  write.record = std::move(*slot->record);
+  write.key = std::move(key);
+  write.record = std::move(record);
   write.source = wire::Write::Source::kCopy;
+  const bool large = left_out(write.record);
   wire::Request copy;
   copy.config = stamp;
-  copy.body = std::move(write);
-  auto written = co_await parts_.transport->call(owner, std::move(copy), loop().now() + kCallDeadline);
-  auto reply = net::expect<wire::WriteReply>(std::move(written));
-  co_return reply.ok() && reply->stored >= entry.ballot;
+  copy.body = write;
+  if (large) std::get<wire::Write>(copy.body).value_from = parts_.id;
+  const TimePoint deadline = loop().now() + copy_deadline(write.record.size);
+  auto called = co_await parts_.transport->call(owner, std::move(copy), deadline);
+  auto reply = net::expect<wire::WriteReply>(std::move(called));
+  const bool unknown = !reply && reply.code() == ErrorCode::kNotFound && large;
+  if (!unknown) co_return reply;
+  co_return co_await send_by_pieces(owner, stamp, std::move(write));
+}
+
+// To one who cannot fetch: this node is in no deployment any more, and has no address.
+Task<Result<wire::WriteReply>> Handoff::send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write) {
+  const std::uint64_t high = loop().random().next();
+  const model::UploadId upload{high, loop().random().next()};
+  Shard& shard = *parts_.shards[model::partition_of(write.key) % parts_.shards.size()];
+  Result<wire::WriteReply> outcome(ErrorCode::kStopping, "the node is stopping");
+  bool sent = true;
+  for (std::uint32_t i = 0; i < model::pieces_of(write.record.size) && sent && !loop().stopping(); ++i) {
+    auto reading = shard.store().read_piece(write.key, write.record.ballot, i);
+    auto piece = co_await runtime::run_on(shard.loop(), std::move(reading));
+    if (!piece) co_return piece.error();
+    wire::WritePiece part;
+    part.key = write.key;
+    part.upload = upload;
+    part.index = i;
+    part.checksum = piece->checksum;
+    part.piece = std::move(piece->bytes);
+    wire::Request request;
+    request.config = stamp;
+    request.body = std::move(part);
+    auto called = co_await parts_.transport->call(owner, std::move(request), loop().now() + kCallDeadline);
+    const auto stored = net::expect<wire::PieceStored>(std::move(called));
+    sent = stored.ok();
+    if (!sent) outcome = stored.error();
+  }
+  if (!sent || loop().stopping()) co_return outcome;  // the owner sweeps what it has
+  wire::Request request;
+  request.config = stamp;
+  write.upload = upload;
+  request.body = std::move(write);
+  auto called = co_await parts_.transport->call(owner, std::move(request), loop().now() + kCallDeadline);
+  outcome = net::expect<wire::WriteReply>(std::move(called));
+  co_return outcome;
 }
 
 }  // namespace tako::node

@@ -13,6 +13,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/fetcher.h"
 #include "node/shard.h"
 #include "runtime/sync.h"
 
@@ -46,6 +47,8 @@ class Handoff {
   Task<bool> drain(model::Partition first, model::Partition last);
   Task<bool> settle(store::Listing::Entry entry);
   Task<bool> covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry);
+  Task<Result<wire::WriteReply>> send(net::Peer owner, wire::ConfigStamp stamp, std::string key, model::Record record);
+  Task<Result<wire::WriteReply>> send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
 

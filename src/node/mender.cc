@@ -145,9 +145,10 @@ Task<> Mender::mend_due() {
 // The shard has to know of the damage itself: it takes a copy of the same ballot then.
 Task<Mender::Outcome> Mender::mend(std::string key, model::Ballot ballot) {
   Shard& shard = shard_of(key);
-  auto reading = shard.store().read(key, true);
-  const auto read = co_await runtime::run_on(shard.loop(), std::move(reading));
-  if (read) co_return Outcome::kMended;
+  auto verifying = shard.store().verify(key, ballot);
+  const Status sound = co_await runtime::run_on(shard.loop(), std::move(verifying));
+  const bool over = sound || sound.code() == ErrorCode::kNotFound;  // perhaps replaced meanwhile
+  if (over) co_return Outcome::kMended;
   const auto placement = placement_;  // the peers' names stand in it
   const auto owners = other_owners(*placement, model::partition_of(key));
   bool nobody = !owners.empty() && placement->find(parts_.id).has_value();
@@ -171,10 +172,15 @@ Task<Mender::Outcome> Mender::fetch(std::string key, model::Ballot ballot, net::
   if (!held) co_return Outcome::kLater;
   if (held->slot.ballot() < ballot) co_return Outcome::kNobodyHasIt;
   model::Record record = std::move(*held->slot.record);
-  if (!record.tombstone() && !record.value) co_return Outcome::kLater;
-  Shard& shard = shard_of(key);
-  auto accept = shard.accept_copy(std::move(key), std::move(record));
-  const auto accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  Result<store::Accepted> accepted;
+  if (left_out(record)) {
+    accepted =
+        co_await parts_.fetcher->fetch(std::move(key), std::move(record), std::string(from.id), TimePoint::max());
+  } else {
+    Shard& shard = shard_of(key);
+    auto accept = shard.accept_copy(std::move(key), std::move(record));
+    accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  }
   co_return accepted.ok() && accepted->stored ? Outcome::kMended : Outcome::kLater;
 }
 

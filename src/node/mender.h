@@ -26,6 +26,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/fetcher.h"
 #include "node/repair.h"
 #include "node/shard.h"
 #include "node/standing.h"
@@ -41,6 +42,7 @@ class Mender {
     net::Transport* transport = nullptr;
     Standing* standing = nullptr;
     Repairer* repairer = nullptr;
+    Fetcher* fetcher = nullptr;
   };
   struct Counters {
     std::uint64_t rows_forgotten = 0;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kNodeIdBytesMax = 255;
 constexpr Duration kSaveRetryInterval = seconds(1);
+constexpr Duration kSweepInterval = seconds(10);
 
 std::vector<Shard*> pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
   std::vector<Shard*> all;
@@ -30,9 +31,13 @@ Node::Node(Parts parts)
     shards_.push_back(std::make_unique<Shard>(parts_.id, *on.loop, *on.engine, standing_, front, losses));
   }
   const auto all = pointers(shards_);
-  repairer_ = std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_});
+  fetcher_ = std::make_unique<Fetcher>(Fetcher::Parts{parts_.id, all, parts_.transport});
+  for (const auto& shard : shards_) shard->fetch_with(*fetcher_);
+  Fetcher* fetcher = fetcher_.get();
+  repairer_ = std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_, fetcher});
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_});
-  mender_ = std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get()});
+  mender_ =
+      std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get(), fetcher});
   peers_ = std::make_unique<PeerMemory>(first().loop(), engine());
 }
 
@@ -63,7 +68,23 @@ Task<Status> Node::start() {
   // Whether these were heard of long ago is not known any more.
   const auto known = peers_->incarnations();
   for (const auto& [node, incarnation] : known) co_await tell_shards(node, incarnation);
+  loop.spawn(gate_, sweep_uploads());
   co_return ok_status();
+}
+
+// At once after a start: what was staged before it is nobody's.
+Task<> Node::sweep_uploads() {
+  runtime::Loop& loop = first().loop();
+  while (!loop.stopping()) {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      std::function<bool(model::Partition)> ours = [i, count = shards_.size()](model::Partition partition) {
+        return partition % count == i;
+      };
+      auto sweep = shards_[i]->store().sweep(std::move(ours));
+      co_await runtime::run_on(shards_[i]->loop(), std::move(sweep));
+    }
+    co_await loop.sleep(kSweepInterval);
+  }
 }
 
 // What it must not vote in any more by this configuration ends before anything goes by it.
@@ -79,6 +100,7 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
       shard->loop().post([shard = shard.get(), placement, duties] { shard->adopt(placement, duties); });
     }
   }
+  fetcher_->adopt(placement);
   repairer_->adopt(placement, duties);
   mender_->adopt(placement);
   handoff_->adopt(placement, *duties);
@@ -98,6 +120,7 @@ Task<> Node::stop() {
   co_await repairer_->stop();
   co_await handoff_->stop();
   co_await mender_->stop();
+  co_await fetcher_->stop();
   co_await gate_.drained();
   const Status saved = co_await standing_.save_clean_stop(engine());
   if (!saved) log::warn("clean_stop_not_marked", {{"node", parts_.id}, {"reason", saved.error().message}});
@@ -179,6 +202,7 @@ Task<wire::StatusReply> Node::status() {
                                    {"possible_loss_partitions", repaired.possible_losses},
                                    {"disk_went_back", repaired.rollbacks},
                                    {"rows_forgotten", mender_->counters().rows_forgotten},
+                                   {"values_fetched", fetcher_->counters().fetched},
                                    {"values_mended", mender_->counters().values_mended},
                                    {"seconds_since_agreement", seconds_since_agreement},
                                    {"handed_off", handoff_->counters().handed_off},

@@ -13,6 +13,7 @@
 #include "model/placement.h"
 #include "net/switchboard.h"
 #include "net/transport.h"
+#include "node/fetcher.h"
 #include "node/handoff.h"
 #include "node/mender.h"
 #include "node/peer_memory.h"
@@ -56,6 +57,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   const Repairer& repairer() const { return *repairer_; }
   const Handoff& handoff() const { return *handoff_; }
   const Mender& mender() const { return *mender_; }
+  const Fetcher& fetcher() const { return *fetcher_; }
   store::Engine& engine() { return *parts_.loops.front().engine; }
 
  private:
@@ -64,6 +66,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
   Task<> save_standing();
+  Task<> sweep_uploads();
   Task<> tell_shards(std::string node, std::uint64_t incarnation);
   Shard& first() { return *shards_.front(); }
 
@@ -71,6 +74,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   const std::uint64_t session_;
   Standing standing_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Handoff> handoff_;
   std::unique_ptr<Mender> mender_;

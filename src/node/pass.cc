@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::uint32_t kPageEntries = 1000;
 constexpr Duration kListDeadline = seconds(10);
-constexpr Duration kCopyDeadline = seconds(30);
 constexpr Duration kPauseMax = seconds(1);
 
 }  // namespace
@@ -173,16 +172,20 @@ Task<bool> Pass::pull(Entry entry) {
   wire::Read read;
   read.key = key;
   wire::Request asked = request(std::move(read));
-  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kCopyDeadline);
+  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + copy_deadline(0));
   auto reply = net::expect<wire::ReadReply>(std::move(answer));
   if (!reply) co_return false;
   if (reply->slot.ballot() < entry.ballot) co_return false;  // handed off meanwhile, or lost
   model::Record record = std::move(*reply->slot.record);
-  if (!record.tombstone() && !record.value) co_return false;
   const std::uint64_t bytes = record.size;
-  Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
-  auto accept = shard.accept_copy(std::move(key), std::move(record));
-  auto accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  Result<store::Accepted> accepted;
+  if (record.tombstone() || record.value) {
+    Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+    auto accept = shard.accept_copy(std::move(key), std::move(record));
+    accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
+  } else {
+    accepted = co_await parts_.fetcher->fetch(std::move(key), std::move(record), source_.id, TimePoint::max());
+  }
   if (!accepted) co_return false;
   if (accepted->written) {
     ++counters_.keys_pulled;
@@ -200,8 +203,10 @@ Task<bool> Pass::push(std::string key) {
   write.record = std::move(*slot->record);
   write.source = wire::Write::Source::kCopy;
   const std::uint64_t bytes = write.record.size;
+  if (left_out(write.record)) write.value_from = parts_.id;
   wire::Request asked = request(std::move(write));
-  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kCopyDeadline);
+  const TimePoint deadline = loop().now() + copy_deadline(bytes);
+  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), deadline);
   auto reply = net::expect<wire::WriteReply>(std::move(answer));
   if (!reply) co_return false;
   if (reply->outcome == wire::WriteReply::Outcome::kStored) {

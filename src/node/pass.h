@@ -3,7 +3,8 @@
 // Two listings, ours and theirs, page by page, are merged: what is newer there is pulled, what is newer here is
 // pushed; equal ballots cost nothing. Both directions end in the acceptor's one test (store/store.h), so a pass may
 // run beside writes, twice, or stop half-way, and harm nothing; a copy that a promise refuses is left for later.
-// Memory: two pages and kCopiesMax values. Lives on the node's first loop, for the time of the pass.
+// Large values go from node to node by pieces (fetcher.h), whichever side found the difference.
+// Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
 #include <deque>
@@ -13,6 +14,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/fetcher.h"
 #include "node/shard.h"
 #include "node/source.h"
 #include "runtime/sync.h"
@@ -34,6 +36,7 @@ class Pass {
     std::string id;  // of this node
     std::vector<Shard*> shards;
     net::Transport* transport = nullptr;
+    Fetcher* fetcher = nullptr;
     std::shared_ptr<const model::Placement> placement;
     bool hurry = false;  // a node that catches up does not pause between pages
   };

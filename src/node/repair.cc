@@ -224,7 +224,7 @@ Task<> Repairer::pass_with(Source& source) {
     co_return;
   }
   const bool hurry = (owned_ & parts_.standing->informed()).none();
-  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, placement, hurry};
+  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, parts_.fetcher, placement, hurry};
   Pass pass(std::move(parts), source, counters_.copied);
   const bool whole = co_await pass.run();
   if (whole) {

@@ -19,6 +19,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/fetcher.h"
 #include "node/pass.h"
 #include "node/shard.h"
 #include "node/source.h"
@@ -34,6 +35,7 @@ class Repairer {
     std::vector<Shard*> shards;  // the first is on this loop
     net::Transport* transport = nullptr;
     Standing* standing = nullptr;
+    Fetcher* fetcher = nullptr;
   };
 
   struct Counters {

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/plant.h"
+#include "node/fetcher.h"
+#include "runtime/run_on.h"
 
 namespace tako::node {
 namespace {
@@ -109,7 +111,7 @@ Status Shard::check_owner(const std::string& key, const wire::ConfigStamp& their
           "node " + id_ + " does not own this key in configuration " + std::to_string(stamp_.counter)};
 }
 
-Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
+Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
   loop_.check_here();
   wire::Reply reply;
   if (auto* announce = std::get_if<wire::Announce>(&request.body); announce && front_) {
@@ -125,13 +127,22 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint) {
     co_return reply;
   }
   const Status current = check_configuration(request.config);
-  if (!current) {
+  if (auto* staged = std::get_if<wire::WritePiece>(&request.body)) {
+    auto answer = co_await write_piece(std::move(*staged));
+    put(reply, std::move(answer));
+  } else if (auto* ended = std::get_if<wire::Discard>(&request.body)) {
+    auto answer = co_await discard(std::move(*ended));
+    put(reply, std::move(answer));
+  } else if (auto* part = std::get_if<wire::ReadPiece>(&request.body)) {
+    auto answer = co_await read_piece(std::move(*part));
+    put(reply, std::move(answer));
+  } else if (!current) {
     reply.body = current.error();
   } else if (auto* asked = std::get_if<wire::Read>(&request.body)) {
     auto answer = co_await read(std::move(*asked), request.config);
     put(reply, std::move(answer));
   } else if (auto* given = std::get_if<wire::Write>(&request.body)) {
-    auto answer = co_await write(std::move(*given), request.config);
+    auto answer = co_await write(std::move(*given), request.config, deadline);
     put(reply, std::move(answer));
   } else if (auto* wanted = std::get_if<wire::List>(&request.body)) {
     auto answer = co_await list(std::move(*wanted));
@@ -150,7 +161,12 @@ Task<Result<wire::ReadReply>> Shard::read(wire::Read request, wire::ConfigStamp 
   wire::ReadReply reply;
   const model::Partition partition = model::partition_of(request.key);
   const Worth at_begin = worth(partition, config);
-  auto slot = co_await store_.read(std::move(request.key), request.want_value);
+  Result<model::Slot> slot;
+  if (request.want_value) {
+    slot = co_await store_.read_whole(std::move(request.key));
+  } else {
+    slot = co_await store_.read(std::move(request.key), false);
+  }
   if (!slot && planted(Plant::kCorruptIsAbsent)) slot = model::Slot{};
   if (!slot) co_return slot.error();
   reply.slot = std::move(*slot);
@@ -158,16 +174,13 @@ Task<Result<wire::ReadReply>> Shard::read(wire::Read request, wire::ConfigStamp 
   co_return reply;
 }
 
-Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigStamp config) {
+Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigStamp config, TimePoint deadline) {
   ++counters_.writes;
   const Status owner = check_owner(request.key, config);
   if (!owner) co_return owner.error();
-  if (!request.record.tombstone() && !request.record.value) {
-    co_return Error(ErrorCode::kInvalid, "a write without its value");
-  }
   const model::Partition partition = model::partition_of(request.key);
   const Worth at_begin = worth(partition, config);
-  auto accepted = co_await store_.accept(std::move(request.key), std::move(request.record));
+  auto accepted = co_await take(std::move(request), config, deadline);
   if (!accepted) co_return accepted.error();
   wire::WriteReply reply;
   reply.outcome = accepted->stored ? wire::WriteReply::Outcome::kStored : wire::WriteReply::Outcome::kRefused;
@@ -177,6 +190,45 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
   reply.voter = voter(partition, config, at_begin);
   if (!accepted->stored) ++counters_.refused;
   co_return reply;
+}
+
+// A value that is not here is fetched where the request says. That may take long, so a proposal is held once more to
+// the configuration in force: its copy stays, but it is no vote of an older one.
+Task<Result<store::Accepted>> Shard::take(wire::Write request, wire::ConfigStamp config, TimePoint deadline) {
+  const bool elsewhere = !request.value_from.empty() && fetcher_;
+  if (!elsewhere) {
+    co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload);
+  }
+  auto accepted = co_await store_.accept(request.key, request.record, request.upload);
+  const bool missing = !accepted && accepted.code() == ErrorCode::kNotFound;
+  if (!missing) co_return accepted;
+  auto fetch = fetcher_->fetch(request.key, std::move(request.record), std::move(request.value_from), deadline);
+  accepted = co_await runtime::run_on(fetcher_->loop(), std::move(fetch));
+  if (!accepted || request.source == wire::Write::Source::kCopy) co_return accepted;
+  const Status current = check_configuration(config);
+  if (!current) co_return current.error();
+  const Status owner = check_owner(request.key, config);
+  if (!owner) co_return owner.error();
+  co_return accepted;
+}
+
+Task<Result<wire::PieceStored>> Shard::write_piece(wire::WritePiece request) {
+  const Status staged = co_await store_.stage(std::move(request.key), request.upload, request.index,
+                                              std::move(request.piece), request.checksum);
+  if (!staged) co_return staged.error();
+  co_return wire::PieceStored{};
+}
+
+Task<Result<wire::Discarded>> Shard::discard(wire::Discard request) {
+  const Status discarded = co_await store_.discard(std::move(request.key), request.upload);
+  if (!discarded) co_return discarded.error();
+  co_return wire::Discarded{};
+}
+
+Task<Result<wire::PieceReply>> Shard::read_piece(wire::ReadPiece request) {
+  auto piece = co_await store_.read_piece(std::move(request.key), request.ballot, request.index);
+  if (!piece) co_return piece.error();
+  co_return wire::PieceReply{std::move(piece->bytes), piece->checksum};
 }
 
 Task<Result<wire::ListReply>> Shard::list(wire::List request) {

@@ -5,6 +5,7 @@
 // by an older configuration than ours is refused as stale, because a majority of the old one may no longer hold
 // what the new one decides. What its store cannot read costs the partition's vote here at once, and is reported
 // (mender.h); until the row is erased, answers about the key are errors, never «nothing».
+// Pieces of large values are staged, freed and read under whatever configuration: there is no vote in them.
 #pragma once
 
 #include <deque>
@@ -19,6 +20,8 @@
 #include "store/store.h"
 
 namespace tako::node {
+
+class Fetcher;
 
 // No operation lives longer: deadlines over it are refused at the edge, and an incarnation is named for this long.
 inline constexpr Duration kOperationLifetimeMax = seconds(60);
@@ -47,6 +50,9 @@ class Shard final : public net::Service {
 
   Task<wire::Reply> handle(wire::Request request, TimePoint deadline) override;
 
+  // Before the loops run. REQUIRES: it outlives the shard's requests
+  void fetch_with(Fetcher& fetcher) { fetcher_ = &fetcher; }
+
   // The following on this shard's loop only.
   void adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties);
   // A peer came back as another: named in replies until no operation can hold one of its old votes.
@@ -70,7 +76,11 @@ class Shard final : public net::Service {
 
  private:
   Task<Result<wire::ReadReply>> read(wire::Read request, wire::ConfigStamp config);
-  Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config);
+  Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config, TimePoint deadline);
+  Task<Result<store::Accepted>> take(wire::Write request, wire::ConfigStamp config, TimePoint deadline);
+  Task<Result<wire::PieceStored>> write_piece(wire::WritePiece request);
+  Task<Result<wire::Discarded>> discard(wire::Discard request);
+  Task<Result<wire::PieceReply>> read_piece(wire::ReadPiece request);
   Task<Result<wire::ListReply>> list(wire::List request);
 
   Status check_configuration(const wire::ConfigStamp& theirs) const;
@@ -98,6 +108,7 @@ class Shard final : public net::Service {
   store::Store store_;
   Standing& standing_;
   Front* const front_;
+  Fetcher* fetcher_ = nullptr;
   std::shared_ptr<const model::Placement> placement_;
   std::shared_ptr<const Duties> duties_;  // by it
   std::optional<model::NodeIndex> self_;

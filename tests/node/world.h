@@ -4,6 +4,7 @@
 // The test's thread drives all. A call is over before the clock moves, so a node may die between two steps.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -137,6 +138,9 @@ class Cluster {
     return true;
   }
 
+  // Sees each call; false: it is lost on the way.
+  std::function<bool(const wire::Request& request, std::string_view to)> let_pass;
+
   asio::io_context io{1};
   VirtualClock clock;
   Random random{1};
@@ -170,6 +174,7 @@ inline Task<Result<wire::Reply>> Machine::call(net::Peer to, wire::Request reque
   if (!there || !there->up() || there->cut_off || cut_off) {
     co_return Error(ErrorCode::kUnsent, "it cannot be reached");
   }
+  if (cluster.let_pass && !cluster.let_pass(request, to.id)) co_return Error(ErrorCode::kUnavailable, "lost");
   net::Service* service = there->node->shards().shard_of(request).service;
   auto reply = co_await service->handle(std::move(request), deadline);
   co_return reply;
