@@ -39,6 +39,8 @@ struct Draft {
   bool tombstone = false;
   Bytes value;
   std::string content_type;
+  std::uint32_t flags = 0;             // memcached's
+  Timestamp expires_at = 0;            // 0: never
   std::optional<Timestamp> timestamp;  // the client's own
 };
 

@@ -39,6 +39,10 @@ Replicator::Proposal Replicator::propose_draft(std::string key, Draft draft, mod
   proposal.key = std::move(key);
   proposal.record = draft.tombstone ? model::make_tombstone(version)
                                     : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  if (!draft.tombstone) {
+    proposal.record.flags = draft.flags;
+    proposal.record.expires_at = draft.expires_at;
+  }
   proposal.level = level;
   proposal.own_timestamp = !draft.timestamp;
   return proposal;
