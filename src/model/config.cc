@@ -32,6 +32,11 @@ Tree to_tree(const Deployment& deployment) {
   Tree hash = Tree::map();
   hash.add("buckets_per_key", number(deployment.buckets_per_key));
   hash.add("points_per_bucket", number(deployment.points_per_bucket));
+  Tree weights = Tree::map();
+  for (const BucketSpec& bucket : deployment.buckets) {
+    if (bucket.weight != 0) weights.add(bucket.id, number(bucket.weight));
+  }
+  if (!weights.items.empty()) hash.add("weights", std::move(weights));  // as it was before there were any
 
   Tree buckets = Tree::map();
   for (const BucketSpec& bucket : deployment.buckets) {

@@ -44,6 +44,7 @@ struct NodeSpec {
 struct BucketSpec {
   std::string id;
   std::vector<NodeSpec> nodes;  // at least one, in the order of the file
+  std::uint64_t weight = 0;     // `hash.weights`, in the unit of points_per_bucket; 0: none stated, points_per_bucket
   friend bool operator==(const BucketSpec&, const BucketSpec&) = default;
 };
 
@@ -53,7 +54,7 @@ struct Deployment {
   bool background_repair = true;
   Duration background_repair_interval = hours(24);
   unsigned buckets_per_key = 3;
-  std::uint64_t points_per_bucket = 120;  // the weight of a bucket; the same for all, so it moves nothing
+  std::uint64_t points_per_bucket = 120;  // the weight of buckets that state none
   std::vector<BucketSpec> buckets;        // at least one, in the order of the file
   friend bool operator==(const Deployment&, const Deployment&) = default;
 };

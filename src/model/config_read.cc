@@ -119,6 +119,7 @@ class Reader {
     const Entry* buckets = find(keys, "buckets");
     if (buckets == nullptr) fail(entry.key.line, entry.path, "buckets is missing; expected a mapping of id to bucket");
     read_buckets(*buckets, deployment);
+    if (const Entry* hash = find(keys, "hash")) read_weights(*hash, deployment);
     const std::uint64_t effective = std::min<std::uint64_t>(deployment.buckets_per_key, deployment.buckets.size());
     if (effective > kReplicaBucketsMax) {
       fail(entry.key.line, entry.path, "keys live in " + std::to_string(effective) + " buckets; expected hash." +
@@ -140,14 +141,31 @@ class Reader {
   }
 
   static void read_hash(const Entry& entry, Deployment& deployment) {
-    const Entries keys = entries_of(entry.value, entry.path, "buckets_per_key or points_per_bucket");
-    check_known(keys, entry.path, {"buckets_per_key", "points_per_bucket"});
+    const Entries keys = entries_of(entry.value, entry.path, "buckets_per_key, points_per_bucket or weights");
+    check_known(keys, entry.path, {"buckets_per_key", "points_per_bucket", "weights"});
     if (const Entry* count = find(keys, "buckets_per_key")) {
       deployment.buckets_per_key =
           static_cast<unsigned>(read_number(count->value, count->path, "", {1, kBucketsPerKeyMax}));
     }
     if (const Entry* points = find(keys, "points_per_bucket")) {
       deployment.points_per_bucket = read_number(points->value, points->path, "", {1, kPointsPerBucketMax});
+    }
+  }
+
+  // Of buckets, by id; those that are left out weigh points_per_bucket.
+  static void read_weights(const Entry& hash, Deployment& deployment) {
+    const Entries keys = entries_of(hash.value, hash.path, "");
+    const Entry* weights = find(keys, "weights");
+    if (weights == nullptr) return;
+    std::unordered_map<std::string_view, BucketSpec*> by_id;
+    for (BucketSpec& bucket : deployment.buckets) by_id.emplace(bucket.id, &bucket);
+    for (const Entry& entry : entries_of(weights->value, weights->path, "weights by bucket id")) {
+      const auto found = by_id.find(entry.key.text);
+      if (found == by_id.end()) {
+        fail(entry.key.line, entry.path, "there is no bucket " + cited(entry.key.text) +
+                                             " in this deployment; expected the id of one");
+      }
+      found->second->weight = read_number(entry.value, entry.path, "", {1, kPointsPerBucketMax});
     }
   }
 

@@ -84,7 +84,8 @@ void Placement::add_side(Side& side, const Deployment& deployment, const Placeme
       if (side.bucket_of.size() <= node) side.bucket_of.resize(node + std::size_t{1}, kNoBucket);
       side.bucket_of[node] = number;
     }
-    buckets.push_back({bucket.id, deployment.points_per_bucket, zone_of(bucket)});
+    const std::uint64_t weight = bucket.weight == 0 ? deployment.points_per_bucket : bucket.weight;
+    buckets.push_back({bucket.id, weight, zone_of(bucket)});
   }
   const RingTable* known = like ? like->ring_of(deployment) : nullptr;
   side.ring = known ? *known : make_ring(buckets, deployment.buckets_per_key);

@@ -117,7 +117,7 @@ deployments:
     read_repair: off
     background_healing: No
     background_healing_interval: 2 days, 3:04:05
-    hash: {buckets_per_key: 7, points_per_bucket: 4000000000}
+    hash: {buckets_per_key: 7, points_per_bucket: 4000000000, weights: {yes: 240}}
     buckets:
       1: {1: [h, 10], 2: {host: h, port: 11, http: 12, zone: z1}}
       yes: {"null": {host: 10.0.0.1, port: 13}, 'o"dd\{#:é': [h, 15, 16]}
@@ -135,6 +135,8 @@ deployments:
   CHECK(a.buckets_per_key == 7);
   CHECK(a.points_per_bucket == 4'000'000'000);
   CHECK(a.buckets[0].id == "1");
+  CHECK(a.buckets[0].weight == 0);
+  CHECK(a.buckets[1].weight == 240);
   CHECK(a.buckets[0].nodes[1] == NodeSpec{"2", "h", 11, 12, "z1"});
   CHECK(a.buckets[1].nodes[0].id == "null");
   CHECK(a.buckets[1].nodes[1] == NodeSpec{"o\"dd\\{#:é", "h", 16, 15, ""});

@@ -1,6 +1,7 @@
 #include "model/placement.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include <doctest/doctest.h>
@@ -101,6 +102,17 @@ TEST_CASE("a partition's replicas are all nodes of its buckets") {
   CHECK(placement->nodes()[n3].port == 4713);
   CHECK(placement->nodes()[n3].active);
   CHECK_FALSE(placement->nodes()[n3].target);
+}
+
+TEST_CASE("a bucket of twice the weight of the others owns twice as many partitions") {
+  Configuration config = config_of(deployment("d", 1, 5, 1));
+  config.deployments[0].buckets[1].weight = 2 * config.deployments[0].points_per_bucket;
+  const auto placement = Placement::make(config);
+  std::map<std::string, int> owned;
+  for (std::uint32_t p = 0; p < kPartitions; ++p) ++owned[placement->buckets(static_cast<Partition>(p), false)[0]];
+  CHECK(owned["b2"] > 2 * owned["b1"] * 95 / 100);
+  CHECK(owned["b2"] < 2 * owned["b1"] * 105 / 100);
+  CHECK(owned["b3"] < owned["b1"] * 105 / 100);
 }
 
 TEST_CASE("during a reconfiguration the replicas are those of both deployments, each node once") {

@@ -206,6 +206,55 @@ TEST_CASE("in random deployments no bucket is over its capacity, owners differ a
   }
 }
 
+// What the weights are worth, in partitions, where no bucket can hold more than one replica of each.
+std::vector<double> shares_of(const std::vector<RingBucket>& buckets, unsigned replicas) {
+  double low = 0;
+  double high = 2.0 * static_cast<double>(kRingWeightMax) * replicas;
+  const auto share = [](const RingBucket& b, double level) {
+    return std::min(1.0, static_cast<double>(b.weight) * level);
+  };
+  for (int step = 0; step < 200; ++step) {
+    const double level = (low + high) / 2;
+    double sum = 0;
+    for (const RingBucket& bucket : buckets) sum += share(bucket, level);
+    (sum > replicas ? high : low) = level;
+  }
+  std::vector<double> shares;
+  for (const RingBucket& bucket : buckets) shares.push_back(kPartitions * share(bucket, low));
+  return shares;
+}
+
+TEST_CASE("random weights and zones: capacity is kept, order means nothing, and what is added can be removed") {
+  Random random(23);
+  for (int round = 0; round < 12; ++round) {
+    const auto replicas = static_cast<unsigned>(random.between(1, 4));
+    const std::uint64_t zones = round % 2 == 0 ? 1 : random.between(2, 5);
+    std::vector<RingBucket> buckets;
+    for (std::uint64_t left = random.between(replicas, 80); left > 0; --left) {
+      const std::string zone = zones == 1 ? "" : "z" + std::to_string(random.below(zones));
+      buckets.push_back({"r" + std::to_string(random.next()), random.between(1, 1ull << random.below(12)), zone});
+    }
+    CAPTURE(round);
+    const RingTable table = make_ring(buckets, replicas);
+    const std::uint64_t expected = digest(buckets, table);
+    if (zones == 1) {
+      const std::vector<std::uint32_t> load = loads(buckets, table);
+      const std::vector<double> shares = shares_of(buckets, table.replicas);
+      for (std::size_t b = 0; b < buckets.size(); ++b) {
+        CAPTURE(shares[b]);
+        CHECK(load[b] <= std::max(shares[b] * 1.05, shares[b] + 1) + 0.01);
+      }
+    }
+    for (std::size_t i = buckets.size(); i > 1; --i) std::swap(buckets[i - 1], buckets[random.below(i)]);
+    CHECK(digest(buckets, make_ring(buckets, replicas)) == expected);
+    std::vector<RingBucket> more = buckets;
+    more.insert(more.begin(), {"newcomer", random.between(1, 50), zones == 1 ? "" : "z0"});
+    CHECK(digest(more, make_ring(more, replicas)) != expected);
+    more.erase(more.begin());
+    CHECK(digest(more, make_ring(more, replicas)) == expected);
+  }
+}
+
 TEST_CASE("weights are met within the bound") {
   Random random(17);
   for (int round = 0; round < 5; ++round) {
