@@ -93,6 +93,7 @@ TEST_CASE("HTTP requests: the corpus and its mutations keep every property") {
 TEST_CASE("HTTP responses: the corpus and its mutations keep every property") {
   replay("fuzz_http_response", fuzz_http_response);
 }
+TEST_CASE("memcached: the corpus and its mutations keep every property") { replay("fuzz_memcached", fuzz_memcached); }
 TEST_CASE("messages: the corpus and its mutations keep every property") { replay("fuzz_message", fuzz_message); }
 
 }  // namespace

@@ -16,6 +16,7 @@ void fuzz_config(std::string_view input);
 void fuzz_frame(std::string_view input);
 void fuzz_http_request(std::string_view input);
 void fuzz_http_response(std::string_view input);
+void fuzz_memcached(std::string_view input);
 void fuzz_message(std::string_view input);
 
 }  // namespace tako::fuzz
