@@ -24,6 +24,7 @@ struct HttpReply {
   // In place of head.body; head.content_length is then the number of its bytes. If it fails, or ends elsewhere, the
   // connection is closed, so that the client knows.
   std::unique_ptr<ByteSource> body;
+  std::size_t held = 0;  // bytes that either keeps in memory, where that is more than it seems
 };
 
 class HttpHandler {

@@ -10,14 +10,14 @@ namespace tako::net {
 namespace {
 
 constexpr std::size_t kHeadBuffer = 4 << 10;
-constexpr std::size_t kBodyBuffer = 128 << 10;     // while a larger body is coming
+constexpr std::size_t kBodyBuffer = 128 << 10;                  // while a larger body is coming
 constexpr std::size_t kUploadBytes = 2 * model::kPieceBytes;    // of a large body: the piece in hand, and the next
 constexpr std::size_t kDownloadBytes = 5 * model::kPieceBytes;  // the piece being sent, and what is read ahead
-constexpr std::size_t kBufferKept = 16 << 10;      // by an idle connection
-constexpr std::size_t kCopiedBytesMax = 16 << 10;  // bodies up to it are sent from `out_`, with others
-constexpr std::size_t kOutBytesMax = 64 << 10;     // gathered answers beyond it leave at once
-constexpr int kUnsentBytes = 2 * model::kPieceBytes;  // of a large answer, in the kernel
-constexpr std::size_t kTurnBytes = 1 << 20;        // sent to one client, then the loop's other work has its turn
+constexpr std::size_t kBufferKept = 16 << 10;                   // by an idle connection
+constexpr std::size_t kCopiedBytesMax = 16 << 10;               // bodies up to it are sent from `out_`, with others
+constexpr std::size_t kOutBytesMax = 64 << 10;                  // gathered answers beyond it leave at once
+constexpr int kUnsentBytes = 2 * model::kPieceBytes;            // of a large answer, in the kernel
+constexpr std::size_t kTurnBytes = 1 << 20;         // sent to one client, then the loop's other work has its turn
 constexpr std::size_t kLingerBytesMax = 128 << 20;  // of a refused request, read and thrown away
 constexpr const char* kTooManyBodies = "too many requests with large bodies at once; try again";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -44,9 +44,17 @@ class HttpSession::Body final : public ByteSource {
 
 HttpSession::HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptions& options, HttpBudgets& budgets,
                          wire::HttpDate& date)
-    : loop_(loop), handler_(handler), options_(options), date_(date), received_(budgets.received),
-      sending_(budgets.sending), socket_(loop.executor()), parser_({options.body_bytes_max, model::kPieceBytes}),
-      pace_(options.pace), watch_(loop, [this] { on_watch(); }), gate_(loop) {}
+    : loop_(loop),
+      handler_(handler),
+      options_(options),
+      date_(date),
+      received_(budgets.received),
+      sending_(budgets.sending),
+      socket_(loop.executor()),
+      parser_({options.body_bytes_max, model::kPieceBytes}),
+      pace_(options.pace),
+      watch_(loop, [this] { on_watch(); }),
+      gate_(loop) {}
 
 Task<> HttpSession::run(Accepted connection) {
   const bool adopted = adopt(socket_, std::move(connection.fd));
@@ -139,8 +147,10 @@ void HttpSession::expect_more() {
     if (std::exchange(phase_, Phase::kHead) != Phase::kHead || fired) watch_.set_in(options_.head_limit);
     return;
   }
-  if (std::exchange(phase_, Phase::kBody) != Phase::kBody) pace_.begin(loop_.now(), body_received_);
-  else pace_.note(loop_.now(), body_received_);
+  if (std::exchange(phase_, Phase::kBody) != Phase::kBody)
+    pace_.begin(loop_.now(), body_received_);
+  else
+    pace_.note(loop_.now(), body_received_);
   watch_.set(pace_.deadline());
 }
 
@@ -154,15 +164,16 @@ bool HttpSession::head_acceptable() {
     return false;
   }
   if (!parser_.expects_continue()) return true;
-  if (body_is_large()) continue_owed_ = true;  // once the handler wants it
-  else out_ += kContinue;
+  if (body_is_large())
+    continue_owed_ = true;  // once the handler wants it
+  else
+    out_ += kContinue;
   return true;
 }
 
 // By its length, or because more came than a piece.
 bool HttpSession::body_is_large() const {
-  return parser_.head_complete() &&
-         (parser_.part_ready() || parser_.content_length().value_or(0) > model::kPieceBytes);
+  return parser_.head_complete() && (parser_.part_ready() || parser_.content_length().value_or(0) > model::kPieceBytes);
 }
 
 bool HttpSession::account(std::size_t body_bytes) {
@@ -266,7 +277,7 @@ Task<bool> HttpSession::send_all(HttpReply reply) {
 // Values that clients are slow to take are bounded too.
 void HttpSession::limit_sending(HttpReply& reply) {
   const std::size_t bytes = reply.body ? kDownloadBytes : reply.head.body.size();
-  if (bytes <= kCopiedBytesMax || sending_.grow_to(bytes)) return;
+  if (bytes <= kCopiedBytesMax || sending_.grow_to(std::max(bytes, reply.held))) return;
   reply.body.reset();
   reply.head = text_response(503, "too many large values are being sent at once; try again");
 }
@@ -327,7 +338,8 @@ HttpSession::Sent HttpSession::send_now(std::string_view body, std::size_t& sent
 }
 
 // False: the client is gone, or too slow. What it took is what its machine acknowledged: the kernel says «writable»
-// only when much of its buffer is free, which a slow client that keeps up may not reach in time.
+// only when much of its buffer is free, which a slow client that keeps up may not reach in time; and it takes more than
+// that when it is tried, so a client that is late is let go before.
 Task<bool> HttpSession::send(Bytes body) {
   phase_ = Phase::kWriting;
   std::size_t sent_of_body = 0;
@@ -335,18 +347,22 @@ Task<bool> HttpSession::send(Bytes body) {
   while (true) {
     const Sent sent = send_now(body.view().substr(sent_of_body), sent_of_body);
     if (sent != Sent::kSome) co_return sent == Sent::kAll;
-    const std::uint64_t taken = written_ - std::min<std::uint64_t>(written_, bytes_on_the_way(socket_));
-    if (!std::exchange(waited, true)) pace_.begin(loop_.now(), taken);
-    pace_.note(loop_.now(), taken);
+    if (!std::exchange(waited, true)) pace_.begin(loop_.now(), taken());
     timed_out_ = false;
-    if (pace_.late(loop_.now())) failed_ = true;
     if (failed_ || loop_.stopping()) co_return false;
-    watch_.set(pace_.deadline());
+    // What is acknowledged in between is seen when somebody looks.
+    watch_.set(std::min(pace_.deadline(), loop_.now() + options_.pace.byte_within / 4));
     const auto [error] = co_await socket_.async_wait(Socket::wait_write, as_result);
     watch_.clear();
-    if (error && !timed_out_) failed_ = true;
+    pace_.note(loop_.now(), taken());
+    const bool late = pace_.late(loop_.now());
+    if (late) reset_when_closed(socket_);
+    if (late || (error && !timed_out_)) failed_ = true;
+    if (failed_) co_return false;
   }
 }
+
+std::uint64_t HttpSession::taken() { return written_ - std::min<std::uint64_t>(written_, bytes_on_the_way(socket_)); }
 
 // Answers that wait to leave with the next one leave without it, if that one takes more than this turn of the loop.
 void HttpSession::flush_soon() {

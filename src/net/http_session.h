@@ -24,7 +24,7 @@ namespace tako::net {
 
 struct HttpServerOptions {
   std::size_t connections_max = 20'000;
-  std::uint64_t body_bytes_max = model::kWholeValueBytesMax;
+  std::uint64_t body_bytes_max = model::kValueBytesMax;
   std::size_t received_bytes_max = 1u << 30;  // of bodies of requests under way, all connections of the process
   std::size_t sending_bytes_max = 2u << 30;   // of bodies of responses not yet taken by clients, likewise
   Duration idle_max = seconds(75);            // between requests, and before the first
@@ -73,6 +73,7 @@ class HttpSession {
   void refuse_with(int status, std::string why);
   void limit_sending(HttpReply& reply);
   Task<bool> send(Bytes body);
+  std::uint64_t taken();
   Task<bool> send_all(HttpReply reply);
   enum class Sent : unsigned char { kAll, kSome, kFailed };
   Sent send_now(std::string_view body, std::size_t& sent_of_body);

@@ -104,6 +104,11 @@ void hold_unsent(Socket& socket, int bytes) {
   (void)::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
+void reset_when_closed(Socket& socket) {
+  asio::error_code ignored;
+  socket.set_option(asio::socket_base::linger(true, 0), ignored);
+}
+
 std::size_t bytes_on_the_way(Socket& socket) {
   int bytes = 0;
   const int failed = ::ioctl(socket.native_handle(), SIOCOUTQ, &bytes);

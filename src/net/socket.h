@@ -76,6 +76,8 @@ std::size_t write_now(Socket& socket, std::string_view first, std::string_view s
 // From now on the kernel holds about so much of what it could not yet send, where it would hold megabytes for a peer
 // that stalls.
 void hold_unsent(Socket& socket, int bytes);
+// What a peer that has stalled did not take is thrown away then; else the kernel would keep it for as long as it lives.
+void reset_when_closed(Socket& socket);
 
 // Written, and not yet taken by the peer's machine.
 std::size_t bytes_on_the_way(Socket& socket);

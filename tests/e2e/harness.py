@@ -12,6 +12,7 @@ import time
 
 START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
+TCP_CLOSED = 7  # as TCP_INFO tells it
 
 reserved = []  # UDP sockets, each holding a port's number: a second run at the same time sees it taken
 
@@ -296,6 +297,11 @@ class Raw:
             return True
         except TimeoutError:
             return False
+
+    def reset(self):
+        """Has the other side thrown the connection away? Reads nothing."""
+        state = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state == TCP_CLOSED
 
     def answer(self, head_only=False):
         while b'\r\n\r\n' not in self.buffer:

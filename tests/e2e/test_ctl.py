@@ -1,5 +1,6 @@
 """`tako ctl`: the verbs, their exit codes, and their output for people and for programs."""
 import json
+import random
 
 from harness import FOUR, Layout, expect, free_port, get, put, until
 
@@ -96,3 +97,66 @@ class Verbs:
         path = self.t.write('broken.yaml', 'active_deployment: nothing\n')
         code, _, err = self.t.run('ctl', 'config', 'push', path, '-f', self.config)
         assert code == 2 and 'broken.yaml' in err and err.count('\n') == 1, (code, err)
+
+
+class Transfers:
+    """Files of more than a piece, up and down, and down again where it was interrupted."""
+
+    def setup(self):
+        self.server, (self.port,) = self.t.cluster(Layout(FOUR))
+        self.value = random.Random(4).randbytes((9 << 20) + 4321)
+        self.path = self.t.folder / 'value'
+        self.path.write_bytes(self.value)
+        self.back = self.t.folder / 'back'
+        self.part, self.note = self.t.folder / 'back.part', self.t.folder / 'back.part.etag'
+        self.ways = (['--proxy', f'http://127.0.0.1:{self.port}'], ['-f', self.t.folder / 'cluster.yaml'])
+
+    def ctl(self, *arguments, input=None, code=0):
+        got, out, err = self.t.run('ctl', *arguments, input=input)
+        assert got == code and '\x1b' not in out + err, (arguments, got, out[:500], err)
+        return err
+
+    def test_files_and_pipes_up_and_down(self):
+        for i, way in enumerate(self.ways):
+            self.ctl('put', f'file{i}', self.path, *way)
+            self.ctl('put', f'pipe{i}', *way, input=self.value)
+            for key in (f'file{i}', f'pipe{i}'):
+                expect(get(self.port, key), 200, self.value)
+                self.ctl('get', key, '-o', self.back, *way)
+                assert self.back.read_bytes() == self.value, key
+                assert not self.part.exists() and not self.note.exists()
+
+    def test_an_interrupted_download_goes_on(self):
+        etag = expect(put(self.port, 'k', self.value), 200).headers['etag']
+        for way in self.ways:
+            for there in (1, 3 << 20, len(self.value) - 1, len(self.value)):
+                self.part.write_bytes(self.value[:there])
+                self.note.write_text(etag)
+                self.ctl('get', 'k', '-o', self.back, *way)
+                assert self.back.read_bytes() == self.value, there
+                assert not self.part.exists() and not self.note.exists()
+
+    def test_a_part_of_another_version_is_begun_anew(self):
+        old = expect(put(self.port, 'k2', b'old' * 100000), 200).headers['etag']
+        expect(put(self.port, 'k2', self.value), 200)
+        for way in self.ways:
+            self.part.write_bytes(b'old' * 100)
+            self.note.write_text(old)
+            self.ctl('get', 'k2', '-o', self.back, *way)
+            assert self.back.read_bytes() == self.value
+
+    def test_a_damaged_part_is_noticed(self):
+        etag = expect(put(self.port, 'k3', self.value), 200).headers['etag']
+        self.back.write_bytes(b'as it was')
+        self.part.write_bytes(b'x' * 1000)
+        self.note.write_text(etag)
+        err = self.ctl('get', 'k3', '-o', self.back, *self.ways[0], code=1)
+        assert 'checksum' in err and err.count('\n') == 1, err
+        assert self.back.read_bytes() == b'as it was' and not self.part.exists()
+        self.ctl('get', 'k3', '-o', self.back, *self.ways[0])
+        assert self.back.read_bytes() == self.value
+
+    def test_nothing_is_left_of_what_is_not_there(self):
+        self.back.write_bytes(b'as it was')
+        self.ctl('get', 'never', '-o', self.back, *self.ways[0], code=1)
+        assert self.back.read_bytes() == b'as it was' and not self.part.exists() and not self.note.exists()

@@ -77,7 +77,7 @@ class Hostile:
                     s = self.connect(port)
                     self.say(s, struct.pack(order + 'I', length) + os.urandom(64))
                     self.say(s, struct.pack(order + 'Q', length << 16) * 8)
-        for length in (2**31, 2**32, 2**63, 2**64, 10**30):
+        for length in (2**35, 2**63, 2**64, 10**30):
             with Raw(self.port) as raw:
                 raw.send(f'PUT /values/x HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\nx')
                 expect(raw.answer(), (400, 413))

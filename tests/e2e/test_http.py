@@ -6,8 +6,6 @@ import time
 
 from harness import (FOUR, Layout, Raw, expect, get, http_call, put, refused, until)
 
-MIB = 1 << 20
-
 
 class Values:
     def setup(self):
@@ -46,14 +44,6 @@ class Values:
         for size in (1, 4095, 16384, 16385, 65536, 262143, 262144, 262145, 1048577):
             self.round_trip('sized', (b'0123456789abcde' * (size // 15 + 1))[:size])
 
-    def test_the_configuration_limits_what_a_value_may_be(self):
-        layout = Layout(FOUR, top='limits: {value_bytes: 300KiB}')
-        _, (port,) = self.t.cluster(layout, data='limited')
-        expect(put(port, 'small', b'x' * (300 << 10)), 200)
-        for size in (300 << 10) + 1, 2 * MIB:
-            refused(put(port, 'large', b'x' * size), 413)
-        expect(get(port, 'large'), 404)
-
     def test_head_is_get_without_the_body(self):
         self.round_trip('head', b'12345')
         got, head = get(self.port, 'head'), http_call(self.port, 'HEAD', '/values/head')
@@ -82,30 +72,6 @@ class Values:
         assert get(self.port, 't').headers['content-type'] == 'application/json; charset=utf-8'
         put(self.port, 't', b'x')
         assert get(self.port, 't').headers['content-type'] == 'application/octet-stream'
-
-    def test_values_of_64_mib_pass_and_not_a_byte_more(self):
-        value = bytearray(64 * MIB)
-        value[::4096] = b'x' * len(value[::4096])
-        value[-1] = 7
-        expect(put(self.port, 'large', bytes(value), seconds=120), 200)
-        answer = expect(get(self.port, 'large', seconds=120), 200)
-        assert answer.body == value
-        with Raw(self.port, seconds=60) as raw:
-            raw.send(f'PUT /values/larger HTTP/1.1\r\nHost: h\r\nContent-Length: {64 * MIB + 1}\r\n\r\n')
-            refused(raw.answer(), 413)
-        with Raw(self.port, seconds=60) as raw:  # chunked: found out on the way
-            raw.send('PUT /values/larger HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n')
-            try:
-                for _ in range(65):
-                    raw.send(b'100000\r\n' + bytes(MIB) + b'\r\n')
-            except OSError:
-                pass  # it need not read what it has refused
-            try:
-                refused(raw.answer(), 413)
-            except ConnectionError:
-                pass
-        expect(get(self.port, 'larger'), 404)
-        expect(http_call(self.port, 'DELETE', '/values/large'), 204)
 
 
 class Keys:
@@ -314,7 +280,7 @@ class Protocol:
             expect(raw.answer(), 200)
         with Raw(self.port) as raw:
             raw.send('PUT /values/x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n'
-                     f'Content-Length: {64 * MIB + 1}\r\n\r\n')
+                     f'Content-Length: {(16 << 30) + 1}\r\n\r\n')
             expect(raw.answer(), 413)
         expect(get(self.port, 'x'), 200, b'abc')
 

@@ -1,0 +1,59 @@
+// HttpValues: /values/KEY over a Replicator: reads, of all or of ranges, under conditions, and writes. One per loop.
+//
+// A value of more than a piece comes and goes in pieces, and no more than a few of them are here at once. What the
+// client says of its body's digest is checked before anything of it can be seen.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "net/http_handler.h"
+#include "proxy/replicator.h"
+#include "wire/http_ranges.h"
+
+namespace tako::proxy {
+
+class HttpValues {
+ public:
+  static constexpr Timestamp kTimestampAheadMax = 60'000'000;  // microseconds
+
+  // REQUIRES: all outlive it
+  HttpValues(runtime::Loop& loop, Replicator& replicator) : loop_(loop), replicator_(replicator) {}
+
+  Task<net::HttpReply> handle(wire::HttpRequest request, std::string key, net::ByteSource* body);
+
+ private:
+  struct Found {
+    std::string key;
+    ReadAnswer answer;
+    Duration step{};  // for each piece of a large value
+
+    const model::Record& record() const { return *answer.record; }
+  };
+  struct Put {
+    std::string key;
+    Draft draft;
+    model::WriteLevel level = model::WriteLevel::kTwo;
+    Duration limit{};  // for all of a small value, for each step of a large one
+    std::uint64_t bytes_max = 0;
+  };
+
+  Task<net::HttpReply> get(wire::HttpRequest request, std::string key);
+  net::HttpReply answer_of(const wire::HttpRequest& request, std::shared_ptr<const Found> found);
+  net::HttpReply parts_of(std::shared_ptr<const Found> found, wire::HttpResponse head,
+                          std::vector<wire::ByteRange> ranges);
+  void give(const std::shared_ptr<const Found>& found, const wire::ByteRange& range, net::HttpReply& reply);
+  std::unique_ptr<net::ByteSource> open(const Found& found, const wire::ByteRange& range);
+
+  Task<net::HttpReply> put(wire::HttpRequest request, std::string key, net::ByteSource* body);
+  Result<Put> put_of(const wire::HttpRequest& request, std::string key) const;
+  Task<net::HttpReply> put_small(wire::HttpRequest request, Put put);
+  Task<net::HttpReply> put_large(wire::HttpRequest request, Put put, net::ByteSource& body);
+  Task<net::HttpReply> remove(wire::HttpRequest request, std::string key);
+  Result<std::optional<Timestamp>> timestamp_of(const wire::HttpRequest& request) const;
+
+  runtime::Loop& loop_;
+  Replicator& replicator_;
+};
+
+}  // namespace tako::proxy
