@@ -19,8 +19,6 @@ constexpr std::size_t kContentTypeBytesMax = 255;
 constexpr std::size_t kPieceBytes = 256 << 10;
 constexpr std::uint64_t kValueBytesMax = 16ull << 30;
 constexpr std::uint32_t kPiecesMax = kValueBytesMax / kPieceBytes;
-// Of a larger value that comes in one message all the same.
-constexpr std::uint64_t kWholeValueBytesMax = 64ull << 20;
 
 constexpr std::uint32_t pieces_of(std::uint64_t size) {
   return static_cast<std::uint32_t>(size / kPieceBytes + (size % kPieceBytes != 0));

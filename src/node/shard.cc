@@ -161,12 +161,7 @@ Task<Result<wire::ReadReply>> Shard::read(wire::Read request, wire::ConfigStamp 
   wire::ReadReply reply;
   const model::Partition partition = model::partition_of(request.key);
   const Worth at_begin = worth(partition, config);
-  Result<model::Slot> slot;
-  if (request.want_value) {
-    slot = co_await store_.read_whole(std::move(request.key));
-  } else {
-    slot = co_await store_.read(std::move(request.key), false);
-  }
+  auto slot = co_await store_.read(std::move(request.key), request.want_value);
   if (!slot && planted(Plant::kCorruptIsAbsent)) slot = model::Slot{};
   if (!slot) co_return slot.error();
   reply.slot = std::move(*slot);

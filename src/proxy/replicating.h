@@ -21,6 +21,11 @@ inline constexpr Duration kVotesPause = milliseconds(200);
 
 wire::Request request_by(const model::Placement& placement);
 
+// It has to be read before it can be handed on.
+inline bool lacks_value(const model::Record& record) {
+  return !record.tombstone() && !record.in_pieces() && !record.value;
+}
+
 Error no_configuration();
 // Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
 Error outdated();

@@ -9,9 +9,8 @@
 // is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
 // no later quorum read sees something older. Older and damaged copies seen on the way are repaired.
 // A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
-// Values of more than a piece can come and go in pieces (upload.h, download.h): write_large(), and open() for what a
-// read answered without its value. Replicas that are behind are then told where to fetch it, and no byte of that passes
-// here. Nodes do not take pieces yet: until they do, nobody calls these two, and large values travel whole.
+// Values of more than a piece come and go in pieces (upload.h, download.h): write_large(), and open() for what a read
+// answered without its value. Replicas that are behind are told where to fetch it, and no byte of that passes here.
 #pragma once
 
 #include <functional>
@@ -87,12 +86,14 @@ class Replicator {
   void adopt(std::shared_ptr<const model::Placement> placement) { placement_ = std::move(placement); }
   std::shared_ptr<const model::Placement> placement() const { return placement_; }
 
+  // REQUIRES: the value has up to a piece
   Task<Result<WriteAnswer>> write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline);
   // A value of any size: of up to a piece it is write(). `step`: the time for a piece to reach enough replicas, for all
   // to be committed, and for the replicas to show that they live while they copy from one another. Where they need
   // not, the write takes as long as the source does, and little more.
   Task<Result<WriteAnswer>> write_large(std::string key, Draft draft, net::ByteSource& body, model::WriteLevel level,
                                         Duration step);
+  // The value is in the answer if it is wanted and has up to a piece.
   Task<Result<ReadAnswer>> read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline);
   // The value's bytes [begin, end). REQUIRES: `answer` is a read's of this key, its record in_pieces(), begin <= end <=
   // its size; the source is gone before the Replicator. `step`: for each piece.

@@ -89,7 +89,8 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
     answer.round = round;
     const auto best = model::newest(round->replies);
     if (best) answer.record = round->records[*best];
-    const bool needs_value = answer.record && !answer.record->tombstone() && !answer.record->value;
+    // To settle it, too: replicas take a small value from here, and a large one from one another.
+    const bool needs_value = answer.record && lacks_value(*answer.record);
     if (needs_value && (want_value || level == model::ReadLevel::kQuorum)) {
       auto fetched = co_await fetch_value(round, key, answer.record->ballot, deadline);
       if (!fetched && fetched.code() == ErrorCode::kConflict) continue;  // overwritten meanwhile

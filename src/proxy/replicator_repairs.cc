@@ -62,7 +62,7 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
   if (best && round->replies[*best].ballot > newest->ballot) newest = round->records[*best];
   bool behind = false;
   for (std::size_t i = 0; i < round->replies.size(); ++i) behind |= round->behind(i, newest->ballot);
-  if (behind && !newest->tombstone() && !newest->value) {
+  if (behind && lacks_value(*newest)) {
     auto fetched = co_await fetch_value(round, key, newest->ballot, deadline);
     behind = fetched.ok();
     if (fetched) newest = std::move(*fetched);

@@ -28,9 +28,9 @@ Status check_record(const std::string& key, const Record& record) {
     if (record.value || record.size != 0) return {ErrorCode::kInvalid, "a tombstone with a value"};
     return ok_status();
   }
-  const std::uint64_t most = record.value ? model::kWholeValueBytesMax : model::kValueBytesMax;
-  if (record.size > most) return {ErrorCode::kTooLarge, "the value is too large"};
-  if (!record.value && record.in_pieces()) return ok_status();
+  if (record.size > model::kValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
+  if (record.in_pieces() && record.value) return {ErrorCode::kInvalid, "a value of more than a piece comes in pieces"};
+  if (record.in_pieces()) return ok_status();
   if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
   if (record.value->size() != record.size || model::checksum_of(record.value->view()) != record.checksum) {
     return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
@@ -43,18 +43,14 @@ bool matches(const Record& record, std::string_view value) {
   return value.size() == record.size && model::checksum_of(value) == record.checksum;
 }
 
-// A value that came with its record: in the slot, or in pieces under the name `id`.
+// A value that came with its record: in the slot, or as a single piece under the name `id`.
 void put_value(Batch& batch, std::uint64_t position, const std::string& key, const UploadId& id, StoredSlot& fresh) {
   Record& record = *fresh.slot.record;
   if (!record.value || record.value->size() <= Store::kInlineBytesMax) return;
-  const std::string_view value = record.value->view();
+  const std::string_view piece = record.value->view();
   fresh.pieces_id = id;
-  for (std::size_t from = 0; from < value.size(); from += model::kPieceBytes) {
-    const std::string_view piece = value.substr(from, model::kPieceBytes);
-    batch.put(Family::kChunks, piece_key(position, key, id, fresh.pieces),
-              encode_piece(model::piece_checksum(piece), piece));
-    ++fresh.pieces;
-  }
+  fresh.pieces = 1;
+  batch.put(Family::kChunks, piece_key(position, key, id, 0), encode_piece(model::piece_checksum(piece), piece));
   record.value.reset();
 }
 
@@ -103,22 +99,12 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
     slot.record->value.reset();
     co_return Result<Slot>(std::move(slot));
   }
-  if (stored->pieces > 0) co_return co_await state_->load_large(std::move(key), std::move(*stored));
+  if (stored->pieces > 0) co_return co_await state_->load_value(std::move(key), std::move(*stored));
   if (slot.record->value && !matches(*slot.record, slot.record->value->view())) {
     state_->note_damaged(key, slot.record->ballot);
     co_return Result<Slot>(damaged_error());
   }
   co_return Result<Slot>(std::move(slot));
-}
-
-Task<Result<Slot>> Store::read_whole(std::string key) {
-  auto slot = co_await read(key, true);
-  const bool left_out = slot && slot->record && !slot->record->value && slot->record->in_pieces();
-  if (!left_out || slot->record->size > model::kWholeValueBytesMax) co_return slot;
-  auto stored = co_await state_->load(key);
-  if (!stored) co_return Result<Slot>(stored.error());
-  if (stored->pieces == 0) co_return Result<Slot>(std::move(stored->slot));
-  co_return co_await state_->load_large(std::move(key), std::move(*stored));
 }
 
 // --- writing ----------------------------------------------------------------------------------------------------

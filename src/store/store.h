@@ -70,12 +70,9 @@ class Store {
 
   void report_to(Findings findings);
 
-  // A slot without record: nothing is known of the key. Without want_value the record's value is left out (and no
-  // piece is read), as is always one of more than a piece. kCorrupt: the value does not match its checksum, or the slot
-  // does not decode.
+  // A slot without record: nothing is known of the key. Without want_value the record's value is left out, as is always
+  // one of more than a piece. kCorrupt: the value does not match its checksum, or the slot does not decode.
   Task<Result<model::Slot>> read(std::string key, bool want_value);
-  // With its value, up to kWholeValueBytesMax.
-  Task<Result<model::Slot>> read_whole(std::string key);
 
   // A piece of exactly that ballot, verified. kConflict: another one is stored now. kNotFound: no such piece, or
   // nothing is stored. kCorrupt: this copy is damaged.
@@ -84,7 +81,8 @@ class Store {
   // Reads all of the value, piece by piece. kCorrupt: it is damaged. kNotFound: that ballot is not stored any more.
   Task<Status> verify(std::string key, model::Ballot ballot);
 
-  // A value that is not in the record is in the upload's pieces, or in those of the version stored if it is the same.
+  // A value of up to a piece comes in the record; a larger one is in the upload's pieces, or in those of the version
+  // stored if it is the same.
   // kNotFound: it is in neither, or pieces are missing; the staged ones stay. kInvalid: it does not match its checksum.
   Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload);
   Task<Result<Accepted>> accept(std::string key, model::Record record);

@@ -31,12 +31,13 @@ Status check_piece(const std::string& key, const Staging::Piece& about, const By
   return ok_status();
 }
 
-bool whole(bool sound, const model::ValueChecksum& sum, const Record& record) {
-  if (planted(Plant::kChecksumUnseen)) return true;
-  return sound && sum.value() == record.checksum;
-}
-
 bool sound(const StoredPiece& piece) { return model::piece_checksum(piece.bytes.view()) == piece.checksum; }
+
+// Is it all of a small value?
+bool matches(const StoredPiece& piece, const Record& record) {
+  if (planted(Plant::kChecksumUnseen)) return true;
+  return sound(piece) && piece.bytes.size() == record.size && piece.checksum == record.checksum;
+}
 
 class Turn {
  public:
@@ -71,33 +72,21 @@ UploadId Store::State::draw_id() {
 
 // --- reading ----------------------------------------------------------------------------------------------------
 
-Task<Result<Bytes>> Store::State::load_pieces(std::string key, StoredSlot stored) {
+// The value of a record that is stored as one piece.
+Task<Result<Bytes>> Store::State::load_piece(std::string key, StoredSlot stored) {
   const std::uint64_t position = model::position_of(key);
   const Record& record = *stored.slot.record;
-  std::vector<Bytes> pieces;
-  model::ValueChecksum sum;
-  bool all_sound = true;
-  for (std::uint32_t i = 0; i < stored.pieces; ++i) {
-    std::string row_key = piece_key(position, key, stored.pieces_id, i);
-    auto row = co_await engine.get(Family::kChunks, std::move(row_key));
-    if (!row) co_return Result<Bytes>(row.error());
-    if (!*row) co_return Result<Bytes>(ErrorCode::kNotFound, "a piece is gone");
-    auto piece = decode_piece(std::move(**row));
-    if (!piece) co_return Result<Bytes>(damaged_error());
-    all_sound &= sound(*piece) && piece->bytes.size() == model::piece_size(record.size, i);
-    sum.add(piece->checksum);
-    pieces.push_back(std::move(piece->bytes));
-  }
-  if (!whole(all_sound, sum, record)) co_return Result<Bytes>(damaged_error());
-  if (pieces.size() == 1) co_return Result<Bytes>(std::move(pieces.front()));
-  std::string value;
-  value.reserve(static_cast<std::size_t>(record.size));
-  for (const Bytes& piece : pieces) value.append(piece.view());
-  co_return Result<Bytes>(Bytes(std::move(value)));
+  std::string row_key = piece_key(position, key, stored.pieces_id, 0);
+  auto row = co_await engine.get(Family::kChunks, std::move(row_key));
+  if (!row) co_return Result<Bytes>(row.error());
+  if (!*row) co_return Result<Bytes>(ErrorCode::kNotFound, "the piece is gone");
+  auto piece = decode_piece(std::move(**row));
+  if (!piece || !matches(*piece, record)) co_return Result<Bytes>(damaged_error());
+  co_return Result<Bytes>(std::move(piece->bytes));
 }
 
-Task<Result<Slot>> Store::State::load_large(std::string key, StoredSlot stored) {
-  auto value = co_await load_pieces(key, stored);
+Task<Result<Slot>> Store::State::load_value(std::string key, StoredSlot stored) {
+  auto value = co_await load_piece(key, stored);
   KeyLock lock(locks, key);
   if (!value && value.code() == ErrorCode::kNotFound) {
     // Replaced meanwhile, most likely: once more, and nobody may write.
@@ -108,8 +97,8 @@ Task<Result<Slot>> Store::State::load_large(std::string key, StoredSlot stored) 
     auto again = co_await load(key);
     if (!again) co_return Result<Slot>(again.error());
     stored = std::move(*again);
-    if (stored.pieces == 0) co_return Result<Slot>(std::move(stored.slot));
-    value = co_await load_pieces(key, stored);
+    if (stored.pieces != 1) co_return Result<Slot>(std::move(stored.slot));
+    value = co_await load_piece(key, stored);
   }
   const bool lost = !value && (value.code() == ErrorCode::kNotFound || value.code() == ErrorCode::kCorrupt);
   if (!value && !lost) co_return Result<Slot>(value.error());
@@ -257,7 +246,8 @@ Task<Status> Store::State::free_rows(std::string key, UploadId local) {
 Task<> Store::sweep(std::function<bool(model::Partition)> ours) {
   state_->loop.check_here();
   if (planted(Plant::kStagedForever)) co_return;
-  const auto idle = state_->staging.idle_since(state_->loop.now() - kStagedIdleMax);
+  const Duration idle_max = buggify(state_->loop.random(), "store/sweep_soon") ? seconds(5) : kStagedIdleMax;
+  const auto idle = state_->staging.idle_since(state_->loop.now() - idle_max);
   for (const Staging::Name& name : idle) {
     KeyLock lock(state_->locks, name.first);
     if (!lock.try_lock()) {
@@ -265,7 +255,7 @@ Task<> Store::sweep(std::function<bool(model::Partition)> ours) {
       if (!locked) co_return;
     }
     const Staging::Upload* upload = state_->staging.find(name.first, name.second);
-    if (!upload || upload->touched > state_->loop.now() - kStagedIdleMax) continue;
+    if (!upload || upload->touched > state_->loop.now() - idle_max) continue;
     log::info("upload_given_up", {{"key", name.first}, {"pieces", upload->checksums.size()}});
     const Status ended = co_await state_->end_upload(name.first, name.second);
     if (!ended) log::warn("upload_not_freed", {{"key", name.first}, {"reason", ended.error().message}});

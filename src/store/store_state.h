@@ -32,9 +32,9 @@ struct Store::State {
   // --- store_pieces.cc
   // A new name for the pieces of one value of one key.
   model::UploadId draw_id();
-  // The value of a record that was loaded. kNotFound: a piece is gone. kCorrupt: it is damaged.
-  Task<Result<Bytes>> load_pieces(std::string key, StoredSlot stored);
-  Task<Result<model::Slot>> load_large(std::string key, StoredSlot stored);
+  // The slot that was loaded with its value, or the one that has replaced it. REQUIRES: stored.pieces == 1
+  Task<Result<Bytes>> load_piece(std::string key, StoredSlot stored);
+  Task<Result<model::Slot>> load_value(std::string key, StoredSlot stored);
   Task<Status> write_piece(std::string key, model::UploadId upload, Staging::Piece about, Bytes piece);
   // Frees the rows under that name unless the slot names them. REQUIRES: the key is locked
   Task<Status> free_rows(std::string key, model::UploadId local);

@@ -31,11 +31,11 @@ constexpr std::size_t kHelloBytesMax = 2048;
 
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::size_t kPieceBytesMax = 256 << 10;
-constexpr std::size_t kMessageBytesMax = model::kWholeValueBytesMax + (64 << 10);
+constexpr std::size_t kMessageBytesMax = 8 << 20;  // a listing of long keys; a value has a piece at most
 
 // Of one direction of a connection. A sender keeps within them (Outbox), a receiver insists on them (Assembler).
 constexpr std::size_t kPartialMessagesMax = 256;
-constexpr std::size_t kPartialBytesMax = 256 << 20;
+constexpr std::size_t kPartialBytesMax = 64 << 20;
 
 struct Hello {
   std::uint16_t version = kProtocolVersion;

@@ -96,7 +96,7 @@ Record decode_record(Reader& in) {
   }
   record.size = in.varint(model::kValueBytesMax);
   record.checksum = in.u64();
-  if ((bits & kValue) && record.size > model::kWholeValueBytesMax) in.fail("a value over its limit");
+  if ((bits & kValue) && record.size > model::kPieceBytes) in.fail("a value over its limit");
   if (bits & kValue) record.value = in.bytes(static_cast<std::size_t>(record.size));
   return record;
 }

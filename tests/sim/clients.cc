@@ -1,6 +1,7 @@
 #include "sim/clients.h"
 
 #include "base/hash.h"
+#include "sim/client_body.h"
 
 namespace tako::sim {
 namespace {
@@ -60,7 +61,9 @@ void Clients::must_succeed(const Event& event) {
 }
 
 std::uint64_t Clients::draw_size() {
-  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.large_pct) return random_.between(20'000, 700'000);
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.large_pct) {
+    return random_.between(20'000, random_.chance_ppm(100'000) ? 2'600'000 : 700'000);
+  }
   const std::uint64_t sizes[] = {0, 1, 100, 1000, 20'000};
   return sizes[random_.below(random_.chance_ppm(50'000) ? 5 : 4)];
 }
@@ -128,6 +131,7 @@ const Event* Clients::begin_write(ProxyMachine& proxy, const std::string& key, m
   write.level = level;
   write.event = note(Event::Kind::kWrite, proxy, key, name_of(level), level == model::WriteLevel::kQuorum);
   write.event->size = size;
+  write.steady = true;
   proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
   return write.event;
 }
@@ -140,40 +144,89 @@ const Event* Clients::begin_read(ProxyMachine& proxy, const std::string& key, mo
 
 Task<> Clients::write(ProxyMachine* proxy, Write write) {
   const auto host = proxy->host;
+  Event& event = *write.event;
   proxy::Draft draft;
-  draft.tombstone = write.event->kind == Event::Kind::kDelete;
+  draft.tombstone = event.kind == Event::Kind::kDelete;
   draft.timestamp = write.timestamp;
+  Bytes value;
   if (!draft.tombstone) {
-    draft.value = Bytes(value_of(write.event->key, write.event->id, write.event->size));
-    draft.content_type = content_type_of(write.event->id);
+    value = Bytes(value_of(event.key, event.id, event.size));
+    draft.content_type = content_type_of(event.id);
   }
-  const auto answer =
-      co_await proxy->replicator->write(write.event->key, std::move(draft), write.level, world_.now() + timeout());
+  Result<proxy::WriteAnswer> answer(ErrorCode::kInternal, "not written");
+  if (value.size() > model::kPieceBytes) {
+    Random drawn = random_.split("body" + std::to_string(event.id));
+    ClientBody body(*proxy->loop, std::move(drawn), std::move(value), write.steady);
+    event.breaks = body.breaks();
+    answer = co_await proxy->replicator->write_large(event.key, std::move(draft), body, write.level, timeout());
+  } else {
+    draft.value = std::move(value);
+    const TimePoint deadline = world_.now() + timeout();
+    answer = co_await proxy->replicator->write(event.key, std::move(draft), write.level, deadline);
+  }
   if (!host->alive) co_return;
   if (answer) {
     // `one` promises one replica, and its disk may be the one that is lost.
-    history_.wrote(*write.event, world_.now(), answer->winner, answer->won, write.level != model::WriteLevel::kOne);
+    history_.wrote(event, world_.now(), answer->winner, answer->won, write.level != model::WriteLevel::kOne);
     world_.tally().add(answer->won ? "write done" : "write lost to a newer one");
-  } else {
-    history_.failed(*write.event, world_.now(), answer.error().message);
-    if (write.level != model::WriteLevel::kQuorum) must_succeed(*write.event);
-    world_.tally().add("write unknown: " + std::string(name_of(answer.error().code)));
+    if (event.size > model::kPieceBytes) world_.tally().add("large value written");
+    co_return;
   }
+  history_.failed(event, world_.now(), answer.error().message);
+  if (event.breaks) {
+    world_.tally().add("upload broken");
+    co_return;
+  }
+  if (write.level != model::WriteLevel::kQuorum) must_succeed(event);
+  world_.tally().add("write unknown: " + std::string(name_of(answer.error().code)));
 }
 
 Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value) {
   const auto host = proxy->host;
   const auto answer = co_await proxy->replicator->read(event->key, level, want_value, world_.now() + timeout());
   if (!host->alive) co_return;
-  if (answer) {
-    const bool looked_everywhere = level == model::ReadLevel::kLatest || level == model::ReadLevel::kAll;
-    history_.read(*event, world_.now(), answer->record, want_value, looked_everywhere && answer->silent == 0);
-    world_.tally().add("read done");
-  } else {
+  if (!answer) {
     history_.failed(*event, world_.now(), answer.error().message);
     must_succeed(*event);
     world_.tally().add("read failed: " + std::string(name_of(answer.error().code)));
+    co_return;
   }
+  const bool looked_everywhere = level == model::ReadLevel::kLatest || level == model::ReadLevel::kAll;
+  const bool large = answer->record && answer->record->in_pieces();
+  history_.read(*event, world_.now(), answer->record, want_value && !large, looked_everywhere && answer->silent == 0);
+  world_.tally().add("read done");
+  if (large && want_value) co_await read_pieces(proxy, event, *answer);
+}
+
+// All of it or a range, by a reader that may be slow, or lose interest.
+Task<> Clients::read_pieces(ProxyMachine* proxy, Event* event, proxy::ReadAnswer answer) {
+  const auto host = proxy->host;
+  Random random = random_.split("reader" + std::to_string(event->id));
+  const bool whole = random.chance_ppm(600'000);
+  const std::uint64_t begin = whole ? 0 : random.below(answer.record->size);
+  const std::uint64_t end = whole ? answer.record->size : random.between(begin, answer.record->size);
+  const auto source = proxy->replicator->open(event->key, answer, begin, end, timeout());
+  const bool slow = random.chance_ppm(150'000);
+  std::string bytes;
+  while (true) {
+    if (slow) co_await proxy->loop->sleep(milliseconds(static_cast<std::int64_t>(random.below(3000))));
+    const auto piece = co_await source->next();
+    if (!host->alive) co_return;
+    if (!piece) {
+      // Overwritten while it is read: the reader is told.
+      if (piece.code() != ErrorCode::kConflict) must_succeed(*event);
+      world_.tally().add("download failed: " + std::string(name_of(piece.code())));
+      break;
+    }
+    if (piece->empty()) {
+      world_.tally().add("large value read");
+      if (bytes.size() != end - begin) world_.problem(event->key + ": a download of another length than was asked for");
+      break;
+    }
+    bytes += piece->view();
+    if (slow && random.chance_ppm(50'000)) break;
+  }
+  history_.read_bytes(*event, begin, bytes);
 }
 
 }  // namespace tako::sim

@@ -107,6 +107,7 @@ std::uint64_t History::identify(const std::string& key, const model::Record& rec
     problem(key, "a value that nobody wrote there: " + record.content_type);
     return id;
   }
+  if (writer->breaks) problem(key, "#" + std::to_string(id) + " is visible, whose client had not sent all of it");
   const bool same = record.size == writer->size &&
                     (!with_value || (record.value && record.value->view() == value_of(key, id, writer->size)));
   if (!same) problem(key, "other bytes than #" + std::to_string(id) + " wrote");
@@ -131,6 +132,15 @@ void History::read(Event& event, TimePoint end, const std::optional<model::Recor
   }
   Key& key = keys_[event.key];
   key.strict = std::max(key.strict, event.version);
+}
+
+void History::read_bytes(const Event& event, std::uint64_t begin, std::string_view bytes) {
+  const Event* writer = find(event.value);
+  if (!writer) return;  // read() has complained
+  const std::string value = value_of(event.key, writer->id, writer->size);
+  if (std::string_view(value).substr(begin, bytes.size()) == bytes) return;
+  problem(event.key, "read #" + std::to_string(event.id) + " got other bytes than #" + std::to_string(writer->id) +
+                         " wrote, from " + std::to_string(begin) + " on");
 }
 
 void History::failed(Event& event, TimePoint end, std::string error) {

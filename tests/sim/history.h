@@ -2,7 +2,8 @@
 //
 // Every write has an id, which its record carries as content type, and from which its bytes follow. So a value that is
 // read names its write. Checked here:
-//  - what was read was written: for that key, every byte; and one version names one value;
+//  - what was read was written: for that key, every byte, and by a client that had sent all of it; and one version
+//    names one value;
 //  - a version seen or stored at `quorum` is never followed by an older one there;
 //  - what was answered with w >= two is there at the end, or something newer: a delete too; and what was answered with
 //    w = one, if no disk has lost anything;
@@ -36,6 +37,7 @@ struct Event {
   bool ok = false;               // it succeeded; else its outcome is unknown
   std::string error;
   std::uint64_t size = 0;   // of what it writes
+  bool breaks = false;      // its client stops in the middle of the value
   std::uint64_t value = 0;  // the id of the write it read; 0: absent
   model::Version version;   // read, or told to the writer
   model::Version floor;     // strict: what it must not be behind
@@ -55,6 +57,8 @@ class History {
   void wrote(Event& event, TimePoint end, model::Version winner, bool won, bool durable);
   // heard_all: every replica answered, so none may be left that knows more.
   void read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value, bool heard_all);
+  // What came, from `begin` on, of the large value that the event read.
+  void read_bytes(const Event& event, std::uint64_t begin, std::string_view bytes);
   void failed(Event& event, TimePoint end, std::string error);
 
   // What is left of a key in the end: the newest copy, or none. undamaged: no disk ever lost anything.

@@ -196,7 +196,7 @@ class Simulation {
     look_at_every_value();
     const bool repaired = scenario_.background_repair != 0;
     if (!repaired && scenario_.read_repair == 0) return;
-    const Duration limit = seconds(120 + 4 * scenario_.repair_s);
+    const Duration limit = store::Store::kStagedIdleMax + seconds(120 + 4 * scenario_.repair_s);
     std::string difference;
     const bool equal = wait_until(
         [&] {
@@ -246,11 +246,18 @@ class Simulation {
   static Task<> look(ProxyMachine* proxy, std::shared_ptr<const model::Placement> placement, std::string key,
                      net::Peer peer) {
     wire::Read read;
-    read.key = std::move(key);
+    read.key = key;
     wire::Request request;
     request.config = wire::ConfigStamp{placement->config().counter, placement->config().hash};
     request.body = std::move(read);
-    (void)co_await proxy->transport->call(peer, std::move(request), proxy->loop->now() + seconds(2));
+    auto called = co_await proxy->transport->call(peer, std::move(request), proxy->loop->now() + seconds(2));
+    const auto found = net::expect<wire::ReadReply>(std::move(called));
+    const bool large = found && found->slot.record && found->slot.record->in_pieces();
+    for (std::uint32_t i = 0; large && i < model::pieces_of(found->slot.record->size); ++i) {
+      wire::Request part;
+      part.body = wire::ReadPiece{key, found->slot.record->ballot, i};
+      (void)co_await proxy->transport->call(peer, std::move(part), proxy->loop->now() + seconds(2));
+    }
   }
 
   // What is left is what was promised, and every level reads it.

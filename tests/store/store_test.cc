@@ -268,7 +268,7 @@ TEST_CASE_TEMPLATE("under random concurrent accepts the newest wins, whole", Wor
 
     auto write = [&](std::string key, Record record) -> Task<> {
       const Ballot ballot = record.ballot;
-      const auto accepted = co_await t.owned->accept(key, std::move(record));
+      const auto accepted = co_await t.write(key, std::move(record));
       if (!accepted.ok() || accepted->ballot < ballot) ++wrong;
       if (accepted.ok() && accepted->stored != (accepted->ballot == ballot)) ++wrong;
     };

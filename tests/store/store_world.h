@@ -42,6 +42,7 @@ template <class World>
 struct StoreWorld {
   World world;
   std::unique_ptr<Store> owned = std::make_unique<Store>(world.loop(), world.engine());
+  std::uint64_t uploads = 1'000'000;  // far from those that tests name
 
   // Another process on the same disk.
   void restart() {
@@ -50,8 +51,26 @@ struct StoreWorld {
     owned = std::make_unique<Store>(world.loop(), world.engine());
   }
 
+  // As a proxy writes it: a value of more than a piece is staged first.
+  Task<Result<Accepted>> write(std::string key, Record record) {
+    const bool large = record.value && record.in_pieces();
+    if (!large) co_return co_await owned->accept(std::move(key), std::move(record));
+    const model::UploadId upload{++uploads, record.ballot.timestamp};
+    const std::string value(record.value->view());
+    for (std::uint32_t i = 0; i < model::pieces_of(value.size()); ++i) {
+      const Bytes piece = piece_of(value, i);
+      const std::uint64_t checksum = model::piece_checksum(piece.view());
+      const Status staged = co_await owned->stage(key, upload, i, piece, checksum);
+      if (!staged) co_return staged.error();
+    }
+    record.value.reset();
+    auto accepted = co_await owned->accept(key, std::move(record), upload);
+    const Status discarded = co_await owned->discard(key, upload);
+    if (!discarded) co_return discarded.error();
+    co_return accepted;
+  }
   Result<Accepted> accept(std::string key, Record record) {
-    return world.run([&]() -> Task<Result<Accepted>> { co_return co_await owned->accept(key, record); });
+    return world.run([&]() -> Task<Result<Accepted>> { co_return co_await write(key, record); });
   }
   Result<Accepted> commit(std::string key, Record record, model::UploadId upload) {
     record.value.reset();

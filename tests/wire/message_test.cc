@@ -99,11 +99,11 @@ TEST_CASE("a write carries its value, or is a tombstone") {
   CHECK_FALSE(accepted(with(Write{"k", record.without_value(), Write::Source::kCopy, {}, ""})));
 }
 
-TEST_CASE("a write of a large value may leave it out and say where it is, any other may not") {
+TEST_CASE("a write of a large value leaves it out and may say where it is, any other may not") {
   const model::Record large = model::make_value({1, 2}, Bytes(std::string(model::kPieceBytes + 1, 'v')));
   const model::Record head = large.without_value();
   const model::UploadId upload{3, 4};
-  CHECK(accepted(with(Write{"k", large, Write::Source::kCopy, {}, ""})));
+  CHECK_FALSE(accepted(with(Write{"k", large, Write::Source::kCopy, {}, ""})));
   CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, {}, ""})));
   CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, upload, ""})));
   CHECK(accepted(with(Write{"k", head, Write::Source::kCopy, upload, "n1"})));
@@ -188,7 +188,7 @@ TEST_CASE("a range of partitions that ends before it begins is refused") {
 }
 
 TEST_CASE("the largest whole value fits into a message, and is not copied when it is decoded") {
-  const model::Record record = model::make_value({1, 2}, Bytes(std::string(model::kWholeValueBytesMax, 'v')));
+  const model::Record record = model::make_value({1, 2}, Bytes(std::string(model::kPieceBytes, 'v')));
   const Bytes bytes(
       encode(with(Write{std::string(model::kKeyBytesMax, 'k'), record, Write::Source::kProposal, {}, ""})));
   CHECK(bytes.size() <= kMessageBytesMax);

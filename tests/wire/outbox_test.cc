@@ -82,7 +82,7 @@ TEST_CASE("messages of all sizes come out at the other end as they went in") {
 
 TEST_CASE("a small message does not wait for a large one that is being sent") {
   Outbox outbox(kPlenty);
-  REQUIRE(outbox.push(FrameType::kReply, 1, numbered(1, 10 << 20)));
+  REQUIRE(outbox.push(FrameType::kReply, 1, numbered(1, kMessageBytesMax)));
   std::string write;
   REQUIRE(outbox.next(at_ms(0), write));
   REQUIRE(outbox.push(FrameType::kReply, 2, numbered(2, 100)));
