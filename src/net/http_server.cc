@@ -1,55 +1,25 @@
 #include "net/http_server.h"
 
-#include <set>
 #include <utility>
 
+#include "net/session_set.h"
 #include "runtime/run_on.h"
 
 namespace tako::net {
 
 // The server's connections on one loop.
-class HttpServer::Part final : public Taker {
+class HttpServer::Part {
  public:
   Part(const Target& target, const HttpServerOptions& options, HttpBudgets& budgets)
-      : loop_(*target.loop), handler_(*target.handler), options_(options), budgets_(budgets), left_(loop_),
-        gate_(loop_) {}
+      : sessions_(*target.loop, options.stop_grace, [this, target, &options, &budgets] {
+          return std::make_unique<HttpSession>(*target.loop, *target.handler, options, budgets, date_);
+        }) {}
 
-  Loop& loop() { return loop_; }
-
-  void take(Accepted connection) override {
-    if (!stopping_) loop_.spawn(gate_, serve(std::move(connection)));
-  }
-
-  Task<> stop() {
-    stopping_ = true;
-    for (HttpSession* session : sessions_) session->stop();
-    const TimePoint deadline = loop_.now() + options_.stop_grace;
-    while (!sessions_.empty()) {
-      const bool woken = co_await left_.wait(deadline);
-      if (!woken) break;
-    }
-    for (HttpSession* session : sessions_) session->close();
-    co_await gate_.drained();
-  }
+  SessionSet<HttpSession>& sessions() { return sessions_; }
 
  private:
-  Task<> serve(Accepted connection) {
-    HttpSession session(loop_, handler_, options_, budgets_, date_);
-    sessions_.insert(&session);
-    co_await session.run(std::move(connection));
-    sessions_.erase(&session);
-    left_.notify();
-  }
-
-  Loop& loop_;
-  HttpHandler& handler_;
-  const HttpServerOptions& options_;
-  HttpBudgets& budgets_;
   wire::HttpDate date_;
-  bool stopping_ = false;
-  std::set<HttpSession*> sessions_;
-  runtime::Signal left_;
-  runtime::Gate gate_;
+  SessionSet<HttpSession> sessions_;
 };
 
 HttpServer::HttpServer(Loop& loop, std::string name, const std::vector<Target>& targets, HttpServerOptions options,
@@ -59,7 +29,7 @@ HttpServer::HttpServer(Loop& loop, std::string name, const std::vector<Target>& 
   for (const Target& target : targets) {
     ASSERT(target.loop && target.handler);
     parts_.push_back(std::make_unique<Part>(target, options_, *budgets_));
-    takers.push_back({target.loop, parts_.back().get()});
+    takers.push_back({target.loop, &parts_.back()->sessions()});
   }
   listener_ = std::make_unique<Listener>(loop, std::move(name), std::move(takers), options_.connections_max);
 }
@@ -68,7 +38,10 @@ HttpServer::~HttpServer() = default;
 
 Task<> HttpServer::stop() {
   co_await listener_->stop();
-  for (const auto& part : parts_) co_await runtime::run_on(part->loop(), part->stop());
+  for (const auto& part : parts_) {
+    SessionSet<HttpSession>& sessions = part->sessions();
+    co_await runtime::run_on(sessions.loop(), sessions.stop());
+  }
 }
 
 }  // namespace tako::net

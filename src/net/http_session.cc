@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include <asio/buffer.hpp>
-
 #include "base/log.h"
 
 namespace tako::net {
@@ -13,12 +11,7 @@ constexpr std::size_t kHeadBuffer = 4 << 10;
 constexpr std::size_t kBodyBuffer = 128 << 10;                  // while a larger body is coming
 constexpr std::size_t kUploadBytes = 2 * model::kPieceBytes;    // of a large body: the piece in hand, and the next
 constexpr std::size_t kDownloadBytes = 5 * model::kPieceBytes;  // the piece being sent, and what is read ahead
-constexpr std::size_t kBufferKept = 16 << 10;                   // by an idle connection
-constexpr std::size_t kCopiedBytesMax = 16 << 10;               // bodies up to it are sent from `out_`, with others
-constexpr std::size_t kOutBytesMax = 64 << 10;                  // gathered answers beyond it leave at once
-constexpr int kUnsentBytes = 2 * model::kPieceBytes;            // of a large answer, in the kernel
-constexpr std::size_t kTurnBytes = 1 << 20;         // sent to one client, then the loop's other work has its turn
-constexpr std::size_t kLingerBytesMax = 128 << 20;  // of a refused request, read and thrown away
+constexpr std::size_t kLingerBytesMax = 128 << 20;              // of a refused request, read and thrown away
 constexpr const char* kTooManyBodies = "too many requests with large bodies at once; try again";
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -50,14 +43,12 @@ HttpSession::HttpSession(Loop& loop, HttpHandler& handler, const HttpServerOptio
       date_(date),
       received_(budgets.received),
       sending_(budgets.sending),
-      socket_(loop.executor()),
+      stream_(loop, options.pace),
       parser_({options.body_bytes_max, model::kPieceBytes}),
-      pace_(options.pace),
-      watch_(loop, [this] { on_watch(); }),
-      gate_(loop) {}
+      pace_(options.pace) {}
 
 Task<> HttpSession::run(Accepted connection) {
-  const bool adopted = adopt(socket_, std::move(connection.fd));
+  const bool adopted = stream_.adopt(std::move(connection.fd));
   while (adopted && keep_alive_) {
     const bool complete = co_await read_request();
     if (!complete) break;
@@ -68,10 +59,10 @@ Task<> HttpSession::run(Accepted connection) {
   } else if (adopted) {
     co_await send(Bytes());
     // Closing on unread bytes would take the answer back.
-    if (unread_ || in_begin_ < in_end_) co_await linger();
+    if (unread_ || !stream_.received().empty()) co_await linger();
   }
   close();
-  co_await gate_.drained();
+  co_await stream_.drained();
 }
 
 void HttpSession::stop() {
@@ -86,14 +77,14 @@ Task<bool> HttpSession::read_request() {
   head_seen_ = continue_owed_ = body_failed_ = unread_ = false;
   body_received_ = 0;
   while (true) {
-    if (in_begin_ < in_end_) {
-      const std::size_t count = in_end_ - in_begin_;
-      const Result<std::size_t> taken = parser_.feed({in_.get() + in_begin_, count});
+    const std::size_t count = stream_.received().size();
+    if (count > 0) {
+      const Result<std::size_t> taken = parser_.feed(stream_.received());
       if (!taken) {
         refuse_with(parser_.error_status(), taken.error().message);
         co_return false;
       }
-      in_begin_ += *taken;
+      stream_.take(*taken);
       if (parser_.state() == wire::HttpRequestParser::State::kDone) co_return account(parser_.body_held());
       if (parser_.head_complete()) body_received_ += count;
       const bool large = body_is_large();
@@ -107,51 +98,40 @@ Task<bool> HttpSession::read_request() {
 
 // Waits for bytes, with the deadline of the phase. What is to be sent is sent first.
 Task<bool> HttpSession::receive() {
-  std::size_t none = 0;
-  const Sent sent = send_now({}, none);
-  if (sent != Sent::kAll) {
+  if (!stream_.send_now()) {
     const bool drained = co_await send(Bytes());
     if (!drained) co_return false;
   }
   if (loop_.stopping() || (stopping_ && parser_.idle())) co_return false;
   expect_more();
-  in_begin_ = in_end_ = 0;
   std::size_t wanted = kHeadBuffer;
   if (phase_ == Phase::kBody) {
     wanted = std::clamp<std::size_t>(parser_.content_length().value_or(kBodyBuffer), kHeadBuffer, kBodyBuffer);
   }
-  make_room(wanted);
-  const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
-  if (!error) {
-    in_end_ = count;
-    co_return true;
-  }
-  if (timed_out_ && phase_ != Phase::kIdle) refuse_with(408, "the request did not arrive in time; send it again");
+  stream_.make_room(wanted, phase_ == Phase::kBody);
+  const bool received = co_await stream_.receive();
+  if (received) co_return true;
+  const bool late = stream_.timed_out() && phase_ != Phase::kIdle;
+  if (late) refuse_with(408, "the request did not arrive in time; send it again");
   co_return false;
-}
-
-void HttpSession::make_room(std::size_t wanted) {
-  if (in_size_ >= wanted && (in_size_ <= kBufferKept || phase_ == Phase::kBody)) return;
-  in_ = std::make_unique_for_overwrite<char[]>(wanted);
-  in_size_ = wanted;
 }
 
 // Sets phase and deadline for the next read.
 void HttpSession::expect_more() {
-  const bool fired = std::exchange(timed_out_, false);  // between two reads, where there was nothing to cancel
+  const bool fired = stream_.forget_time_out();
   if (parser_.idle()) {
     phase_ = Phase::kIdle;
-    return watch_.set_in(options_.idle_max);
+    return stream_.watch().set_in(options_.idle_max);
   }
   if (!parser_.head_complete()) {
-    if (std::exchange(phase_, Phase::kHead) != Phase::kHead || fired) watch_.set_in(options_.head_limit);
+    if (std::exchange(phase_, Phase::kHead) != Phase::kHead || fired) stream_.watch().set_in(options_.head_limit);
     return;
   }
   if (std::exchange(phase_, Phase::kBody) != Phase::kBody)
     pace_.begin(loop_.now(), body_received_);
   else
     pace_.note(loop_.now(), body_received_);
-  watch_.set(pace_.deadline());
+  stream_.watch().set(pace_.deadline());
 }
 
 // Once per request that has a body still to come: before it is sent, if the client waits.
@@ -167,7 +147,7 @@ bool HttpSession::head_acceptable() {
   if (body_is_large())
     continue_owed_ = true;  // once the handler wants it
   else
-    out_ += kContinue;
+    stream_.out() += kContinue;
   return true;
 }
 
@@ -184,10 +164,10 @@ bool HttpSession::account(std::size_t body_bytes) {
 
 Task<Result<Bytes>> HttpSession::next_piece() {
   if (body_failed_) co_return Error(ErrorCode::kUnavailable, "the client did not send all of it");
-  if (std::exchange(continue_owed_, false)) out_ += kContinue;
+  if (std::exchange(continue_owed_, false)) stream_.out() += kContinue;
   const bool filled = co_await fill_piece();
   phase_ = Phase::kHandling;
-  watch_.clear();
+  stream_.watch().clear();
   if (filled) co_return parser_.take_part();
   body_failed_ = true;
   co_return Error(ErrorCode::kUnavailable, "the client did not send all of it");
@@ -196,25 +176,25 @@ Task<Result<Bytes>> HttpSession::next_piece() {
 // False: there will be no more. `refusal_` then says what to answer, if anything.
 Task<bool> HttpSession::fill_piece() {
   while (!parser_.part_ready() && parser_.state() != wire::HttpRequestParser::State::kDone) {
-    if (in_begin_ == in_end_) {
+    if (stream_.received().empty()) {
       const bool received = co_await receive();
       if (!received) co_return false;
-      body_received_ += in_end_;
+      body_received_ += stream_.received().size();
     }
-    const Result<std::size_t> taken = parser_.feed({in_.get() + in_begin_, in_end_ - in_begin_});
+    const Result<std::size_t> taken = parser_.feed(stream_.received());
     if (!taken) {
       refuse_with(parser_.error_status(), taken.error().message);
       co_return false;
     }
-    in_begin_ += *taken;
+    stream_.take(*taken);
   }
   co_return true;
 }
 
 Task<> HttpSession::answer() {
   phase_ = Phase::kHandling;
-  watch_.clear();
-  if (out_sent_ < out_.size()) flush_soon();
+  stream_.watch().clear();
+  stream_.flush_soon();
   wire::HttpRequest& request = parser_.request();
   const int minor = request.minor;
   const bool head = request.method == "HEAD";
@@ -236,7 +216,7 @@ Task<> HttpSession::answer() {
   limit_sending(reply);
   if (!line.empty()) log::debug("http", {{"request", line}, {"status", response.status}});
 
-  wire::append_head(out_, response, keep_alive_, date_.at(loop_.wall()), minor);
+  wire::append_head(stream_.out(), response, keep_alive_, date_.at(loop_.wall()), minor);
   if (reply.body) {
     const bool sent = co_await send_all(std::move(reply));
     if (!sent) keep_alive_ = false;
@@ -245,8 +225,8 @@ Task<> HttpSession::answer() {
   }
   const std::size_t body_bytes = bodiless ? 0 : response.body.size();
   const bool copied = body_bytes <= kCopiedBytesMax;
-  if (copied && body_bytes > 0) out_ += response.body.view();
-  if (copied && out_.size() < kOutBytesMax) co_return;
+  if (copied && body_bytes > 0) stream_.out() += response.body.view();
+  if (copied && stream_.out().size() < kOutBytesMax) co_return;
   Bytes rest;
   if (!copied) rest = std::move(response.body);
   const bool sent = co_await send(std::move(rest));
@@ -257,10 +237,10 @@ Task<> HttpSession::answer() {
 // What follows a head whose body is a source. False: the client is gone or slow, or the source failed.
 Task<bool> HttpSession::send_all(HttpReply reply) {
   std::uint64_t left = reply.head.content_length.value_or(0);
-  hold_unsent(socket_, kUnsentBytes);
+  stream_.hold_unsent();
   while (left > 0) {
     phase_ = Phase::kHandling;
-    if (out_sent_ < out_.size()) flush_soon();
+    stream_.flush_soon();
     Result<Bytes> piece = co_await reply.body->next();
     const bool fits = piece && !piece->empty() && piece->size() <= left;
     if (!fits) {
@@ -289,97 +269,33 @@ void HttpSession::refuse_with(int status, std::string why) {
 // The answer to what is no request, or one that is not taken; then the end.
 Task<> HttpSession::refuse() {
   log::debug("http_refused", {{"status", refusal_->status}});
-  wire::append_head(out_, *refusal_, false, date_.at(loop_.wall()), 1);
-  out_ += refusal_->body.view();
+  wire::append_head(stream_.out(), *refusal_, false, date_.at(loop_.wall()), 1);
+  stream_.out() += refusal_->body.view();
   const bool sent = co_await send(Bytes());
   if (sent) co_await linger();
 }
 
 // Reads on for a while, so that the client is not reset before it has read the answer.
 Task<> HttpSession::linger() {
-  asio::error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  stream_.shut_down_sending();
   phase_ = Phase::kLingering;
-  timed_out_ = false;
-  watch_.set_in(options_.linger);
-  make_room(kHeadBuffer);
+  (void)stream_.forget_time_out();
+  stream_.watch().set_in(options_.linger);
+  stream_.make_room(kHeadBuffer, false);
   std::size_t read = 0;
   // The watchdog cancels nothing if it fires between two reads, as it does when bytes are always there.
-  while (!timed_out_ && read < kLingerBytesMax && !stopping_ && !loop_.stopping()) {
-    const auto [error, count] = co_await socket_.async_read_some(asio::buffer(in_.get(), in_size_), as_result);
-    if (error) break;
-    read += count;
+  while (!stream_.timed_out() && read < kLingerBytesMax && !stopping_ && !loop_.stopping()) {
+    const bool more = co_await stream_.receive();
+    if (!more) break;
+    read += stream_.received().size();
   }
 }
 
-// As much as the kernel takes, or a turn's worth, of `out_` and then of `body`.
-HttpSession::Sent HttpSession::send_now(std::string_view body, std::size_t& sent_of_body) {
-  std::size_t turn = 0;
-  while (!failed_ && (out_sent_ < out_.size() || !body.empty())) {
-    asio::error_code error;
-    const std::size_t left = out_.size() - out_sent_;
-    const std::size_t count = write_now(socket_, std::string_view(out_).substr(out_sent_), body, error);
-    failed_ = static_cast<bool>(error);
-    if (failed_ || count == 0) break;
-    out_sent_ += std::min(count, left);
-    written_ += count;
-    const std::size_t of_body = count - std::min(count, left);
-    body.remove_prefix(of_body);
-    sent_of_body += of_body;
-    turn += count;
-    if (turn >= kTurnBytes) break;
-  }
-  if (failed_) return Sent::kFailed;
-  if (out_sent_ < out_.size()) return Sent::kSome;
-  out_.clear();
-  out_sent_ = 0;
-  if (out_.capacity() > kOutBytesMax) out_.shrink_to_fit();
-  return body.empty() ? Sent::kAll : Sent::kSome;
-}
-
-// False: the client is gone, or too slow. What it took is what its machine acknowledged: the kernel says «writable»
-// only when much of its buffer is free, which a slow client that keeps up may not reach in time; and it takes more than
-// that when it is tried, so a client that is late is let go before.
+// False: the client is gone, or too slow.
 Task<bool> HttpSession::send(Bytes body) {
   phase_ = Phase::kWriting;
-  std::size_t sent_of_body = 0;
-  bool waited = false;
-  while (true) {
-    const Sent sent = send_now(body.view().substr(sent_of_body), sent_of_body);
-    if (sent != Sent::kSome) co_return sent == Sent::kAll;
-    if (!std::exchange(waited, true)) pace_.begin(loop_.now(), taken());
-    timed_out_ = false;
-    if (failed_ || loop_.stopping()) co_return false;
-    // What is acknowledged in between is seen when somebody looks.
-    watch_.set(std::min(pace_.deadline(), loop_.now() + options_.pace.byte_within / 4));
-    const auto [error] = co_await socket_.async_wait(Socket::wait_write, as_result);
-    watch_.clear();
-    pace_.note(loop_.now(), taken());
-    const bool late = pace_.late(loop_.now());
-    if (late) reset_when_closed(socket_);
-    if (late || (error && !timed_out_)) failed_ = true;
-    if (failed_) co_return false;
-  }
-}
-
-std::uint64_t HttpSession::taken() { return written_ - std::min<std::uint64_t>(written_, bytes_on_the_way(socket_)); }
-
-// Answers that wait to leave with the next one leave without it, if that one takes more than this turn of the loop.
-void HttpSession::flush_soon() {
-  if (std::exchange(flush_posted_, true)) return;
-  gate_.enter();
-  loop_.post([this] {
-    flush_posted_ = false;
-    std::size_t none = 0;
-    if (phase_ == Phase::kHandling) (void)send_now({}, none);
-    gate_.leave();
-  });
-}
-
-void HttpSession::on_watch() {
-  timed_out_ = true;
-  asio::error_code ignored;
-  socket_.cancel(ignored);
+  const bool sent = co_await stream_.send(std::move(body));
+  co_return sent;
 }
 
 }  // namespace tako::net

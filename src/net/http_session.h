@@ -14,11 +14,9 @@
 
 #include "model/record.h"
 #include "net/byte_budget.h"
+#include "net/client_stream.h"
 #include "net/http_handler.h"
 #include "net/listener.h"
-#include "net/pace.h"
-#include "net/watchdog.h"
-#include "runtime/sync.h"
 
 namespace tako::net {
 
@@ -52,7 +50,7 @@ class HttpSession {
 
   // No further requests: closes when it is idle, else after the answer.
   void stop();
-  void close() { net::close(socket_); }
+  void close() { stream_.close(); }
 
  private:
   enum class Phase : unsigned char { kIdle, kHead, kBody, kHandling, kWriting, kLingering };
@@ -60,7 +58,6 @@ class HttpSession {
 
   Task<bool> read_request();
   Task<bool> receive();
-  void make_room(std::size_t wanted);
   bool head_acceptable();
   bool account(std::size_t body_bytes);
   bool body_is_large() const;
@@ -73,12 +70,7 @@ class HttpSession {
   void refuse_with(int status, std::string why);
   void limit_sending(HttpReply& reply);
   Task<bool> send(Bytes body);
-  std::uint64_t taken();
   Task<bool> send_all(HttpReply reply);
-  enum class Sent : unsigned char { kAll, kSome, kFailed };
-  Sent send_now(std::string_view body, std::size_t& sent_of_body);
-  void flush_soon();
-  void on_watch();
 
   Loop& loop_;
   HttpHandler& handler_;
@@ -86,33 +78,19 @@ class HttpSession {
   wire::HttpDate& date_;
   ByteShare received_;
   ByteShare sending_;
-  Socket socket_;
+  ClientStream stream_;
   wire::HttpRequestParser parser_;
 
   Phase phase_ = Phase::kIdle;
   bool stopping_ = false;
-  bool timed_out_ = false;
   bool keep_alive_ = true;
   bool head_seen_ = false;
   bool continue_owed_ = false;       // before the first piece of a large body
   bool body_failed_ = false;         // ... before its end
   bool unread_ = false;              // a part of the last body
   std::uint64_t body_received_ = 0;  // of this request, about
-  std::uint64_t written_ = 0;        // to the connection
-  Pace pace_;
+  Pace pace_;                        // of the body
   std::optional<wire::HttpResponse> refusal_;
-
-  std::unique_ptr<char[]> in_;  // received and not yet parsed: [in_begin_, in_end_)
-  std::size_t in_size_ = 0;
-  std::size_t in_begin_ = 0;
-  std::size_t in_end_ = 0;
-  std::string out_;  // to be sent, from out_sent_ on
-  std::size_t out_sent_ = 0;
-  bool failed_ = false;  // nothing more can be sent
-  bool flush_posted_ = false;
-
-  Watchdog watch_;
-  runtime::Gate gate_;
 };
 
 }  // namespace tako::net
