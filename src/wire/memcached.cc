@@ -401,6 +401,20 @@ void MemcachedParser::begin_block() {
   state_ = State::kOpen;
 }
 
+void MemcachedParser::refuse_block(std::string answer) {
+  ASSERT(state_ == State::kOpen && in_block() && !request_.large());
+  phase_ = left_ > 0 ? Phase::kSkipBlock : Phase::kSkipLine;
+  part_.clear();
+  refuse(std::move(answer));
+}
+
+void MemcachedParser::skip_keys() {
+  if (phase_ != Phase::kKeys || !request_.more) return;
+  request_.more = false;
+  line_.clear();
+  phase_ = line_ended_ ? Phase::kLine : Phase::kSkipLine;
+}
+
 Bytes MemcachedParser::take_part() {
   ASSERT(state_ == State::kPart);
   state_ = State::kOpen;

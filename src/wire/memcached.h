@@ -110,6 +110,10 @@ class MemcachedParser {
 
   void begin_block();
   Bytes take_part();
+  // A small block that is still coming is not wanted. REQUIRES: state() is kOpen, in_block()
+  void refuse_block(std::string answer);
+  // The keys of this line that are still to come are not wanted.
+  void skip_keys();
 
   // To the next request, past what was left of this one's block. It may be there already: see state().
   void next();
@@ -120,6 +124,7 @@ class MemcachedParser {
   std::uint64_t to_skip() const { return phase_ == Phase::kSkipBlock ? left_ : 0; }
   // Bytes held for the request at hand, or on their way into it.
   std::size_t held() const { return line_.size() + part_.size() + request_.data.size(); }
+  bool in_line() const { return phase_ == Phase::kLine; }
   bool in_block() const { return phase_ == Phase::kBlock || phase_ == Phase::kLineEnd; }
   std::uint64_t block_left() const { return left_; }
 
@@ -135,7 +140,6 @@ class MemcachedParser {
   void begin_keys();
   void give_keys();
   void refuse(std::string answer);
-  void after_request();
 
   State state_ = State::kOpen;
   Phase phase_ = Phase::kLine;
