@@ -113,13 +113,17 @@ MemcachedRequest parse_delete(const Words& words) {
   return request;
 }
 
-// flush_all [delay] [noreply]; verbosity level [noreply]
+// flush_all [delay] [noreply]; verbosity level [noreply], which changes nothing here
 MemcachedRequest parse_admin(Verb verb, const Words& words) {
   MemcachedRequest request;
   request.verb = verb;
   request.noreply = words.size() > 1 && words.back() == "noreply";
   const std::size_t plain = words.size() - (request.noreply ? 1 : 0);
-  if (verb == Verb::kVerbosity) return plain == 1 && !request.noreply ? refused(kMemcachedError) : request;
+  if (verb == Verb::kVerbosity) {
+    if (plain > 3 || (plain == 1 && !request.noreply)) return refused(kMemcachedError);
+    const bool level_ok = plain == 1 || memcached_number<std::uint32_t>(words[1]);
+    return level_ok ? request : refused(kMemcachedBadLine);
+  }
   if (plain > 2) return refused(kMemcachedError);
   const auto time = plain == 2 ? memcached_time(words[1]) : std::optional<std::int64_t>(0);
   if (!time) return refused(kTimeInvalid);

@@ -168,6 +168,8 @@ extern template std::optional<std::int64_t> memcached_number(std::string_view);
 // An exptime.
 std::optional<std::int64_t> memcached_time(std::string_view digits);
 
+// Clients read from it what they may ask for: that of the protocol, and ours behind it.
+inline constexpr char kMemcachedVersion[] = "1.6.18-tako-" TAKO_VERSION;
 inline constexpr char kMemcachedError[] = "ERROR";
 inline constexpr char kMemcachedBadLine[] = "CLIENT_ERROR bad command line format";
 inline constexpr char kMemcachedTooLarge[] = "SERVER_ERROR object too large for cache";

@@ -140,6 +140,8 @@ TEST_CASE("what is wrong is answered, and the stream goes on behind it") {
   CHECK(refusal("incr k\r\n") == "ERROR");
   CHECK(refusal("verbosity\r\n") == "ERROR");
   CHECK(refusal("mz k\r\n") == "ERROR");
+  CHECK(refusal("verbosity a b c\r\n") == "ERROR");
+  CHECK(refusal("verbosity high\r\n") == kMemcachedBadLine);
   CHECK(refusal("gat k\r\n") == "CLIENT_ERROR invalid exptime argument");
   CHECK(refusal("touch k x\r\n") == "CLIENT_ERROR invalid exptime argument");
   CHECK(refusal("flush_all x\r\n") == "CLIENT_ERROR invalid exptime argument");
