@@ -28,11 +28,12 @@ std::string type_of(const model::Record& record) {
   return record.content_type.empty() ? kDefaultType : record.content_type;
 }
 
-// What later versions will do is refused by name rather than ignored.
+// What would have to be ignored is refused by name.
 Status check_supported(const HttpRequest& request, bool write) {
   const auto ttl = request.parameter("ttl");
   if (!ttl) return ttl.error();
-  if (ttl->has_value()) return {ErrorCode::kInvalid, "ttl: expiry is not supported in this version"};
+  const bool stores = write && request.method != "DELETE";
+  if (ttl->has_value() && !stores) return {ErrorCode::kInvalid, "ttl: only what is stored has one; send it with PUT"};
   const bool conditional = request.header("if-match") || request.header("if-none-match");
   if (write && conditional && request.header("x-timestamp")) {
     return {ErrorCode::kInvalid, "X-Timestamp together with If-Match or If-None-Match: send one or the other"};
@@ -81,6 +82,7 @@ HttpReply HttpValues::answer_of(const HttpRequest& request, std::shared_ptr<cons
   HttpReply reply;
   HttpResponse& head = reply.head;
   add_version(head, record.version);
+  add_expiry(head, record.expires_at);
   head.headers.emplace_back("X-Tako-Checksum", hex_of(record.checksum));
   head.headers.emplace_back("Accept-Ranges", "bytes");
 
@@ -184,6 +186,9 @@ Result<HttpValues::Put> HttpValues::put_of(const HttpRequest& request, std::stri
   put.level = *level;
   put.limit = *limit;
   put.draft.timestamp = *timestamp;
+  const auto expires_at = expiry_of(request, replicator_.clock().wall());
+  if (!expires_at) return expires_at.error();
+  put.draft.expires_at = *expires_at;
   const auto placement = replicator_.placement();
   put.bytes_max = placement ? placement->config().limits.value_bytes : model::kValueBytesMax;
   return put;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kTimeoutDefault = seconds(10);
 constexpr Duration kTimeoutMax = seconds(60);
+constexpr std::uint64_t kTtlSecondsMax = 100ull * 366 * 24 * 60 * 60;
 
 int status_of(ErrorCode code) {
   switch (code) {
@@ -66,6 +67,25 @@ void add_version(wire::HttpResponse& response, const model::Version& version) {
   response.headers.emplace_back("X-Timestamp", std::to_string(version.timestamp));
   response.headers.emplace_back("ETag", etag_of(version));
   response.headers.emplace_back("Last-Modified", format_http_date(version.timestamp));
+}
+
+void add_expiry(wire::HttpResponse& response, Timestamp expires_at) {
+  if (expires_at == 0) return;
+  response.headers.emplace_back("X-Expires", std::to_string(expires_at));
+  response.headers.emplace_back("Expires", format_http_date(expires_at));
+}
+
+Result<Timestamp> expiry_of(const wire::HttpRequest& request, Timestamp now) {
+  const auto given = request.parameter("ttl");
+  if (!given) return given.error();
+  if (!given->has_value()) return Timestamp{0};
+  const std::string& digits = **given;
+  std::uint64_t ttl = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), ttl);
+  if (error != std::errc() || end != digits.data() + digits.size() || ttl == 0 || ttl > kTtlSecondsMax) {
+    return {ErrorCode::kInvalid, "ttl=" + digits + ": expected seconds, from 1 to " + std::to_string(kTtlSecondsMax)};
+  }
+  return now + ttl * 1'000'000;
 }
 
 bool gone(const std::optional<model::Record>& record, Timestamp now) {

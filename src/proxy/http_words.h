@@ -31,6 +31,12 @@ bool gone(const std::optional<model::Record>& record, Timestamp now);
 
 bool is_one_of(const std::string& method, std::initializer_list<std::string_view> allowed);
 
+// X-Expires, in microseconds since 1970, and Expires; nothing where it never does.
+void add_expiry(wire::HttpResponse& response, Timestamp expires_at);
+
+// `ttl` in seconds, as the moment when it is over; 0, for ever, without one.
+Result<Timestamp> expiry_of(const wire::HttpRequest& request, Timestamp now);
+
 // `timeout` in milliseconds, within limits.
 Result<Duration> timeout_of(const wire::HttpRequest& request);
 

@@ -232,5 +232,30 @@ TEST_CASE_FIXTURE(Values, "a write that lost has the winner's version, and no ch
   CHECK(lost.header("X-Tako-Checksum").empty());
 }
 
+TEST_CASE_FIXTURE(Values, "a value with a ttl is told when it expires, and is gone then") {
+  CHECK(ask("PUT", {}, "x", "ttl=10").status == 200);
+  const Seen got = ask("GET");
+  CHECK(got.status == 200);
+  const Timestamp expires = std::stoull(got.header("X-Expires"));
+  CHECK(expires > world.clock().wall() + 9'000'000);
+  CHECK(expires <= world.clock().wall() + 10'000'000);
+  CHECK(got.header("Expires") == format_http_date(expires));
+  world.clock().advance_to(world.clock().now() + seconds(10));
+  CHECK(ask("GET").status == 404);
+  CHECK(ask("PUT", {}, "y").status == 200);
+  CHECK(ask("GET").header("X-Expires").empty());
+  const std::string value = large_value(700'000);
+  CHECK(ask("PUT", {}, value, "ttl=10").status == 200);
+  CHECK_FALSE(ask("GET").header("X-Expires").empty());
+}
+
+TEST_CASE_FIXTURE(Values, "a ttl that is no number of seconds, or where nothing is stored, is refused") {
+  for (const char* wrong : {"ttl=0", "ttl=-1", "ttl=1s", "ttl=", "ttl=99999999999999999999", "ttl=9999999999"}) {
+    CHECK_MESSAGE(ask("PUT", {}, "x", wrong).status == 400, wrong);
+  }
+  CHECK(ask("DELETE", {}, "", "ttl=1").status == 400);
+  CHECK(ask("GET", {}, "", "ttl=1").status == 400);
+}
+
 }  // namespace
 }  // namespace tako::test
