@@ -47,6 +47,12 @@ class ClusterServer final : public Server {
       if (!opened) co_return opened.error();
       where += (i ? ", " : "") + options_.listen + ":" + std::to_string(proxies_[i]->port());
     }
+    if (options_.memcached) {
+      ProxyHost& proxy = *proxies_.front();
+      const Status opened = proxy.listen_memcached(options_.listen, *options_.memcached);
+      if (!opened) co_return opened.error();
+      where += ", memcached on " + options_.listen + ":" + std::to_string(proxy.memcached_port());
+    }
     co_return "cluster of " + std::to_string(nodes_.size()) + " nodes serves HTTP on " + where + "; data in " +
         options_.data + "; Ctrl-C ends it";
   }

@@ -13,7 +13,6 @@ namespace {
 struct Raw {
   std::vector<std::string> coordinators;
   std::vector<unsigned> ports;
-  std::optional<unsigned> memcached;
 };
 
 const char* name_of_role(Role role) {
@@ -29,7 +28,7 @@ const char* name_of_role(Role role) {
 const char* description(Role role) {
   switch (role) {
     case Role::kNode: return "Stores keys: one replica of the buckets it is in.";
-    case Role::kProxy: return "Serves users: HTTP in front, the nodes behind.";
+    case Role::kProxy: return "Serves users: HTTP and memcached in front, the nodes behind.";
     case Role::kCoordinator: return "Keeps the configuration and hands it out.";
     case Role::kCluster: return "A whole cluster in one process: coordinators, nodes and proxies.";
   }
@@ -39,7 +38,7 @@ const char* description(Role role) {
 const char* example(Role role) {
   switch (role) {
     case Role::kNode: return "Example: tako node -i n1 -c c1.example:4710 -d /var/lib/tako";
-    case Role::kProxy: return "Example: tako proxy -i p1 -c c1.example:4710 -p 8080";
+    case Role::kProxy: return "Example: tako proxy -i p1 -c c1.example:4710 -p 8080 --memcached 11211";
     case Role::kCoordinator: return "Example: tako coordinator -i c1 -f conf/cluster.yaml -d /var/lib/tako-coordinator";
     case Role::kCluster: return "Example: tako cluster conf/local_cluster.yaml -p 8080";
   }
@@ -86,9 +85,11 @@ void add_options(CLI::App& app, Role role, ServerOptions& options, Raw& raw) {
         ->check(CLI::Range(0, 65535))
         ->allow_extra_args(false)
         ->delimiter(',');
-    app.add_option("--memcached", raw.memcached, "memcached protocol (not in this version)")
+    app.add_option("--memcached", options.memcached,
+                   cluster ? "the memcached protocol, at the first proxy" : "the memcached protocol")
         ->envname("TAKO_MEMCACHED")
-        ->type_name("PORT");
+        ->type_name("PORT")
+        ->check(CLI::Range(0, 65535));
   }
   app.add_option("--listen", options.listen,
                  "the address to bind; default: the configuration's, loopback for `cluster`")
@@ -115,7 +116,6 @@ Status finish(Role role, ServerOptions& options, const Raw& raw) {
     options.coordinators.push_back(std::move(*address));
   }
   for (const unsigned port : raw.ports) options.ports.push_back(static_cast<std::uint16_t>(port));
-  if (raw.memcached) return {ErrorCode::kInvalid, "--memcached: the memcached protocol is not in this version"};
   const bool serves_http = role == Role::kProxy || role == Role::kCluster;
   if (serves_http && options.ports.empty()) options.ports.push_back(8080);
   if (role == Role::kProxy && options.ports.size() > 1) {

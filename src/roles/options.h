@@ -23,6 +23,7 @@ struct ServerOptions {
   std::vector<HostPort> coordinators;
   std::string data = "var/tako";
   std::vector<std::uint16_t> ports;
+  std::optional<std::uint16_t> memcached;  // no port of it where none is given
   std::string listen;  // empty: what the configuration says, loopback for `cluster`
   std::vector<std::string> skip;
   unsigned threads = 0;  // 0: the cores

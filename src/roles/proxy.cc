@@ -1,4 +1,4 @@
-// tako proxy: HTTP in front, the nodes behind.
+// tako proxy: HTTP and memcached in front, the nodes behind.
 #include "roles/data_folder.h"
 #include "roles/proxy_host.h"
 #include "roles/roles.h"
@@ -22,6 +22,10 @@ class ProxyServer final : public Server {
     const std::string address = options_.listen.empty() ? kListenDefault : options_.listen;
     const Status opened = host_.listen(address, options_.ports.front());
     if (!opened) co_return opened.error();
+    if (options_.memcached) {
+      const Status other = host_.listen_memcached(address, *options_.memcached);
+      if (!other) co_return other.error();
+    }
 
     control::ConfigFeed::Options following{file_, contacts_of(options_.coordinators)};
     auto publish = [this](control::ConfigFeed::Placed placement) { host_.adopt(std::move(placement)); };
@@ -29,7 +33,9 @@ class ProxyServer final : public Server {
                                                   std::move(following), publish);
     auto first = co_await feed_->start();
     if (!first) co_return first.error();
-    co_return "proxy " + options_.id + " serves HTTP on " + address + ":" + std::to_string(host_.port());
+    std::string serves = "proxy " + options_.id + " serves HTTP on " + address + ":" + std::to_string(host_.port());
+    if (options_.memcached) serves += ", memcached on " + address + ":" + std::to_string(host_.memcached_port());
+    co_return serves;
   }
 
   Task<> close_ports() override { co_await host_.close_ports(); }

@@ -1,9 +1,16 @@
 #include "roles/proxy_host.h"
 
+#include <unistd.h>
+
 namespace tako::roles {
 
-ProxyHost::ProxyHost(Machine& machine, std::string id) : machine_(machine), id_(std::move(id)) {
+ProxyHost::ProxyHost(Machine& machine, std::string id)
+    : machine_(machine),
+      id_(std::move(id)),
+      budgets_(std::make_shared<net::HttpBudgets>(net::HttpServerOptions{})),
+      stats_({::getpid(), machine_.loops(), net::MemcachedServerOptions{}.connections_max}, machine_.first().now()) {
   std::vector<net::HttpServer::Target> targets;
+  std::vector<net::MemcachedServer::Target> memcached;
   for (std::size_t i = 0; i < machine_.loops(); ++i) {
     runtime::Loop& loop = machine_.loop(i);
     auto lane = std::make_unique<Lane>();
@@ -11,10 +18,15 @@ ProxyHost::ProxyHost(Machine& machine, std::string id) : machine_(machine), id_(
                                                            machine_.version_mark());
     lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *lane->replicator);
     lane->face = std::make_unique<proxy::HttpFace>(loop, *lane->replicator, *lane->status);
+    lane->memcached = std::make_unique<proxy::MemcachedFace>(loop, machine_.transport(i), *lane->replicator, stats_);
     targets.push_back({&loop, lane->face.get()});
+    memcached.push_back({&loop, lane->memcached.get()});
     lanes_.push_back(std::move(lane));
   }
-  server_ = std::make_unique<net::HttpServer>(machine_.first(), "http " + id_, targets);
+  server_ =
+      std::make_unique<net::HttpServer>(machine_.first(), "http " + id_, targets, net::HttpServerOptions{}, budgets_);
+  memcached_ = std::make_unique<net::MemcachedServer>(machine_.first(), "memcached " + id_, memcached, stats_.traffic(),
+                                                      budgets_);
 }
 
 ProxyHost::~ProxyHost() = default;
@@ -32,10 +44,18 @@ void ProxyHost::adopt(std::shared_ptr<const model::Placement> placement) {
 
 Status ProxyHost::listen(const std::string& address, std::uint16_t port) { return server_->open(address, port); }
 
-Task<> ProxyHost::close_ports() { co_await server_->stop(); }
+Status ProxyHost::listen_memcached(const std::string& address, std::uint16_t port) {
+  return memcached_->open(address, port);
+}
+
+Task<> ProxyHost::close_ports() {
+  co_await server_->stop();
+  co_await memcached_->stop();
+}
 
 Task<> ProxyHost::stop() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    co_await runtime::run_on(machine_.loop(i), lanes_[i]->memcached->stop());
     co_await runtime::run_on(machine_.loop(i), lanes_[i]->replicator->stop());
   }
 }

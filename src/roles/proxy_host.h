@@ -1,4 +1,4 @@
-// ProxyHost: a proxy in a process: on each loop a Replicator and its HTTP face, and one HTTP port for all of them.
+// ProxyHost: a proxy in a process: on each loop a Replicator and its faces, and one port of each kind for all of them.
 // Made on the first loop.
 #pragma once
 
@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "net/http_server.h"
+#include "net/memcached_server.h"
 #include "proxy/http_face.h"
+#include "proxy/memcached_face.h"
 #include "roles/machine.h"
 
 namespace tako::roles {
@@ -21,6 +23,8 @@ class ProxyHost {
   void adopt(std::shared_ptr<const model::Placement> placement);
   Status listen(const std::string& address, std::uint16_t port);
   std::uint16_t port() const { return server_->port(); }
+  Status listen_memcached(const std::string& address, std::uint16_t port);
+  std::uint16_t memcached_port() const { return memcached_->port(); }
   // Of the first loop, for whoever calls without a socket.
   net::HttpHandler& handler() { return *lanes_.front()->face; }
   const std::string& id() const { return id_; }
@@ -34,12 +38,16 @@ class ProxyHost {
     std::unique_ptr<proxy::Replicator> replicator;
     std::unique_ptr<proxy::StatusBoard> status;
     std::unique_ptr<proxy::HttpFace> face;
+    std::unique_ptr<proxy::MemcachedFace> memcached;
   };
 
   Machine& machine_;
   const std::string id_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // one for each loop
+  const std::shared_ptr<net::HttpBudgets> budgets_;
+  proxy::MemcachedStats stats_;
   std::unique_ptr<net::HttpServer> server_;
+  std::unique_ptr<net::MemcachedServer> memcached_;
 };
 
 }  // namespace tako::roles

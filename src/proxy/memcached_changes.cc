@@ -1,0 +1,332 @@
+// The MemcachedFace's writes.
+#include <utility>
+
+#include "model/checksum.h"
+#include "proxy/http_words.h"
+#include "proxy/memcached_face.h"
+#include "proxy/memcached_words.h"
+
+namespace tako::proxy {
+
+using Verb = wire::MemcachedVerb;
+
+namespace {
+
+Error too_large_to_change() {
+  return {ErrorCode::kTooLarge, "what is appended to, prepended to or touched has at most " +
+                                    std::to_string(model::kPieceBytes) + " bytes here"};
+}
+
+// Another value for what is there.
+Draft draft_like(const model::Record& now) {
+  Draft draft;
+  draft.content_type = now.content_type;
+  draft.flags = now.flags;
+  draft.expires_at = now.expires_at;
+  if (now.value) draft.value = *now.value;
+  return draft;
+}
+
+Draft tombstone() {
+  Draft draft;
+  draft.tombstone = true;
+  return draft;
+}
+
+void expire(Draft& draft, Timestamp at) {
+  draft.expires_at = at;
+  if (at == kExpiredAtOnce) draft = tombstone();
+}
+
+// What a draft looks like once it is stored.
+model::Record record_of(const Draft& draft, model::Version version) {
+  model::Record record =
+      draft.tombstone ? model::make_tombstone(version) : model::make_value(version, draft.value, draft.content_type);
+  record.flags = draft.flags;
+  record.expires_at = draft.expires_at;
+  return record;
+}
+
+enum class Mode : unsigned char { kSet, kAdd, kReplace, kAppend, kPrepend };
+
+Mode mode_of(const wire::MemcachedRequest& request) {
+  switch (request.verb) {
+    case Verb::kAdd: return Mode::kAdd;
+    case Verb::kReplace: return Mode::kReplace;
+    case Verb::kAppend: return Mode::kAppend;
+    case Verb::kPrepend: return Mode::kPrepend;
+    case Verb::kMetaSet: break;
+    default: return Mode::kSet;
+  }
+  switch (request.meta.mode) {
+    case 'E': return Mode::kAdd;
+    case 'R': return Mode::kReplace;
+    case 'A': return Mode::kAppend;
+    case 'P': return Mode::kPrepend;
+    default: return Mode::kSet;
+  }
+}
+
+std::optional<std::uint64_t> cas_of(const wire::MemcachedRequest& request) {
+  if (request.verb == Verb::kCas) return request.number;
+  return request.meta.cas;
+}
+
+bool quiet(const wire::MemcachedRequest& request) { return request.noreply || request.meta.has('q'); }
+
+}  // namespace
+
+Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string, Change, bool, net::ByteSource*) {
+  co_return Error(ErrorCode::kInvalid, "what depends on the value that is there is not in this version; set, get and "
+                                       "delete are");
+}
+
+// --- storing --------------------------------------------------------------------------------------------------
+
+Draft MemcachedFace::draft_of(const Request& request) const {
+  Draft draft;
+  draft.value = request.data;
+  draft.flags = request.flags;
+  const std::int64_t time = request.verb == Verb::kMetaSet ? request.meta.time.value_or(0) : request.time;
+  expire(draft, expiry_of(time, wall()));
+  return draft;
+}
+
+Task<net::MemcachedReply> MemcachedFace::store(Request request, net::ByteSource* block) {
+  const bool classic = request.verb != Verb::kMetaSet;
+  const bool conditional = mode_of(request) != Mode::kSet || cas_of(request);
+  const wire::MemcachedMeta meta = request.meta;
+  Request about = request;  // what is left of it when its data has gone
+  about.data = Bytes();
+  if (request.data_bytes > value_bytes_max()) {
+    const Error error(ErrorCode::kTooLarge, "values have at most " + std::to_string(value_bytes_max()) + " bytes here");
+    co_return failed(about, error);
+  }
+  Result<Changed> changed;
+  if (conditional) {
+    changed = co_await store_on_condition(std::move(request), block);
+  } else {
+    changed = co_await store_plain(std::move(request), block);
+  }
+  if (!changed) co_return failed(about, changed.error());
+  count_store(about, changed->outcome);
+
+  const bool done = changed->outcome == Outcome::kDone;
+  Reply reply;
+  if (about.noreply || (done && quiet(about))) co_return reply;
+  if (classic) {
+    if (done)
+      reply.text = "STORED\r\n";
+    else if (changed->outcome == Outcome::kExists)
+      reply.text = "EXISTS\r\n";
+    else if (changed->outcome == Outcome::kNotFound)
+      reply.text = "NOT_FOUND\r\n";
+    else
+      reply.text = "NOT_STORED\r\n";
+    co_return reply;
+  }
+  if (done)
+    reply.text = "HD";
+  else if (changed->outcome == Outcome::kExists)
+    reply.text = "EX";
+  else if (changed->outcome == Outcome::kNotFound)
+    reply.text = "NF";
+  else
+    reply.text = "NS";
+  reply.text += meta_tokens(meta, done ? &changed->after : nullptr, wall()) + "\r\n";
+  co_return reply;
+}
+
+void MemcachedFace::count_store(const Request& request, Outcome outcome) {
+  ++stats_.cmd_set;
+  if (!cas_of(request)) return;
+  if (outcome == Outcome::kDone) ++stats_.cas_hits;
+  if (outcome == Outcome::kExists) ++stats_.cas_badval;
+  if (outcome == Outcome::kNotFound) ++stats_.cas_misses;
+}
+
+Task<Result<MemcachedFace::Changed>> MemcachedFace::store_plain(Request request, net::ByteSource* block) {
+  Draft draft = draft_of(request);
+  const bool discarded = draft.tombstone;
+  Changed changed;
+  Result<WriteAnswer> answer;
+  if (block != nullptr && !discarded) {
+    answer = co_await replicator_.write_large(std::move(request.keys.front()), std::move(draft), *block,
+                                              model::WriteLevel::kTwo, kTimeout);
+  } else {
+    // Bytes that expire at once are of no use to anybody: the session skips them.
+    changed.after = record_of(draft, {});
+    const TimePoint until = deadline();
+    answer =
+        co_await replicator_.write(std::move(request.keys.front()), std::move(draft), model::WriteLevel::kTwo, until);
+  }
+  if (!answer) co_return answer.error();
+  changed.after.version = answer->winner;
+  co_return changed;
+}
+
+Task<Result<MemcachedFace::Changed>> MemcachedFace::store_on_condition(Request request, net::ByteSource* block) {
+  const Mode mode = mode_of(request);
+  const bool joins = mode == Mode::kAppend || mode == Mode::kPrepend;
+  if (joins && block != nullptr) co_return too_large_to_change();
+  const auto cas = cas_of(request);
+  const auto vivify = request.meta.vivify;
+  const Timestamp now_at = wall();
+  const Draft draft = draft_of(request);
+  Change decide = [=](const std::optional<model::Record>& now) -> Decision {
+    if (cas && !now) return {Outcome::kNotFound, {}};
+    if (cas && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
+    if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};
+    if (mode == Mode::kReplace && !now) return {Outcome::kNotStored, {}};
+    if (!joins) {
+      if (draft.tombstone && !now) return {};  // it is gone already
+      return {Outcome::kDone, draft};
+    }
+    if (!now && !vivify) return {Outcome::kNotStored, {}};
+    Draft joined = now ? draft_like(*now) : draft;
+    if (!now) {
+      expire(joined, expiry_of(*vivify, now_at));
+      return {Outcome::kDone, std::move(joined)};
+    }
+    if (now->size + draft.value.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
+    const std::string_view ends = draft.value.view();
+    std::string value(mode == Mode::kAppend ? joined.value.view() : ends);
+    value += mode == Mode::kAppend ? ends : joined.value.view();
+    joined.value = Bytes(std::move(value));
+    return {Outcome::kDone, std::move(joined)};
+  };
+  auto changed = co_await change(std::move(request.keys.front()), std::move(decide), joins, block);
+  co_return changed;
+}
+
+// --- deleting -------------------------------------------------------------------------------------------------
+
+Task<net::MemcachedReply> MemcachedFace::remove(Request request) {
+  const bool classic = request.verb == Verb::kDelete;
+  Result<Outcome> outcome;
+  if (request.meta.cas) {
+    const std::uint64_t cas = *request.meta.cas;
+    Change decide = [cas](const std::optional<model::Record>& now) -> Decision {
+      if (!now) return {Outcome::kNotFound, {}};
+      if (cas_unique_of(now->version) != cas) return {Outcome::kExists, {}};
+      return {Outcome::kDone, tombstone()};
+    };
+    auto changed = co_await change(request.keys.front(), std::move(decide), false);
+    if (changed)
+      outcome = changed->outcome;
+    else
+      outcome = changed.error();
+  } else {
+    outcome = co_await remove_plain(request.keys.front(), request.noreply);
+  }
+  if (!outcome) co_return failed(request, outcome.error());
+  const bool done = *outcome == Outcome::kDone;
+  ++(done ? stats_.delete_hits : stats_.delete_misses);
+  Reply reply;
+  if (request.noreply || (done && quiet(request))) co_return reply;
+  if (classic) {
+    reply.text = done ? "DELETED\r\n" : "NOT_FOUND\r\n";
+    co_return reply;
+  }
+  reply.text = done ? "HD" : *outcome == Outcome::kExists ? "EX" : "NF";
+  reply.text += meta_tokens(request.meta, nullptr, wall()) + "\r\n";
+  co_return reply;
+}
+
+// As HTTP's DELETE, and whether there was anything. Where that cannot be known the delete is as good: the key is gone.
+Task<Result<MemcachedFace::Outcome>> MemcachedFace::remove_plain(std::string key, bool blind) {
+  if (!blind) {
+    const TimePoint until = deadline();
+    auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, until);
+    if (read && gone(read->record, wall())) co_return Outcome::kNotFound;
+  }
+  const TimePoint until = deadline();
+  Draft draft = tombstone();
+  auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, until);
+  if (!answer) co_return answer.error();
+  co_return Outcome::kDone;
+}
+
+// --- counting and touching ------------------------------------------------------------------------------------
+
+Task<net::MemcachedReply> MemcachedFace::count(Request request) {
+  const bool classic = request.verb != Verb::kMetaArithmetic;
+  const bool down = request.verb == Verb::kDecr || request.meta.mode == 'D';
+  const Timestamp now_at = wall();
+  const wire::MemcachedMeta meta = request.meta;
+  const std::uint64_t delta = request.number;
+  Change decide = [=](const std::optional<model::Record>& now) -> Decision {
+    if (!now && !meta.vivify) return {Outcome::kNotFound, {}};
+    if (!now) {
+      if (meta.cas) return {Outcome::kNotFound, {}};
+      Draft first;
+      first.value = Bytes(std::to_string(meta.initial));
+      expire(first, expiry_of(*meta.vivify, now_at));
+      if (first.tombstone) return {Outcome::kNotFound, {}};
+      return {Outcome::kDone, std::move(first)};
+    }
+    if (meta.cas && cas_unique_of(now->version) != *meta.cas) return {Outcome::kExists, {}};
+    const auto counter = now->value ? counter_of(now->value->view()) : std::nullopt;
+    if (!counter) return {Outcome::kNotNumber, {}};
+    const std::uint64_t after = down ? (*counter < delta ? 0 : *counter - delta) : *counter + delta;
+    Draft draft = draft_like(*now);
+    draft.value = Bytes(std::to_string(after));
+    if (meta.time) expire(draft, expiry_of(*meta.time, now_at));
+    return {Outcome::kDone, std::move(draft)};
+  };
+  auto changed = co_await change(request.keys.front(), std::move(decide), true);
+  if (!changed) co_return failed(request, changed.error());
+
+  const bool done = changed->outcome == Outcome::kDone;
+  if (done) ++(down ? stats_.decr_hits : stats_.incr_hits);
+  if (changed->outcome == Outcome::kNotFound) ++(down ? stats_.decr_misses : stats_.incr_misses);
+  Reply reply;
+  if (request.noreply) co_return reply;
+  if (changed->outcome == Outcome::kNotNumber) {
+    reply.text = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+    co_return reply;
+  }
+  const std::string number = changed->after.value ? std::string(changed->after.value->view()) : "";
+  if (classic) {
+    reply.text = (done ? number : "NOT_FOUND") + "\r\n";
+    co_return reply;
+  }
+  if (done && meta.has('q')) co_return reply;
+  const std::string tokens = meta_tokens(meta, done ? &changed->after : nullptr, wall()) + "\r\n";
+  if (done && meta.has('v'))
+    reply.text = "VA " + std::to_string(number.size()) + tokens + number + "\r\n";
+  else
+    reply.text = (done ? "HD" : changed->outcome == Outcome::kExists ? "EX" : "NF") + tokens;
+  co_return reply;
+}
+
+Task<Result<MemcachedFace::Changed>> MemcachedFace::touch_key(std::string key, std::int64_t time, bool want_value) {
+  ++stats_.cmd_touch;
+  const Timestamp at = expiry_of(time, wall());
+  const auto before = std::make_shared<std::optional<model::Record>>();
+  Change decide = [at, before](const std::optional<model::Record>& now) -> Decision {
+    *before = now;
+    if (!now) return {Outcome::kNotFound, {}};
+    if (now->in_pieces()) return {Outcome::kTooLarge, {}};
+    Draft draft = draft_like(*now);
+    expire(draft, at);
+    return {Outcome::kDone, std::move(draft)};
+  };
+  auto changed = co_await change(std::move(key), std::move(decide), true);
+  if (!changed) co_return changed;
+  const bool done = changed->outcome == Outcome::kDone;
+  ++(done ? stats_.touch_hits : stats_.touch_misses);
+  // What expires at once is given out once more.
+  if (done && want_value && changed->after.tombstone()) changed->after = **before;
+  co_return changed;
+}
+
+Task<net::MemcachedReply> MemcachedFace::touch(Request request) {
+  auto touched = co_await touch_key(request.keys.front(), request.time, false);
+  if (!touched) co_return failed(request, touched.error());
+  Reply reply;
+  if (!request.noreply) reply.text = touched->outcome == Outcome::kDone ? "TOUCHED\r\n" : "NOT_FOUND\r\n";
+  co_return reply;
+}
+
+}  // namespace tako::proxy

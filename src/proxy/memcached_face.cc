@@ -1,0 +1,213 @@
+#include "proxy/memcached_face.h"
+
+#include <utility>
+
+#include "proxy/flush.h"
+#include "proxy/http_words.h"
+#include "proxy/memcached_words.h"
+
+namespace tako::proxy {
+
+using Verb = wire::MemcachedVerb;
+
+// The reads of one line's keys.
+struct MemcachedFace::Batch {
+  Batch(runtime::Loop& loop, std::size_t count) : answers(count), pending(count), changed(loop) {}
+  std::vector<Result<ReadAnswer>> answers;
+  std::size_t pending;
+  runtime::Signal changed;
+};
+
+Task<net::MemcachedReply> MemcachedFace::handle(Request request, net::ByteSource* block) {
+  Reply reply;
+  if (!request.meta.sent_key.empty()) ++stats_.cmd_meta;
+  switch (request.verb) {
+    case Verb::kGet:
+    case Verb::kGets: co_return co_await get(std::move(request));
+    case Verb::kGat:
+    case Verb::kGats: co_return co_await get_and_touch(std::move(request));
+    case Verb::kSet:
+    case Verb::kAdd:
+    case Verb::kReplace:
+    case Verb::kAppend:
+    case Verb::kPrepend:
+    case Verb::kCas:
+    case Verb::kMetaSet: co_return co_await store(std::move(request), block);
+    case Verb::kDelete:
+    case Verb::kMetaDelete: co_return co_await remove(std::move(request));
+    case Verb::kIncr:
+    case Verb::kDecr:
+    case Verb::kMetaArithmetic: co_return co_await count(std::move(request));
+    case Verb::kTouch: co_return co_await touch(std::move(request));
+    case Verb::kMetaGet: co_return co_await meta_get(std::move(request));
+    case Verb::kMetaDebug: co_return co_await debug(std::move(request));
+    case Verb::kMetaNoop: reply.text = "MN\r\n"; break;
+    case Verb::kVersion: reply.text = "VERSION " + std::string(wire::kMemcachedVersion) + "\r\n"; break;
+    case Verb::kVerbosity: reply.text = "OK\r\n"; break;
+    case Verb::kFlushAll: co_return co_await flush(std::move(request));
+    case Verb::kStats: reply.text = stats_.text(request.argument, {loop_.now(), wall(), value_bytes_max()}); break;
+    case Verb::kQuit:
+    case Verb::kRefused: break;  // the session's
+  }
+  if (request.noreply) reply.text.clear();
+  co_return reply;
+}
+
+std::uint64_t MemcachedFace::value_bytes_max() const {
+  const auto placement = replicator_.placement();
+  return placement ? placement->config().limits.value_bytes : model::kValueBytesMax;
+}
+
+net::MemcachedReply MemcachedFace::failed(const Request& request, const Error& error) {
+  ++stats_.server_errors;
+  if (error.code == ErrorCode::kTooLarge) ++stats_.store_too_large;
+  Reply reply;
+  if (!request.noreply) reply.text = server_error(error);
+  reply.cut = true;
+  return reply;
+}
+
+Task<net::MemcachedReply> MemcachedFace::flush(Request request) {
+  ++stats_.cmd_flush;
+  if (request.time > 0) {
+    const Error error(ErrorCode::kInvalid, "flush_all with a delay is not supported; send it when it is due");
+    co_return failed(request, error);
+  }
+  Flush flush(loop_, transport_, replicator_);
+  const auto done = co_await flush.run(loop_.now() + kFlushTime);
+  if (!done) co_return failed(request, done.error());
+  Reply reply;
+  if (!request.noreply) reply.text = "OK\r\n";
+  co_return reply;
+}
+
+// --- reads ----------------------------------------------------------------------------------------------------
+
+Task<> MemcachedFace::read_one(std::shared_ptr<Batch> batch, std::size_t i, std::string key) {
+  const TimePoint until = deadline();
+  auto answer = co_await replicator_.read(std::move(key), model::ReadLevel::kLatest, true, until);
+  batch->answers[i] = std::move(answer);
+  --batch->pending;
+  batch->changed.notify();
+}
+
+Task<net::MemcachedReply> MemcachedFace::get(Request request) {
+  const auto batch = std::make_shared<Batch>(loop_, request.keys.size());
+  for (std::size_t i = 0; i < request.keys.size(); ++i) loop_.spawn(gate_, read_one(batch, i, request.keys[i]));
+  const TimePoint until = deadline() + kTimeout;  // each ends by its own
+  while (batch->pending > 0) {
+    const bool woken = co_await batch->changed.wait(until);
+    if (!woken) break;
+  }
+  Reply reply;
+  for (std::size_t i = 0; i < request.keys.size(); ++i) {
+    auto value = value_of(request.keys[i], std::move(batch->answers[i]), request.verb == Verb::kGets);
+    if (!value) {
+      Reply end = failed(request, value.error());
+      end.values = std::move(reply.values);
+      co_return end;
+    }
+    if (*value) reply.values.push_back(std::move(**value));
+  }
+  if (!request.more) reply.text = "END\r\n";
+  co_return reply;
+}
+
+// None: there is none.
+Result<std::optional<net::MemcachedReply::Value>> MemcachedFace::value_of(const std::string& key,
+                                                                          Result<ReadAnswer> answer, bool with_cas) {
+  ++stats_.cmd_get;
+  if (!answer) return answer.error();
+  if (gone(answer->record, wall())) {
+    ++stats_.get_misses;
+    return std::optional<Reply::Value>();
+  }
+  ++stats_.get_hits;
+  const model::Record& record = *answer->record;
+  std::optional<std::uint64_t> cas;
+  if (with_cas) cas = cas_unique_of(record.version);
+  return std::optional<Reply::Value>(
+      give(wire::memcached_value_line(key, record.flags, record.size, cas), key, *answer));
+}
+
+net::MemcachedReply::Value MemcachedFace::give(std::string line, const std::string& key, const ReadAnswer& answer) {
+  const model::Record& record = *answer.record;
+  Reply::Value value;
+  value.line = std::move(line);
+  if (record.value) {
+    value.bytes = *record.value;
+  } else if (record.size > 0) {
+    value.body = replicator_.open(key, answer, 0, record.size, kTimeout);
+    value.body_bytes = record.size;
+  }
+  return value;
+}
+
+Task<net::MemcachedReply> MemcachedFace::get_and_touch(Request request) {
+  Reply reply;
+  for (const std::string& key : request.keys) {
+    ++stats_.cmd_get;
+    auto touched = co_await touch_key(key, request.time, true);
+    if (!touched) {
+      Reply end = failed(request, touched.error());
+      end.values = std::move(reply.values);
+      co_return end;
+    }
+    const bool hit = touched->outcome == Outcome::kDone;
+    ++(hit ? stats_.get_hits : stats_.get_misses);
+    if (!hit) continue;
+    const model::Record& record = touched->after;
+    std::optional<std::uint64_t> cas;
+    if (request.verb == Verb::kGats) cas = cas_unique_of(record.version);
+    Reply::Value value;
+    value.line = wire::memcached_value_line(key, record.flags, record.size, cas);
+    if (record.value) value.bytes = *record.value;
+    reply.values.push_back(std::move(value));
+  }
+  if (!request.more) reply.text = "END\r\n";
+  co_return reply;
+}
+
+Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
+  const wire::MemcachedMeta& meta = request.meta;
+  const std::string& key = request.keys.front();
+  ReadAnswer answer;
+  if (meta.time) {
+    auto touched = co_await touch_key(key, *meta.time, true);
+    if (!touched) co_return failed(request, touched.error());
+    if (touched->outcome == Outcome::kDone) answer.record = std::move(touched->after);
+  } else {
+    auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, meta.has('v'), deadline());
+    if (!read) co_return failed(request, read.error());
+    if (!gone(read->record, wall())) answer = std::move(*read);
+  }
+  ++stats_.cmd_get;
+  ++(answer.record ? stats_.get_hits : stats_.get_misses);
+  Reply reply;
+  if (!answer.record) {
+    if (!meta.has('q')) reply.text = "EN" + meta_tokens(meta, nullptr, 0) + "\r\n";
+    co_return reply;
+  }
+  const std::string tokens = meta_tokens(meta, &*answer.record, wall()) + "\r\n";
+  if (meta.has('v')) {
+    reply.values.push_back(give("VA " + std::to_string(answer.record->size) + tokens, key, answer));
+  } else {
+    reply.text = "HD" + tokens;
+  }
+  co_return reply;
+}
+
+Task<net::MemcachedReply> MemcachedFace::debug(Request request) {
+  auto read = co_await replicator_.read(request.keys.front(), model::ReadLevel::kLatest, false, deadline());
+  if (!read) co_return failed(request, read.error());
+  Reply reply;
+  reply.text = "EN\r\n";
+  if (gone(read->record, wall())) co_return reply;
+  const model::Record& record = *read->record;
+  reply.text = "ME " + request.meta.sent_key + " exp=" + std::to_string(seconds_left(record.expires_at, wall())) +
+               " cas=" + std::to_string(cas_unique_of(record.version)) + " size=" + std::to_string(record.size) +
+               "\r\n";
+  co_return reply;
+}
+
+}  // namespace tako::proxy

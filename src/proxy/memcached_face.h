@@ -1,0 +1,94 @@
+// MemcachedFace: the memcached protocol as SPEC §4 has it, over a Replicator. One per loop.
+//
+// The same keys and values as over HTTP; flags and content type lie side by side, and each keeps the other's.
+//   get gets                    `latest` reads, the keys of a line at once
+//   set, delete                 plain writes to two; a delete reads first, to say whether there was anything
+//   add replace append prepend cas incr decr touch gat
+//                               Replicator::update, linearizable; what they keep of a value (its flags, its expiry,
+//                               its content type) is that of the version they replace
+// Expiry is absolute in the record; a time that has passed is written as a delete. What is appended to, prepended to or
+// touched has up to kPieceBytes; everything else any size, in pieces.
+// Errors are SERVER_ERROR with the reason; of an update that is out of time it is unknown whether it happened. A
+// well-formed request with noreply is never answered, whatever becomes of it.
+// flush_all deletes every key of the cluster, those of HTTP too (flush.h), within kFlushTime; one with a delay is
+// refused, as nobody would be there to keep it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/memcached_handler.h"
+#include "proxy/memcached_stats.h"
+#include "proxy/replicator.h"
+#include "runtime/sync.h"
+
+namespace tako::proxy {
+
+class MemcachedFace final : public net::MemcachedHandler {
+ public:
+  static constexpr Duration kTimeout = seconds(10);  // of a request; of each step of a large value
+
+  static constexpr Duration kFlushTime = minutes(1);
+
+  // REQUIRES: all outlive it
+  MemcachedFace(runtime::Loop& loop, net::Transport& transport, Replicator& replicator, MemcachedStats& stats)
+      : loop_(loop), transport_(transport), replicator_(replicator), stats_(stats), gate_(loop) {}
+
+  Task<net::MemcachedReply> handle(wire::MemcachedRequest request, net::ByteSource* block) override;
+
+  // REQUIRES: the loop is stopping, no request is under way
+  Task<> stop() { co_await gate_.drained(); }
+
+ private:
+  using Request = wire::MemcachedRequest;
+  using Reply = net::MemcachedReply;
+
+  enum class Outcome : unsigned char { kDone, kNotStored, kExists, kNotFound, kNotNumber, kTooLarge };
+  // What an update makes of what the key holds.
+  struct Decision {
+    Outcome outcome = Outcome::kDone;
+    std::optional<Draft> draft;
+  };
+  using Change = std::function<Decision(const std::optional<model::Record>& now)>;
+  struct Changed {
+    Outcome outcome = Outcome::kDone;
+    model::Record after;  // where it is done
+  };
+
+  struct Batch;
+  Task<> read_one(std::shared_ptr<Batch> batch, std::size_t i, std::string key);
+  Task<Reply> get(Request request);
+  Task<Reply> get_and_touch(Request request);
+  Result<std::optional<Reply::Value>> value_of(const std::string& key, Result<ReadAnswer> answer, bool with_cas);
+  Reply::Value give(std::string line, const std::string& key, const ReadAnswer& answer);
+
+  Task<Reply> store(Request request, net::ByteSource* block);
+  Task<Result<Changed>> store_plain(Request request, net::ByteSource* block);
+  Task<Result<Changed>> store_on_condition(Request request, net::ByteSource* block);
+  Task<Reply> remove(Request request);
+  Task<Result<Outcome>> remove_plain(std::string key, bool blind);
+  Task<Reply> count(Request request);
+  Task<Reply> touch(Request request);
+  Task<Result<Changed>> touch_key(std::string key, std::int64_t time, bool want_value);
+  Task<Reply> meta_get(Request request);
+  Task<Reply> debug(Request request);
+  Task<Reply> flush(Request request);
+  Task<Result<Changed>> change(std::string key, Change change, bool want_value, net::ByteSource* block = nullptr);
+
+  Draft draft_of(const Request& request) const;
+  Reply failed(const Request& request, const Error& error);
+  void count_store(const Request& request, Outcome outcome);
+  std::uint64_t value_bytes_max() const;
+  Timestamp wall() const { return replicator_.clock().wall(); }
+  TimePoint deadline() const { return loop_.now() + kTimeout; }
+
+  runtime::Loop& loop_;
+  net::Transport& transport_;
+  Replicator& replicator_;
+  MemcachedStats& stats_;
+  runtime::Gate gate_;
+};
+
+}  // namespace tako::proxy
