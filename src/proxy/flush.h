@@ -29,6 +29,11 @@ class Flush {
   // RETURNS how many keys were deleted.
   Task<Result<std::uint64_t>> run(TimePoint deadline);
 
+  // As soon as those under way are deleted, with an error.
+  void end() {
+    if (!failed_) failed_ = Error(ErrorCode::kStopping, "this proxy is shutting down; flush again elsewhere");
+  }
+
  private:
   Task<Status> empty(std::string id, net::Peer node, TimePoint deadline);
   Task<Status> page(const net::Peer& node, wire::List& list, TimePoint deadline);

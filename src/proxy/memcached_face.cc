@@ -67,14 +67,25 @@ net::MemcachedReply MemcachedFace::failed(const Request& request, const Error& e
   return reply;
 }
 
+void MemcachedFace::end() {
+  ended_ = true;
+  if (flushing_) flushing_->end();
+}
+
 Task<net::MemcachedReply> MemcachedFace::flush(Request request) {
   ++stats_.cmd_flush;
   if (request.time > 0) {
     const Error error(ErrorCode::kInvalid, "flush_all with a delay is not supported; send it when it is due");
     co_return failed(request, error);
   }
+  if (flushing_ || ended_) {
+    const Error error(ErrorCode::kOverloaded, "another flush_all is under way; try again when it is over");
+    co_return failed(request, error);
+  }
   Flush flush(loop_, transport_, replicator_);
+  flushing_ = &flush;
   const auto done = co_await flush.run(loop_.now() + kFlushTime);
+  flushing_ = nullptr;
   if (!done) co_return failed(request, done.error());
   Reply reply;
   if (!request.noreply) reply.text = "OK\r\n";

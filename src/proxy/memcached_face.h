@@ -26,6 +26,8 @@
 
 namespace tako::proxy {
 
+class Flush;
+
 class MemcachedFace final : public net::MemcachedHandler {
  public:
   static constexpr Duration kTimeout = seconds(10);  // of a request; of each step of a large value
@@ -38,6 +40,8 @@ class MemcachedFace final : public net::MemcachedHandler {
 
   Task<net::MemcachedReply> handle(wire::MemcachedRequest request, net::ByteSource* block) override;
 
+  // Requests that take long end soon: the port is being closed.
+  void end();
   // REQUIRES: the loop is stopping, no request is under way
   Task<> stop() { co_await gate_.drained(); }
 
@@ -88,6 +92,8 @@ class MemcachedFace final : public net::MemcachedHandler {
   net::Transport& transport_;
   Replicator& replicator_;
   MemcachedStats& stats_;
+  Flush* flushing_ = nullptr;  // one at a time
+  bool ended_ = false;
   runtime::Gate gate_;
 };
 

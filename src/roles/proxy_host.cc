@@ -49,6 +49,10 @@ Status ProxyHost::listen_memcached(const std::string& address, std::uint16_t por
 }
 
 Task<> ProxyHost::close_ports() {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    proxy::MemcachedFace* face = lanes_[i]->memcached.get();
+    machine_.loop(i).post([face] { face->end(); });
+  }
   co_await server_->stop();
   co_await memcached_->stop();
 }
