@@ -55,6 +55,10 @@ class Random;
   X(kTailLost, "-", "the last batch of a group commit is lost")                                                      \
   X(kAckBeforeWrite, "-", "a write is answered before it is in the log")                                             \
   X(kErrorIsSuccess, "-", "a group commit that failed is answered as done")                                          \
+  X(kDigestDropKept, "-", "a digest still counts a copy that was dropped")                                           \
+  X(kDigestUnsure, "-", "a write whose outcome is unknown leaves the digest as it was")                              \
+  X(kDigestCountsTwice, "-", "what is written while its partition is counted may be counted twice")                  \
+  X(kDigestsStale, "-", "digests saved at a clean stop are used after an unclean one")                               \
   /* node */                                                                                                         \
   X(kWipedVotes, "B17", "a node with an empty disk votes at once")                                                   \
   X(kOneSource, "B18", "one source is enough to vote again")                                                         \

@@ -8,11 +8,13 @@
 #include <memory>
 #include <string_view>
 
+#include "model/partition_set.h"
 #include "model/placement.h"
-#include "node/partition_set.h"
 #include "wire/message.h"
 
 namespace tako::node {
+
+using model::PartitionSet;
 
 wire::ConfigStamp stamp_of(const model::Placement& placement);
 

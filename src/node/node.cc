@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kNodeIdBytesMax = 255;
 constexpr Duration kSaveRetryInterval = seconds(1);
 constexpr Duration kSweepInterval = seconds(10);
+constexpr Duration kCountInterval = seconds(5);
 
 std::vector<Shard*> pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
   std::vector<Shard*> all;
@@ -25,10 +26,17 @@ Node::Node(Parts parts)
     : parts_(std::move(parts)),
       session_(parts_.loops.front().loop->random().next()),
       gate_(*parts_.loops.front().loop) {
-  Shard::Losses& losses = *this;
+  const auto count = static_cast<unsigned>(parts_.loops.size());
   for (const LoopParts& on : parts_.loops) {
-    Shard::Front* front = shards_.empty() ? this : nullptr;
-    shards_.push_back(std::make_unique<Shard>(parts_.id, *on.loop, *on.engine, standing_, front, losses));
+    Shard::Parts shard;
+    shard.id = parts_.id;
+    shard.loop = on.loop;
+    shard.engine = on.engine;
+    shard.part = {static_cast<unsigned>(shards_.size()), count};
+    shard.standing = &standing_;
+    shard.front = shards_.empty() ? this : nullptr;
+    shard.losses = this;
+    shards_.push_back(std::make_unique<Shard>(std::move(shard)));
   }
   const auto all = pointers(shards_);
   fetcher_ = std::make_unique<Fetcher>(Fetcher::Parts{parts_.id, all, parts_.transport});
@@ -68,9 +76,43 @@ Task<Status> Node::start() {
   // Whether these were heard of long ago is not known any more.
   const auto known = peers_->incarnations();
   for (const auto& [node, incarnation] : known) co_await tell_shards(node, incarnation);
+  loaded = co_await load_digests();
+  if (!loaded) co_return loaded;
   loop.spawn(gate_, sweep_uploads());
+  for (const auto& shard : shards_) loop.spawn(gate_, count_unknown(shard.get()));
   co_return ok_status();
 }
+
+// --- digests ----------------------------------------------------------------------------------------------------
+
+// Those saved by the stop that came right before this start, and by no other: the nonce of the start before is theirs.
+Task<Status> Node::load_digests() {
+  for (const auto& shard : shards_) {
+    auto load = shard->store().load_digests(standing_.previous_nonce());
+    const Status loaded = co_await runtime::run_on(shard->loop(), std::move(load));
+    if (!loaded) co_return loaded;
+  }
+  co_return co_await first().store().forget_saved_digests();
+}
+
+Task<> Node::count_unknown(Shard* shard) {
+  runtime::Loop& loop = first().loop();
+  while (!loop.stopping()) {
+    auto count = shard->store().count_unknown();
+    co_await runtime::run_on(shard->loop(), std::move(count));
+    co_await loop.sleep(kCountInterval);
+  }
+}
+
+Task<> Node::save_digests() {
+  for (const auto& shard : shards_) {
+    auto save = shard->store().save_digests(standing_.nonce());
+    const Status saved = co_await runtime::run_on(shard->loop(), std::move(save));
+    if (!saved) log::warn("digests_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
+  }
+}
+
+// --- the rest ---------------------------------------------------------------------------------------------------
 
 // At once after a start: what was staged before it is nobody's.
 Task<> Node::sweep_uploads() {
@@ -122,6 +164,7 @@ Task<> Node::stop() {
   co_await mender_->stop();
   co_await fetcher_->stop();
   co_await gate_.drained();
+  co_await save_digests();
   const Status saved = co_await standing_.save_clean_stop(engine());
   if (!saved) log::warn("clean_stop_not_marked", {{"node", parts_.id}, {"reason", saved.error().message}});
 }

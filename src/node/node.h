@@ -58,6 +58,8 @@ class Node final : private Shard::Front, private Shard::Losses {
   const Handoff& handoff() const { return *handoff_; }
   const Mender& mender() const { return *mender_; }
   const Fetcher& fetcher() const { return *fetcher_; }
+  // Of the partitions of the loop with this index; on that loop.
+  const store::Digests& digests(std::size_t index = 0) const { return shards_[index]->store().digests(); }
   store::Engine& engine() { return *parts_.loops.front().engine; }
 
  private:
@@ -67,6 +69,9 @@ class Node final : private Shard::Front, private Shard::Losses {
   void damaged(std::string key, model::Ballot ballot) override;
   Task<> save_standing();
   Task<> sweep_uploads();
+  Task<Status> load_digests();
+  Task<> count_unknown(Shard* shard);
+  Task<> save_digests();
   Task<> tell_shards(std::string node, std::uint64_t incarnation);
   Shard& first() { return *shards_.front(); }
 

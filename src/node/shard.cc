@@ -23,10 +23,14 @@ void put(wire::Reply& reply, Result<T> result) {
 
 }  // namespace
 
-Shard::Shard(std::string id, runtime::Loop& loop, store::Engine& engine, Standing& standing, Front* front,
-             Losses& losses)
-    : id_(std::move(id)), loop_(loop), engine_(engine), store_(loop, engine), standing_(standing), front_(front) {
-  report_losses(losses);
+Shard::Shard(Parts parts)
+    : id_(std::move(parts.id)),
+      loop_(*parts.loop),
+      engine_(*parts.engine),
+      store_(loop_, engine_, parts.part),
+      standing_(*parts.standing),
+      front_(parts.front) {
+  report_losses(*parts.losses);
 }
 
 void Shard::report_losses(Losses& losses) {

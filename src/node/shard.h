@@ -45,8 +45,18 @@ class Shard final : public net::Service {
     virtual void damaged(std::string key, model::Ballot ballot) = 0;
   };
 
-  // REQUIRES: all outlive it
-  Shard(std::string id, runtime::Loop& loop, store::Engine& engine, Standing& standing, Front* front, Losses& losses);
+  struct Parts {
+    std::string id;
+    runtime::Loop* loop = nullptr;
+    store::Engine* engine = nullptr;
+    store::Store::Part part;  // the partitions that are this shard's
+    Standing* standing = nullptr;
+    Front* front = nullptr;  // of the first shard
+    Losses* losses = nullptr;
+  };
+
+  // REQUIRES: what the parts point to outlives it
+  explicit Shard(Parts parts);
 
   Task<wire::Reply> handle(wire::Request request, TimePoint deadline) override;
 
@@ -65,6 +75,7 @@ class Shard final : public net::Service {
 
   runtime::Loop& loop() { return loop_; }
   store::Store& store() { return store_; }
+  const store::Store& store() const { return store_; }
   store::Engine& engine() { return engine_; }
 
   struct Counters {

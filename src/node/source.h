@@ -13,7 +13,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/partition_set.h"
+#include "node/duties.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

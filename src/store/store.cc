@@ -69,7 +69,9 @@ Accepted describe(const Slot& slot) {
 
 }  // namespace
 
-Store::Store(runtime::Loop& loop, Engine& engine) : state_(std::make_unique<State>(loop, engine)) {}
+Store::Store(runtime::Loop& loop, Engine& engine, Part part)
+    : state_(std::make_unique<State>(loop, engine, part)) {}
+Store::Store(runtime::Loop& loop, Engine& engine) : Store(loop, engine, Part()) {}
 Store::~Store() = default;
 
 void Store::report_to(Findings findings) { state_->findings = std::move(findings); }
@@ -140,11 +142,14 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   accepted.ballot = record.ballot;
   accepted.version = record.version;
 
+  const std::uint64_t position = model::position_of(key);
+  const Digests::Held before = Digests::held(position, stored.slot);
+  const Digests::Held after = Digests::held(position, record);
   Batch batch;
   batch.frees_space = record.tombstone();
   const auto fresh = state_->replace(batch, key, stored, std::move(record), upload);
   if (!fresh) co_return Result<Accepted>(fresh.error());
-  const Status written = co_await state_->engine.write(std::move(batch));
+  const Status written = co_await state_->commit(std::move(batch), key, before, after);
   if (!written) co_return Result<Accepted>(written.error());
 
   state_->damaged.erase(key);
@@ -155,6 +160,18 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
 
 Task<Result<Accepted>> Store::accept(std::string key, Record record) {
   return accept(std::move(key), std::move(record), std::nullopt);
+}
+
+Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held before, Digests::Held after) {
+  if (closing) co_return Status(ErrorCode::kStopping, "the node is stopping; try another one");
+  Digests::Change change(digests, key, before, after);
+  const Status written = co_await engine.write(std::move(batch));
+  if (written) {
+    change.written();
+  } else if (written.code() == ErrorCode::kOverloaded) {
+    change.not_written();
+  }
+  co_return written;
 }
 
 // The slot with the record in the place of the one stored, and its value from where it is: in the record, staged, or
@@ -212,7 +229,9 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
     promise_only.slot.promise = stored.slot.promise;
     batch.put(Family::kMeta, slot_key(position, key), encode_slot(promise_only));
   }
-  const Status written = co_await state_->engine.write(std::move(batch));
+  const Digests::Held before = Digests::held(position, stored.slot);
+  const Digests::Held after = planted(Plant::kDigestDropKept) ? before : Digests::Held();
+  const Status written = co_await state_->commit(std::move(batch), key, before, after);
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);
   co_return Result<bool>(true);
@@ -239,7 +258,9 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
     batch.erase(Family::kSystem, staged_key(position, key, state_->staging.find(key, upload)->local));
     state_->staging.end(key, upload);
   }
-  const Status written = co_await state_->engine.write(std::move(batch));
+  const Digests::Held before = loaded ? Digests::held(position, loaded->slot) : Digests::Held();
+  const Status written = co_await state_->commit(std::move(batch), key, before, Digests::Held());
+  if (!loaded) state_->digests.doubt(model::partition_of_position(position));  // what it held cannot be taken away
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);
   co_return Result<bool>(true);
@@ -321,7 +342,10 @@ bool Store::State::is_damaged(const std::string& key, const Ballot& ballot) cons
 void Store::State::note_unreadable(const std::string* key) {
   const std::string name = key ? *key : "unknown";
   if (unreadable++ % kUnreadableLogEvery == 0) log::warn("row_unreadable", {{"key", name}, {"count", unreadable}});
-  if (key && findings.unreadable) findings.unreadable(*key);
+  if (!key) return;
+  const model::Partition partition = model::partition_of(*key);
+  if (digests.ours(partition)) digests.doubt(partition);
+  if (findings.unreadable) findings.unreadable(*key);
 }
 
 }  // namespace tako::store

@@ -24,6 +24,7 @@
 
 #include "model/record.h"
 #include "runtime/loop.h"
+#include "store/digests.h"
 #include "store/engine.h"
 #include "store/slot_codec.h"
 
@@ -65,7 +66,14 @@ class Store {
     std::function<void(const std::string& key, const model::Ballot& ballot)> damaged;  // its value only
   };
 
-  Store(runtime::Loop& loop, Engine& engine);
+  // The partitions p with p % count == index are this store's: a node has one for each loop.
+  struct Part {
+    unsigned index = 0;
+    unsigned count = 1;
+  };
+
+  Store(runtime::Loop& loop, Engine& engine, Part part);
+  Store(runtime::Loop& loop, Engine& engine);  // all of them
   ~Store();
 
   void report_to(Findings findings);
@@ -103,6 +111,18 @@ class Store {
   // Erases the key's row and pieces if the row is still unreadable, or its value known to be damaged, and says whether
   // it was. REQUIRES: this node may forget the key (node/standing.h)
   Task<Result<bool>> erase_unreadable(std::string key);
+
+  // What is held, by partition (digests.h).
+  const Digests& digests() const;
+  // Counts what is unknown, once through, as far as it can be read; half of the time it sleeps. To be called every few
+  // seconds, not twice at once.
+  Task<> count_unknown();
+  // What a clean stop has saved under that nonce; then, when all stores on the database have it, it is forgotten.
+  // REQUIRES: before anything is written
+  Task<Status> load_digests(std::uint64_t nonce);
+  Task<Status> forget_saved_digests();
+  // No write is taken any more.
+  Task<Status> save_digests(std::uint64_t nonce);
 
   // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.
   // An unreadable slot is reported and left out; where the engine cannot name it, the listing fails with kCorrupt.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "runtime/sync.h"
+#include "store/digests.h"
 #include "store/key_locks.h"
 #include "store/slot_codec.h"
 #include "store/staging.h"
@@ -19,10 +20,13 @@ struct Store::State {
   // Pieces on their way to the disk at once: so many bytes of a commit group wait before a small write.
   static constexpr std::size_t kStagingAtOnce = 16;
 
-  State(runtime::Loop& l, Engine& e) : loop(l), engine(e), locks(l), staging_turns(l, kStagingAtOnce) {}
+  State(runtime::Loop& l, Engine& e, Part p)
+      : loop(l), engine(e), part(p), locks(l), digests(p.index, p.count), staging_turns(l, kStagingAtOnce) {}
 
   // --- store.cc
   Task<Result<StoredSlot>> load(std::string key);
+  // Writes a batch that changes what the slot holds. REQUIRES: the key is locked
+  Task<Status> commit(Batch batch, std::string key, Digests::Held before, Digests::Held after);
   Status replace(Batch& batch, const std::string& key, const StoredSlot& stored, model::Record record,
                  const std::optional<model::UploadId>& upload);
   void note_damaged(const std::string& key, const model::Ballot& ballot);
@@ -42,9 +46,16 @@ struct Store::State {
   // What was staged before this store began, and what could not be freed. Of one page: where to go on; empty: the end.
   Task<std::string> free_leftovers(std::string begin, std::function<bool(model::Partition)> ours);
 
+  // --- store_digests.cc
+  Task<bool> count_page();
+  void unreadable_in_count(std::uint64_t position, const std::string& key);
+
   runtime::Loop& loop;
   Engine& engine;
+  const Part part;
   KeyLocks locks;
+  Digests digests;
+  bool closing = false;  // no write any more: the digests are saved
   runtime::Slots staging_turns;
   Staging staging;
   bool leftovers = true;  // there may be staged rows that are not in `staging`

@@ -105,6 +105,38 @@ std::string Disks::first_difference(bool everywhere) const {
   return "";
 }
 
+std::string Disks::first_wrong_digest() const {
+  for (std::size_t i = 0; i < world_.nodes(); ++i) {
+    const NodeMachine& node = world_.node(i);
+    if (!node.alive() || !node.host->service) continue;
+    const store::Digests& digests = node.node->digests();
+    if (digests.busy()) continue;
+    std::map<model::Partition, store::Digests::Totals> real;
+    model::PartitionSet rotten;
+    for (const auto& [row_key, row] : node.disk.rows(Family::kMeta)) {
+      const auto at = store::parse_slot_key(row_key);
+      const auto stored = store::decode_slot(row);
+      if (!at) continue;
+      const model::Partition partition = model::partition_of_position(at->position);
+      if (!stored || node.disk.rotten(Family::kMeta, row_key)) rotten.set(partition);
+      if (stored) real[partition].add(store::Digests::held(at->position, stored->slot));
+    }
+    const model::PartitionSet unknown = digests.unknown() - rotten;
+    if (!unknown.none())
+      return node.id + " does not know what it holds of " + std::to_string(unknown.count()) + " partitions";
+    std::string wrong;
+    digests.known().for_each([&](model::Partition p) {
+      if (wrong.empty() && !(digests.of(p) == real[p])) {
+        wrong = node.id + " has a digest of partition " + std::to_string(p) + " that is not of what it holds (" +
+                std::to_string(digests.of(p).records()) + " records, and there are " +
+                std::to_string(real[p].records()) + ")";
+      }
+    });
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
 std::map<std::string, std::optional<model::Record>> Disks::newest() const {
   std::map<std::string, std::optional<model::Record>> newest;
   for (const auto& [key, copies] : copies_) {

@@ -1,7 +1,7 @@
 // Disks: what all nodes store, read from their simulated disks behind their backs: the last word on convergence.
 //
 // Held to: every owner of a key, in each live deployment, stores the same record, byte for byte; nobody else stores it;
-// and the pieces on a disk are exactly those of the records on it.
+// and the pieces on a disk are exactly those of the records on it; and the digests are what a recount says.
 #pragma once
 
 #include <map>
@@ -20,6 +20,10 @@ class Disks {
 
   // Empty: converged. `everywhere`: also that nobody else has a copy, and no piece is left over.
   std::string first_difference(bool everywhere) const;
+
+  // Empty: what each node that runs says of what it holds, by partition, is what is on its disk; and it says so of all
+  // partitions, but for those with an unreadable row. REQUIRES: nothing is being written
+  std::string first_wrong_digest() const;
 
   // The newest copy of each key, with its value.
   std::map<std::string, std::optional<model::Record>> newest() const;

@@ -104,11 +104,21 @@ void NodeMachine::die(bool machine_crash) {
   } else {
     disk.kill();
   }
-  auto end = [this]() -> Task<> {
+  end();
+}
+
+void NodeMachine::stop() {
+  if (!alive()) return;
+  end();
+  disk.kill();
+}
+
+void NodeMachine::end() {
+  auto last = [this]() -> Task<> {
     co_await node->stop();
     co_await engine->close();
   };
-  power_off(end);
+  power_off(last);
   node.reset();
   engine.reset();
   transport.reset();

@@ -76,6 +76,7 @@ class NodeMachine final : public Machine {
   NodeMachine(World& world, std::string id);
   void boot() override;
   void die(bool machine_crash) override;
+  void stop();  // as by SIGTERM: with its last words on the disk
   void wipe();
 
   store::SimDisk disk;
@@ -84,6 +85,7 @@ class NodeMachine final : public Machine {
 
  private:
   Task<> start();
+  void end();
   unsigned machine_starts_ = 1;
 };
 

@@ -82,8 +82,9 @@ std::size_t Nemesis::down() const {
 }
 
 void Nemesis::machines() {
-  if (due(scenario_.kills)) stop_node(false);
-  if (due(scenario_.crashes)) stop_node(true);
+  if (due(scenario_.kills)) end_node(false);
+  if (due(scenario_.crashes)) end_node(true);
+  if (due(scenario_.stops)) stop_node();
   if (due(scenario_.pauses)) {
     std::vector<Machine*> candidates;
     world_.for_each_machine([&candidates](Machine& machine) {
@@ -113,7 +114,17 @@ void Nemesis::machines() {
   }
 }
 
-void Nemesis::stop_node(bool machine_crash) {
+void Nemesis::stop_node() {
+  NodeMachine& node = some_node();
+  if (!node.alive() || node.paused() || down() >= static_cast<std::size_t>(scenario_.down_max)) return;
+  node.stop();
+  world_.tally().add("node stopped");
+  later(scenario_.down_ms, [&node] {
+    if (!node.alive()) node.boot();
+  });
+}
+
+void Nemesis::end_node(bool machine_crash) {
   NodeMachine& node = some_node();
   if (!node.alive() || down() >= static_cast<std::size_t>(scenario_.down_max)) return;
   const bool loses = machine_crash && !scenario_.sync_always;

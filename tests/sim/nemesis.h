@@ -46,7 +46,8 @@ class Nemesis {
   void links();
   void disks();
   void clocks();
-  void stop_node(bool machine_crash);
+  void stop_node();
+  void end_node(bool machine_crash);
   void turn();
   void hold();
   void lose_disk(NodeMachine& node, bool rollback);

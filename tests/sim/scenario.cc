@@ -94,6 +94,7 @@ void draw_machines(Scenario& s, Random random, std::uint32_t percent) {
   s.pause_ms = spread(random, 200, 10'000);
   s.proxy_kills = fault(10, 300);
   s.coordinator_kills = fault(10, 100);
+  s.stops = fault(10, 200);
 }
 
 void draw_disks(Scenario& s, Random random, std::uint32_t percent) {

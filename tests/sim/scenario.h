@@ -61,6 +61,7 @@ namespace tako::sim {
   X(rift_ms, 2000, "")                                                                                       \
   /* machines */                                                                                             \
   X(kills, 0, "kill -9 of a node")                                                                           \
+  X(stops, 0, "of a node, in order")                                                                         \
   X(crashes, 0, "of a node's machine: what was not synced is lost")                                          \
   X(down_ms, 3000, "until it starts again")                                                                  \
   X(down_max, 1, "nodes down at once")                                                                       \

@@ -296,6 +296,8 @@ class Simulation {
         world_.problem(machine.id + " still works on " + std::to_string(inside) + " requests that nobody waits for");
       }
     });
+    const std::string digest = Disks(world_).first_wrong_digest();
+    if (!digest.empty()) world_.problem(digest);
     for (std::size_t i = 0; i < world_.proxies(); ++i) {
       const std::size_t inside = world_.proxy(i).work->inside();
       if (inside > 0) world_.problem(world_.proxy(i).id + " does not end " + std::to_string(inside) + " operations");

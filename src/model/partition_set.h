@@ -8,11 +8,11 @@
 
 #include "model/record.h"
 
-namespace tako::node {
+namespace tako::model {
 
 class PartitionSet {
  public:
-  static constexpr std::size_t kWords = model::kPartitions / 64;
+  static constexpr std::size_t kWords = kPartitions / 64;
 
   // Those below `end`.
   static PartitionSet first(std::uint32_t end) {
@@ -21,7 +21,7 @@ class PartitionSet {
     if (end % 64 != 0) set.words_[end / 64] = (1ull << (end % 64)) - 1;
     return set;
   }
-  static PartitionSet all() { return first(model::kPartitions); }
+  static PartitionSet all() { return first(kPartitions); }
 
   bool operator[](std::uint32_t p) const { return (words_[p / 64] >> (p % 64)) & 1; }
   void set(std::uint32_t p) { words_[p / 64] |= 1ull << (p % 64); }
@@ -59,7 +59,7 @@ class PartitionSet {
   void for_each(F visit) const {
     for (std::size_t i = 0; i < kWords; ++i) {
       for (std::uint64_t left = words_[i]; left != 0; left &= left - 1) {
-        visit(static_cast<model::Partition>(i * 64 + static_cast<std::size_t>(std::countr_zero(left))));
+        visit(static_cast<Partition>(i * 64 + static_cast<std::size_t>(std::countr_zero(left))));
       }
     }
   }
@@ -68,4 +68,4 @@ class PartitionSet {
   std::array<std::uint64_t, kWords> words_{};
 };
 
-}  // namespace tako::node
+}  // namespace tako::model
