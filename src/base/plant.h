@@ -38,9 +38,16 @@ class Random;
   X(kVersionReused, "-", "two writes with one client timestamp get one version")                                     \
   X(kValueOfAnother, "-", "a value is answered with another record's version")                                       \
   X(kReadRepairSkips, "-", "read repair forgets one replica")                                                        \
+  X(kDirtyRefusal, "B5", "a condition fails on what may never have been written")                                    \
+  X(kAppliedTwice, "B13", "a conditional write that was partly stored is decided anew without looking")              \
+  X(kPromiseTwice, "B14", "one promise given ahead serves two writes")                                               \
+  X(kPrepareMinority, "-", "one promise fewer than a majority is enough")                                            \
+  X(kExpiryByClock, "R17", "what has expired is answered as absent without writing that down")                       \
   X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")                                        \
   /* store */                                                                                                        \
   X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")                                     \
+  X(kPromiseNotKept, "B1", "a promise is not written down")                                                          \
+  X(kPromiseIgnored, "B1", "a copy is stored below what was promised")                                               \
   X(kNoKeyLock, "-", "two writes of one key compare with the same stored version")                                   \
   X(kPiecesLeak, "-", "the pieces of a replaced value stay on the disk")                                             \
   X(kPiecesByKey, "-", "the pieces of all versions of a key have one name")                                          \

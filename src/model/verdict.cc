@@ -159,10 +159,21 @@ Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {
   return Verdict::kNo;
 }
 
+Verdict judge_promise(std::span<const ReplicaReply> replies) {
+  return judge(
+      replies, [](const ReplicaReply& reply) { return reply.state == State::kPromised && votes(reply); },
+      [](unsigned replicas) {
+        const unsigned quorum = quorum_of(replicas);
+        return planted(Plant::kPrepareMinority) ? std::max(1u, quorum - 1) : quorum;
+      });
+}
+
 std::optional<std::size_t> newest(std::span<const ReplicaReply> replies) {
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < replies.size(); ++i) {
-    if (replies[i].state != State::kPresent) continue;
+    const bool present =
+        replies[i].state == State::kPresent || (replies[i].state == State::kPromised && !replies[i].ballot.none());
+    if (!present) continue;
     if (!best || replies[i].ballot > replies[*best].ballot) best = i;
   }
   return best;
@@ -173,9 +184,9 @@ bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies) {
              replies,
              [&ballot](const ReplicaReply& reply) {
                if (!votes(reply)) return false;
-               if (ballot.none()) return reply.state == State::kAbsent;
-               const bool held = reply.state == State::kPresent || reply.state == State::kStored;
-               return held && reply.ballot == ballot;
+               const bool promised_nothing = reply.state == State::kPromised && reply.ballot.none();
+               if (ballot.none()) return reply.state == State::kAbsent || promised_nothing;
+               return reply.holds(ballot);
              },
              quorum_of) == Verdict::kYes;
 }

@@ -1,4 +1,4 @@
-// The verdict over replicas' replies: pure functions, one for writes, one for reads.
+// The verdict over replicas' replies: pure functions, for writes, reads and promises.
 //
 // Given what each replica of a key has said so far, what can be answered now? A level is counted in each live
 // deployment by itself (protocol rules 8, 9 and 30): during a reconfiguration a key has two sets of replicas, and no
@@ -28,20 +28,25 @@ std::optional<ReadLevel> parse_read_level(std::string_view text);
 // What one replica has said.
 struct ReplicaReply {
   enum class State : std::uint8_t {
-    kPending,  // asked, no answer yet
-    kUnsent,   // certainly not carried out: the peer was known to be away
-    kFailed,   // no answer: away, late, or an error; it may have been carried out
-    kStored,   // write: exactly this ballot is held
-    kRefused,  // write: something newer is held or promised
-    kPresent,  // read: `ballot` is what it holds
-    kAbsent,   // read: it holds nothing
+    kPending,   // asked, no answer yet
+    kUnsent,    // certainly not carried out: the peer was known to be away
+    kFailed,    // no answer: away, late, or an error; it may have been carried out
+    kStored,    // write: exactly this ballot is held
+    kRefused,   // write: something newer is held or promised
+    kPresent,   // read: `ballot` is what it holds
+    kAbsent,    // read: it holds nothing
+    kPromised,  // prepare: it promised, and `ballot` is what it holds, if anything
   };
   std::uint8_t deployments = kInActive;
   State state = State::kPending;
   bool votes = false;     // it counts for a quorum
   bool informed = false;  // its «nothing» is no mere ignorance: of a voter, but for target owners that have not arrived
-  Ballot ballot;          // kRefused, kPresent: what it holds
-  Version version;        // ... and that record's version
+  Ballot ballot;          // kRefused, kPresent, kPromised: what it holds
+
+  bool holds(const Ballot& asked) const {
+    return (state == State::kPresent || state == State::kStored || state == State::kPromised) && ballot == asked;
+  }
+  Version version;  // ... and that record's version
 };
 
 enum class Verdict : std::uint8_t {
@@ -64,7 +69,10 @@ bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies);
 // Can the read be answered? kYes: by newest(), or by «absent» where that is empty.
 Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies);
 
-// The reply with the highest ballot among kPresent ones.
+// Has a majority of voters in each deployment given its promise (rules 11 and 12)?
+Verdict judge_promise(std::span<const ReplicaReply> replies);
+
+// The reply with the highest ballot among kPresent and kPromised ones.
 std::optional<std::size_t> newest(std::span<const ReplicaReply> replies);
 
 // A majority of voters in each deployment holds exactly `ballot` (none: holds nothing): chosen for ever (rule 15).

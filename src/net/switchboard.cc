@@ -18,6 +18,7 @@ const Shard& Shards::shard_of(const wire::Request& request) const {
   if (const auto* piece = std::get_if<wire::WritePiece>(&request.body)) key = &piece->key;
   if (const auto* discard = std::get_if<wire::Discard>(&request.body)) key = &discard->key;
   if (const auto* piece = std::get_if<wire::ReadPiece>(&request.body)) key = &piece->key;
+  if (const auto* prepare = std::get_if<wire::Prepare>(&request.body)) key = &prepare->key;
   if (!key || shards_.size() == 1) return shards_.front();
   return shards_[model::partition_of(*key) % shards_.size()];
 }

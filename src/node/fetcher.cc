@@ -41,7 +41,7 @@ struct Fetcher::Job {
   std::string key;
   model::Record record;
   model::UploadId upload;
-  std::deque<std::string> sources;   // to be tried yet
+  std::deque<From> sources;          // to be tried yet
   std::uint32_t next = 0;            // the first piece that was not begun
   std::vector<std::uint32_t> again;  // begun, and failed
   Error failure{ErrorCode::kUnavailable, "nobody was asked for the value"};
@@ -67,8 +67,7 @@ Shard& Fetcher::shard_of(const std::string& key) const {
   return *parts_.shards[model::partition_of(key) % parts_.shards.size()];
 }
 
-Task<Result<store::Accepted>> Fetcher::fetch(std::string key, model::Record record, std::string from,
-                                             TimePoint deadline) {
+Task<Result<store::Accepted>> Fetcher::fetch(std::string key, model::Record record, From from, TimePoint deadline) {
   loop().check_here();
   const Name name(key, record.ballot);
   const auto known = jobs_.find(name);
@@ -123,7 +122,7 @@ Task<Result<store::Accepted>> Fetcher::work(Job& job) {
 
   bool all = false;
   while (!all && !job.sources.empty() && !loop().stopping()) {
-    std::string source = std::move(job.sources.front());
+    From source = std::move(job.sources.front());
     job.sources.pop_front();
     all = co_await copy_from(job, std::move(source));
   }
@@ -145,7 +144,7 @@ Task<Result<store::Accepted>> Fetcher::work(Job& job) {
 }
 
 // True: all pieces are staged. Those that a source did not give are asked of the next.
-Task<bool> Fetcher::copy_from(Job& job, std::string source) {
+Task<bool> Fetcher::copy_from(Job& job, From source) {
   runtime::Gate copying(loop());
   bool failed = false;
   for (std::size_t i = 0; i < kWindow; ++i) loop().spawn(copying, copy_pieces(job, source, failed));
@@ -153,7 +152,7 @@ Task<bool> Fetcher::copy_from(Job& job, std::string source) {
   co_return job.complete();
 }
 
-Task<> Fetcher::copy_pieces(Job& job, std::string source, bool& failed) {
+Task<> Fetcher::copy_pieces(Job& job, From source, bool& failed) {
   while (!failed) {
     const auto index = job.take();
     if (!index) co_return;
@@ -171,16 +170,18 @@ Task<> Fetcher::copy_pieces(Job& job, std::string source, bool& failed) {
   }
 }
 
-Task<Status> Fetcher::copy_piece(Job& job, std::string source, std::uint32_t index) {
+Task<Status> Fetcher::copy_piece(Job& job, From source, std::uint32_t index) {
   if (loop().stopping()) co_return Status(ErrorCode::kStopping, "the node is stopping; try another one");
   if (buggify(loop().random(), "fetcher/piece")) co_return Status(ErrorCode::kUnavailable, "no luck with that piece");
   const auto placement = placement_;  // the peer's name stands in it
-  const auto peer = placement ? address_of(*placement, source) : std::nullopt;
-  if (!peer) co_return Status(ErrorCode::kNotFound, "node " + source + " is in no deployment that this node knows");
+  const auto peer = placement ? address_of(*placement, source.node) : std::nullopt;
+  if (!peer)
+    co_return Status(ErrorCode::kNotFound, "node " + source.node + " is in no deployment that this node knows");
   wire::ReadPiece read;
   read.key = job.key;
   read.ballot = job.record.ballot;
   read.index = index;
+  read.staged = source.staged;
   wire::Request request;
   request.config = stamp_of(*placement);
   request.body = std::move(read);

@@ -41,6 +41,14 @@ class Fetcher {
     std::vector<Shard*> shards;  // the first is on this loop
     net::Transport* transport = nullptr;
   };
+  // Who has the value: stored under the record's ballot, or staged by that name.
+  struct From {
+    explicit From(std::string id, std::optional<model::UploadId> upload = std::nullopt)
+        : node(std::move(id)), staged(upload) {}
+    std::string node;
+    std::optional<model::UploadId> staged;
+    friend bool operator==(const From&, const From&) = default;
+  };
   struct Counters {
     std::uint64_t fetched = 0;  // values
     std::uint64_t failed = 0;
@@ -55,9 +63,9 @@ class Fetcher {
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
 
-  // The record, of more than a piece and without its value, which the node `from` stores under this very ballot. As
-  // Store::accept; kTimeout: it is still being fetched; else what hindered it at the last source.
-  Task<Result<store::Accepted>> fetch(std::string key, model::Record record, std::string from, TimePoint deadline);
+  // The record, of more than a piece and without its value. As Store::accept; kTimeout: it is still being fetched; else
+  // what hindered it at the last source.
+  Task<Result<store::Accepted>> fetch(std::string key, model::Record record, From from, TimePoint deadline);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
   const Counters& counters() const { return counters_; }
@@ -68,9 +76,9 @@ class Fetcher {
 
   Task<> run(std::shared_ptr<Job> job);
   Task<Result<store::Accepted>> work(Job& job);
-  Task<bool> copy_from(Job& job, std::string source);
-  Task<> copy_pieces(Job& job, std::string source, bool& failed);
-  Task<Status> copy_piece(Job& job, std::string source, std::uint32_t index);
+  Task<bool> copy_from(Job& job, From source);
+  Task<> copy_pieces(Job& job, From source, bool& failed);
+  Task<Status> copy_piece(Job& job, From source, std::uint32_t index);
   Shard& shard_of(const std::string& key) const;
 
   const Parts parts_;

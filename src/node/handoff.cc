@@ -141,6 +141,7 @@ Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const s
   auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return false;
   const auto reply = co_await send(owner, stamp, entry.key, std::move(*slot->record));
+  if (reply && reply->stored < entry.ballot) parts_.settler->note(entry.key);  // a promise refuses it
   co_return reply.ok() && reply->stored >= entry.ballot;
 }
 

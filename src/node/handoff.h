@@ -14,6 +14,7 @@
 #include "model/placement.h"
 #include "net/transport.h"
 #include "node/fetcher.h"
+#include "node/settler.h"
 #include "node/shard.h"
 #include "runtime/sync.h"
 
@@ -26,6 +27,7 @@ class Handoff {
     std::vector<Shard*> shards;  // the first is on this loop
     net::Transport* transport = nullptr;
     const Standing* standing = nullptr;
+    Settler* settler = nullptr;
   };
   struct Counters {
     std::uint64_t cycles = 0;

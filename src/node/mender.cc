@@ -174,8 +174,9 @@ Task<Mender::Outcome> Mender::fetch(std::string key, model::Ballot ballot, net::
   model::Record record = std::move(*held->slot.record);
   Result<store::Accepted> accepted;
   if (left_out(record)) {
+    Fetcher::From source(std::string(from.id));
     accepted =
-        co_await parts_.fetcher->fetch(std::move(key), std::move(record), std::string(from.id), TimePoint::max());
+        co_await parts_.fetcher->fetch(std::move(key), std::move(record), std::move(source), TimePoint::max());
   } else {
     Shard& shard = shard_of(key);
     auto accept = shard.accept_copy(std::move(key), std::move(record));

@@ -42,8 +42,11 @@ Node::Node(Parts parts)
   fetcher_ = std::make_unique<Fetcher>(Fetcher::Parts{parts_.id, all, parts_.transport});
   for (const auto& shard : shards_) shard->fetch_with(*fetcher_);
   Fetcher* fetcher = fetcher_.get();
-  repairer_ = std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_, fetcher});
-  handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_});
+  settler_ = std::make_unique<Settler>(first().loop(), parts_.agreement);
+  Settler* settler = settler_.get();
+  repairer_ =
+      std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_, fetcher, settler});
+  handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
   mender_ =
       std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get(), fetcher});
   peers_ = std::make_unique<PeerMemory>(first().loop(), engine());
@@ -159,6 +162,7 @@ Task<> Node::save_standing() {
 }
 
 Task<> Node::stop() {
+  co_await settler_->stop();
   co_await repairer_->stop();
   co_await handoff_->stop();
   co_await mender_->stop();
@@ -182,6 +186,12 @@ Task<> Node::tell_shards(std::string node, std::uint64_t incarnation) {
 
 void Node::unreadable(std::string key, bool voted) {
   first().loop().post([this, key = std::move(key), voted] { mender_->unreadable(key, voted); });
+}
+
+void Node::overtaken(std::string key, model::Record record) {
+  first().loop().post([this, key = std::move(key), record = std::move(record)]() mutable {
+    settler_->rescue(std::move(key), std::move(record));
+  });
 }
 
 void Node::damaged(std::string key, model::Ballot ballot) {
@@ -246,6 +256,7 @@ Task<wire::StatusReply> Node::status() {
                                    {"disk_went_back", repaired.rollbacks},
                                    {"rows_forgotten", mender_->counters().rows_forgotten},
                                    {"values_fetched", fetcher_->counters().fetched},
+                                   {"keys_settled", settler_->counters().settled},
                                    {"values_mended", mender_->counters().values_mended},
                                    {"seconds_since_agreement", seconds_since_agreement},
                                    {"handed_off", handoff_->counters().handed_off},

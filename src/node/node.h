@@ -18,6 +18,7 @@
 #include "node/mender.h"
 #include "node/peer_memory.h"
 #include "node/repair.h"
+#include "node/settler.h"
 #include "node/shard.h"
 #include "node/standing.h"
 
@@ -37,6 +38,7 @@ class Node final : private Shard::Front, private Shard::Losses {
     bool sync_always = false;
     // Every node of the cluster is known to be new (`tako cluster` made all their folders just now).
     bool newborn_cluster = false;
+    Settler::Agreement agreement;  // of the first loop, by the same configuration
   };
 
   // REQUIRES: what the parts point to outlives it
@@ -67,6 +69,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   Task<wire::StatusReply> status() override;
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
+  void overtaken(std::string key, model::Record record) override;
   Task<> save_standing();
   Task<> sweep_uploads();
   Task<Status> load_digests();
@@ -80,6 +83,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   Standing standing_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Fetcher> fetcher_;
+  std::unique_ptr<Settler> settler_;
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Handoff> handoff_;
   std::unique_ptr<Mender> mender_;

@@ -56,11 +56,11 @@ Task<bool> Pass::merge() {
       if (!got) co_return false;
     }
     const std::size_t differences_max = buggify(loop().random(), "pass/differences") ? 1 : kDifferencesMax;
-    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() < differences_max) {
+    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() + promises_.size() < differences_max) {
       if (mine_.entries.empty() && theirs_.entries.empty()) co_return true;
       compare_heads();
     }
-    if (differences_.size() >= differences_max) co_await copy_differences();
+    if (differences_.size() + promises_.size() >= differences_max) co_await copy_differences();
   }
   co_return false;
 }
@@ -78,11 +78,40 @@ void Pass::compare_heads() {
   const model::Ballot here = ours ? ours->ballot : model::Ballot{};
   const model::Ballot there = peers ? peers->ballot : model::Ballot{};
   reached_ = model::partition_of_position(ours ? ours->position : peers->position);
-  // Something promised above all that is stored: the key has to be settled before its partition votes (rule 23).
-  if (peers && peers->promise > std::max(here, there)) failed_.set(reached_);
+  if (peers) take_promise_over(*peers, ours);
   if (here != there) differences_.push_back({here > there ? std::move(*ours) : std::move(*peers), there > here});
   if (ours) mine_.entries.pop_front();
   if (peers) theirs_.entries.pop_front();
+}
+
+// Promised above what is stored, and not the same is stored everywhere. Of the first source nothing is known to compare
+// it with.
+bool Pass::doubtful(const Entry* ours, const Entry& peers) const {
+  const model::Ballot here = ours ? ours->ballot : model::Ballot{};
+  if (here == peers.ballot) return false;
+  const model::Ballot promised = std::max(peers.promise, ours ? ours->promise : model::Ballot{});
+  if (promised <= std::max(here, peers.ballot)) return false;
+  return !here.none() || parts_.read_elsewhere[reached_];
+}
+
+void Pass::take_promise_over(const Entry& peers, const Entry* ours) {
+  if (parts_.informed[reached_]) return;
+  if (doubtful(ours, peers)) {
+    failed_.set(reached_);
+    parts_.settler->note(peers.key);
+  } else if (peers.promise > peers.ballot) {
+    promises_.push_back(peers);
+  }
+}
+
+Task<> Pass::adopt_promises() {
+  for (Entry& entry : promises_) {
+    Shard& shard = *parts_.shards[model::partition_of_position(entry.position) % parts_.shards.size()];
+    auto promise = shard.store().promise(std::move(entry.key), entry.promise, false);
+    const auto promised = co_await runtime::run_on(shard.loop(), std::move(promise));
+    if (!promised) failed_.set(model::partition_of_position(entry.position));
+  }
+  promises_.clear();
 }
 
 Task<bool> Pass::refill_mine() {
@@ -148,6 +177,7 @@ Task<> Pass::copy_differences() {
   }
   co_await copying.drained();
   differences_.clear();
+  co_await adopt_promises();
 }
 
 Task<> Pass::copy(Difference difference) {
@@ -178,15 +208,19 @@ Task<bool> Pass::pull(Entry entry) {
   if (reply->slot.ballot() < entry.ballot) co_return false;  // handed off meanwhile, or lost
   model::Record record = std::move(*reply->slot.record);
   const std::uint64_t bytes = record.size;
+  const model::Ballot ballot = record.ballot;
+  const std::string noted = key;
   Result<store::Accepted> accepted;
   if (record.tombstone() || record.value) {
     Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
     auto accept = shard.accept_copy(std::move(key), std::move(record));
     accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
   } else {
-    accepted = co_await parts_.fetcher->fetch(std::move(key), std::move(record), source_.id, TimePoint::max());
+    Fetcher::From from(source_.id);
+    accepted = co_await parts_.fetcher->fetch(std::move(key), std::move(record), std::move(from), TimePoint::max());
   }
   if (!accepted) co_return false;
+  if (!accepted->stored && accepted->ballot < ballot) parts_.settler->note(noted);
   if (accepted->written) {
     ++counters_.keys_pulled;
     counters_.bytes_pulled += bytes;
@@ -199,9 +233,10 @@ Task<bool> Pass::push(std::string key) {
   if (!slot) co_return false;
   if (!slot->record) co_return true;
   wire::Write write;
-  write.key = std::move(key);
+  write.key = key;
   write.record = std::move(*slot->record);
   write.source = wire::Write::Source::kCopy;
+  const model::Ballot ballot = write.record.ballot;
   const std::uint64_t bytes = write.record.size;
   if (left_out(write.record)) write.value_from = parts_.id;
   wire::Request asked = request(std::move(write));
@@ -212,6 +247,8 @@ Task<bool> Pass::push(std::string key) {
   if (reply->outcome == wire::WriteReply::Outcome::kStored) {
     ++counters_.keys_pushed;
     counters_.bytes_pushed += bytes;
+  } else if (reply->stored < ballot) {
+    parts_.settler->note(key);
   }
   co_return true;
 }

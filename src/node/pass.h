@@ -2,9 +2,13 @@
 //
 // Two listings, ours and theirs, page by page, are merged: what is newer there is pulled, what is newer here is
 // pushed; equal ballots cost nothing. Both directions end in the acceptor's one test (store/store.h), so a pass may
-// run beside writes, twice, or stop half-way, and harm nothing; a copy that a promise refuses is left for later.
-// Large values go from node to node by pieces (fetcher.h), whichever side found the difference.
-// Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
+// run beside writes, twice, or stop half-way, and harm nothing; where a promise refuses a copy the key is settled
+// (settler.h), and the next pass goes on.
+// A node that catches up takes promises over too (rules 23 and 24): of a key on which the sources agree, the highest.
+// Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
+// and its partition stays unread. Large values go from node to node by pieces (fetcher.h), whichever side found the
+// difference. Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the
+// pass.
 #pragma once
 
 #include <deque>
@@ -15,6 +19,7 @@
 #include "model/placement.h"
 #include "net/transport.h"
 #include "node/fetcher.h"
+#include "node/settler.h"
 #include "node/shard.h"
 #include "node/source.h"
 #include "runtime/sync.h"
@@ -37,8 +42,11 @@ class Pass {
     std::vector<Shard*> shards;
     net::Transport* transport = nullptr;
     Fetcher* fetcher = nullptr;
+    Settler* settler = nullptr;
     std::shared_ptr<const model::Placement> placement;
-    bool hurry = false;  // a node that catches up does not pause between pages
+    bool hurry = false;           // a node that catches up does not pause between pages
+    PartitionSet informed;        // in which this node votes
+    PartitionSet read_elsewhere;  // since it announced itself, from other sources
   };
 
   Pass(Parts parts, Source& source, Counters& counters);
@@ -74,6 +82,9 @@ class Pass {
   Task<bool> refill_mine();
   Task<bool> refill_theirs();
   void compare_heads();
+  bool doubtful(const Entry* ours, const Entry& peers) const;
+  void take_promise_over(const Entry& peers, const Entry* ours);
+  Task<> adopt_promises();
   Task<> copy_differences();
   Task<> copy(Difference difference);
   Task<bool> pull(Entry entry);
@@ -91,7 +102,8 @@ class Pass {
   Side mine_;
   Side theirs_;
   std::vector<Difference> differences_;
-  std::uint32_t reached_ = 0;  // the partition of the last key compared
+  std::vector<Entry> promises_;  // to be taken over, after the copies
+  std::uint32_t reached_ = 0;    // the partition of the last key compared
   PartitionSet not_voting_;
   PartitionSet failed_;
   runtime::Slots copies_;

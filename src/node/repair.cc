@@ -6,7 +6,8 @@
 namespace tako::node {
 namespace {
 
-constexpr std::size_t kPassesAtOnce = 2;
+// One: a pass knows what those before it have brought (rule 23).
+constexpr std::size_t kPassesAtOnce = 1;
 constexpr Duration kContactInterval = seconds(1);
 constexpr Duration kContactDeadline = seconds(2);
 constexpr Duration kRetryInterval = seconds(5);
@@ -224,7 +225,12 @@ Task<> Repairer::pass_with(Source& source) {
     co_return;
   }
   const bool hurry = (owned_ & parts_.standing->informed()).none();
-  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, parts_.fetcher, placement, hurry};
+  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, parts_.fetcher, parts_.settler, placement, hurry, {},
+                    {}};
+  parts.informed = parts_.standing->informed();
+  for (const auto& [id, other] : sources_) {
+    if (other.get() != &source) parts.read_elsewhere |= other->pulled;
+  }
   Pass pass(std::move(parts), source, counters_.copied);
   const bool whole = co_await pass.run();
   if (whole) {

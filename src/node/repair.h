@@ -36,6 +36,7 @@ class Repairer {
     net::Transport* transport = nullptr;
     Standing* standing = nullptr;
     Fetcher* fetcher = nullptr;
+    Settler* settler = nullptr;
   };
 
   struct Counters {

@@ -42,6 +42,9 @@ void Shard::report_losses(Losses& losses) {
     const bool voted = standing_.lose_vote(partition) || in_target_only(partition);
     losses.unreadable(key, voted);
   };
+  findings.overtaken = [&losses](const std::string& key, model::Record record) {
+    losses.overtaken(key, std::move(record));
+  };
   findings.damaged = [&losses](const std::string& key, const model::Ballot& ballot) { losses.damaged(key, ballot); };
   store_.report_to(std::move(findings));
 }
@@ -142,6 +145,9 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
     put(reply, std::move(answer));
   } else if (!current) {
     reply.body = current.error();
+  } else if (auto* prepared = std::get_if<wire::Prepare>(&request.body)) {
+    auto answer = co_await prepare(std::move(*prepared), request.config);
+    put(reply, std::move(answer));
   } else if (auto* asked = std::get_if<wire::Read>(&request.body)) {
     auto answer = co_await read(std::move(*asked), request.config);
     put(reply, std::move(answer));
@@ -191,17 +197,42 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
   co_return reply;
 }
 
+// Who may have forgotten a promise gives none (rule 6); what it holds is told all the same.
+Task<Result<wire::PromiseReply>> Shard::prepare(wire::Prepare request, wire::ConfigStamp config) {
+  ++counters_.prepares;
+  const Status owner = check_owner(request.key, config);
+  if (!owner) co_return owner.error();
+  const model::Partition partition = model::partition_of(request.key);
+  const Worth at_begin = worth(partition, config);
+  wire::PromiseReply reply;
+  if (at_begin.votes) {
+    auto promised = co_await store_.promise(std::move(request.key), request.ballot, request.want_value);
+    if (!promised) co_return promised.error();
+    reply.promised = promised->given;
+    reply.slot = std::move(promised->slot);
+  } else {
+    auto slot = co_await store_.read(std::move(request.key), request.want_value);
+    if (!slot) co_return slot.error();
+    reply.slot = std::move(*slot);
+  }
+  reply.voter = voter(partition, config, at_begin);
+  if (!reply.promised) ++counters_.refused;
+  co_return reply;
+}
+
 // A value that is not here is fetched where the request says. That may take long, so a proposal is held once more to
 // the configuration in force: its copy stays, but it is no vote of an older one.
 Task<Result<store::Accepted>> Shard::take(wire::Write request, wire::ConfigStamp config, TimePoint deadline) {
   const bool elsewhere = !request.value_from.empty() && fetcher_;
   if (!elsewhere) {
-    co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload);
+    co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload,
+                                     request.promise);
   }
-  auto accepted = co_await store_.accept(request.key, request.record, request.upload);
+  auto accepted = co_await store_.accept(request.key, request.record, request.upload, request.promise);
   const bool missing = !accepted && accepted.code() == ErrorCode::kNotFound;
   if (!missing) co_return accepted;
-  auto fetch = fetcher_->fetch(request.key, std::move(request.record), std::move(request.value_from), deadline);
+  Fetcher::From from(std::move(request.value_from), request.upload);
+  auto fetch = fetcher_->fetch(request.key, std::move(request.record), std::move(from), deadline);
   accepted = co_await runtime::run_on(fetcher_->loop(), std::move(fetch));
   if (!accepted || request.source == wire::Write::Source::kCopy) co_return accepted;
   const Status current = check_configuration(config);
@@ -225,7 +256,12 @@ Task<Result<wire::Discarded>> Shard::discard(wire::Discard request) {
 }
 
 Task<Result<wire::PieceReply>> Shard::read_piece(wire::ReadPiece request) {
-  auto piece = co_await store_.read_piece(std::move(request.key), request.ballot, request.index);
+  Result<store::StoredPiece> piece;
+  if (request.staged) {
+    piece = co_await store_.read_staged(std::move(request.key), *request.staged, request.index);
+  } else {
+    piece = co_await store_.read_piece(std::move(request.key), request.ballot, request.index);
+  }
   if (!piece) co_return piece.error();
   co_return wire::PieceReply{std::move(piece->bytes), piece->checksum};
 }

@@ -43,6 +43,7 @@ class Shard final : public net::Service {
     // `voted`: until now, in the key's partition.
     virtual void unreadable(std::string key, bool voted) = 0;
     virtual void damaged(std::string key, model::Ballot ballot) = 0;
+    virtual void overtaken(std::string key, model::Record record) = 0;
   };
 
   struct Parts {
@@ -81,6 +82,7 @@ class Shard final : public net::Service {
   struct Counters {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
+    std::uint64_t prepares = 0;
     std::uint64_t refused = 0;
   };
   const Counters& counters() const { return counters_; }
@@ -91,6 +93,7 @@ class Shard final : public net::Service {
   Task<Result<store::Accepted>> take(wire::Write request, wire::ConfigStamp config, TimePoint deadline);
   Task<Result<wire::PieceStored>> write_piece(wire::WritePiece request);
   Task<Result<wire::Discarded>> discard(wire::Discard request);
+  Task<Result<wire::PromiseReply>> prepare(wire::Prepare request, wire::ConfigStamp config);
   Task<Result<wire::PieceReply>> read_piece(wire::ReadPiece request);
   Task<Result<wire::ListReply>> list(wire::List request);
 

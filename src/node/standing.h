@@ -11,8 +11,8 @@
 //  - it reads all of the partition from N - q + 1 voters of the full replica set (22): every majority that ever chose
 //    something has a member among those. Where fewer voters are left, only when all others have answered; what was
 //    chosen on the lost disks alone is gone then, and that is reported;
-//  - it takes the newest of each key; where a source has promised more than anyone stores, the partition has to be
-//    settled first (23), and stays without vote here;
+//  - it takes the newest of each key, and the highest promise; where sources differ below what was promised, the key
+//    has to be settled first (23), and its partition stays without vote here (pass.h);
 //  - then, partition by partition, it votes (24).
 // A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
 // empty lists; a node alone has nobody to ask and votes at once. A target owner of a reconfiguration is informed by

@@ -68,19 +68,21 @@ Task<> Commit::ask([[maybe_unused]] std::shared_ptr<Commit> self, std::size_t i)
   send_for_pieces();
 }
 
-// A replica that has stored it; another one at each try.
-std::optional<std::size_t> Commit::holder(std::size_t tries) const {
-  std::vector<std::size_t> holders;
+// A replica that has stored it, then a node that has it staged; another one at each try.
+std::optional<Commit::Source> Commit::source(std::size_t tries) const {
+  std::vector<Source> sources;
   for (std::size_t i = 0; i < round_->replies.size(); ++i) {
-    if (round_->replies[i].state == State::kStored) holders.push_back(i);
+    if (round_->replies[i].state == State::kStored) sources.push_back({std::string(round_->peer(i).id), false});
   }
-  if (tries >= holders.size()) return std::nullopt;
-  return holders[tries];
+  for (std::string& node : upload_->staged_at()) sources.push_back({std::move(node), true});
+  if (tries >= sources.size()) return std::nullopt;
+  return sources[tries];
 }
 
 void Commit::send_for_pieces() {
   if (without_.empty()) return;
-  if (holder(0)) {
+  const auto first = source(0);
+  if (first && (!first->staged || asked_ == 0)) {
     for (const std::size_t i : std::exchange(without_, {})) {
       ++fetching_;
       reach_.loop.spawn(reach_.gate, fetch(shared_from_this(), i));
@@ -97,10 +99,12 @@ Task<> Commit::fetch([[maybe_unused]] std::shared_ptr<Commit> self, std::size_t 
   Result<wire::Reply> answer(ErrorCode::kTimeout, "out of time before it could be told where to fetch the value");
   std::size_t tries = 0;
   for (; reach_.loop.now() < deadline_ && !reach_.loop.stopping(); ++tries) {
-    const auto from = holder(tries);
+    const auto from = source(tries);
     if (!from) break;
     wire::Request request = this->request();
-    std::get<wire::Write>(request.body).value_from = round_->peer(*from).id;
+    auto& write = std::get<wire::Write>(request.body);
+    write.value_from = from->node;
+    if (from->staged) write.upload = upload_->id();
     answer = co_await reach_.transport.call(round_->peer(i), std::move(request), deadline_);
     // The holder may be the one that fails.
     if (!is_error(answer, ErrorCode::kUnavailable) && !is_error(answer, ErrorCode::kNotFound)) break;

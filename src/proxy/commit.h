@@ -3,7 +3,8 @@
 //
 // Replicas that have all pieces are told the upload's name at once, those that still get their last ones when they
 // have them. The others, and those that have lost theirs, fetch: they are told of a replica that has stored the record
-// as soon as there is one. When no such replica can come any more, they count as never asked, which is true.
+// as soon as there is one. When no such replica can come any more, of a node where all pieces are staged: an owner of
+// when the upload began, most likely. Where there is none, they count as never asked, which is true.
 #pragma once
 
 #include <memory>
@@ -32,7 +33,11 @@ class Commit : public std::enable_shared_from_this<Commit> {
   Task<> fetch(std::shared_ptr<Commit> self, std::size_t i);
   wire::Request request() const;
   void send_for_pieces();
-  std::optional<std::size_t> holder(std::size_t tries) const;
+  struct Source {
+    std::string node;
+    bool staged = false;
+  };
+  std::optional<Source> source(std::size_t tries) const;
 
   const Reach reach_;
   const std::shared_ptr<Round> round_;

@@ -48,10 +48,6 @@ Task<HttpReply> HttpValues::handle(HttpRequest request, std::string key, net::By
   if (!write && !is_one_of(request.method, {"GET", "HEAD"})) co_return wrong_method("GET, HEAD, POST, PUT, DELETE");
   const Status supported = check_supported(request, write);
   if (!supported) co_return failure(supported.error());
-  if (write && (request.header("if-match") || request.header("if-none-match"))) {
-    co_return text_answer(
-        501, "conditional writes are not supported in this version; send the write without If-Match and If-None-Match");
-  }
   if (request.method == "DELETE") co_return co_await remove(std::move(request), std::move(key));
   if (write) co_return co_await put(std::move(request), std::move(key), body);
   co_return co_await get(std::move(request), std::move(key));
@@ -157,6 +153,66 @@ std::unique_ptr<net::ByteSource> HttpValues::open(const Found& found, const wire
       value->slice(static_cast<std::size_t>(range.begin), static_cast<std::size_t>(range.size())));
 }
 
+// --- conditional writes ---------------------------------------------------------------------------------------
+
+namespace {
+
+// `met`: whether the conditions were, when it was last asked.
+Decide decide_by(wire::HttpHeaders conditions, Draft draft, std::shared_ptr<bool> met) {
+  return [conditions = std::move(conditions), draft = std::move(draft),
+          met = std::move(met)](const std::optional<model::Record>& now) {
+    std::optional<wire::Validators> there;
+    if (now) there = wire::Validators{etag_of(now->version), now->version.timestamp};
+    *met = wire::write_allowed(conditions, there);
+    const bool nothing_to_delete = draft.tombstone && !now;
+    if (!*met || nothing_to_delete) return Result<std::optional<Draft>>(std::nullopt);
+    return Result<std::optional<Draft>>(draft);
+  };
+}
+
+HttpReply answer_to(const UpdateAnswer& answer, bool met, bool removed, std::uint64_t checksum) {
+  if (!met) {
+    HttpResponse refused =
+        text_answer(412, "the value is not the one that the conditions ask for; nothing was written");
+    if (answer.before) add_version(refused, answer.before->version);
+    return refused;
+  }
+  HttpResponse response;
+  response.status = removed ? 204 : 200;
+  if (answer.written) add_version(response, answer.version);
+  if (answer.written && !removed) response.headers.emplace_back("X-Tako-Checksum", hex_of(checksum));
+  return response;
+}
+
+}  // namespace
+
+Task<HttpReply> HttpValues::put_if(Put put, std::uint64_t checksum) {
+  const auto met = std::make_shared<bool>(false);
+  const bool removed = put.draft.tombstone;
+  const TimePoint deadline = loop_.now() + put.limit;
+  Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
+  auto answer = co_await replicator_.update(std::move(put.key), std::move(decide), false, deadline);
+  if (!answer) co_return failure(answer.error());
+  co_return answer_to(*answer, *met, removed, checksum);
+}
+
+// Looked at before the body is taken, too: it may be long.
+Task<HttpReply> HttpValues::put_large_if(Put put, CheckedBody& body) {
+  const auto met = std::make_shared<bool>(false);
+  const Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
+  Decide look = [decide](const std::optional<model::Record>& now) {
+    (void)decide(now);
+    return Result<std::optional<Draft>>(std::nullopt);
+  };
+  const TimePoint deadline = loop_.now() + put.limit;
+  auto looked = co_await replicator_.update(put.key, std::move(look), false, deadline);
+  if (!looked) co_return failure(looked.error());
+  if (!*met) co_return answer_to(*looked, false, false, 0);
+  auto answer = co_await replicator_.update_large(std::move(put.key), decide, body, put.limit);
+  if (!answer) co_return failure(answer.error());
+  co_return answer_to(*answer, *met, false, body.checksum());
+}
+
 // --- writes ---------------------------------------------------------------------------------------------------
 
 Result<std::optional<Timestamp>> HttpValues::timestamp_of(const HttpRequest& request) const {
@@ -183,6 +239,7 @@ Result<HttpValues::Put> HttpValues::put_of(const HttpRequest& request, std::stri
   if (!limit) return limit.error();
   auto timestamp = timestamp_of(request);
   if (!timestamp) return timestamp.error();
+  if (wire::has_write_conditions(request.headers)) put.conditions = request.headers;
   put.level = *level;
   put.limit = *limit;
   put.draft.timestamp = *timestamp;
@@ -198,6 +255,7 @@ Task<HttpReply> HttpValues::remove(HttpRequest request, std::string key) {
   auto put = put_of(request, std::move(key));
   if (!put) co_return failure(put.error());
   put->draft.tombstone = true;
+  if (put->conditions) co_return co_await put_if(std::move(*put), 0);
   const TimePoint deadline = loop_.now() + put->limit;
   auto answer = co_await replicator_.write(std::move(put->key), std::move(put->draft), put->level, deadline);
   if (!answer) co_return failure(answer.error());
@@ -227,6 +285,7 @@ Task<HttpReply> HttpValues::put_small(HttpRequest request, Put put) {
   if (!matches) co_return failure(matches.error());
   const std::uint64_t checksum = model::checksum_of(request.body.view());
   put.draft.value = std::move(request.body);
+  if (put.conditions) co_return co_await put_if(std::move(put), checksum);
   const TimePoint deadline = loop_.now() + put.limit;
   auto answer = co_await replicator_.write(std::move(put.key), std::move(put.draft), put.level, deadline);
   if (!answer) co_return failure(answer.error());
@@ -244,6 +303,7 @@ Task<HttpReply> HttpValues::put_large(HttpRequest request, Put put, net::ByteSou
   auto digests = wire::DigestCheck::of(request.headers);
   if (!digests) co_return failure(digests.error());
   CheckedBody checked(body, put.bytes_max, std::move(*digests));
+  if (put.conditions) co_return co_await put_large_if(std::move(put), checked);
   auto answer =
       co_await replicator_.write_large(std::move(put.key), std::move(put.draft), checked, put.level, put.limit);
   if (!answer) co_return failure(answer.error());

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "net/http_handler.h"
+#include "proxy/body_sources.h"
 #include "proxy/replicator.h"
 #include "wire/http_ranges.h"
 
@@ -36,6 +37,7 @@ class HttpValues {
     model::WriteLevel level = model::WriteLevel::kTwo;
     Duration limit{};  // for all of a small value, for each step of a large one
     std::uint64_t bytes_max = 0;
+    std::optional<wire::HttpHeaders> conditions;  // it is a compare-and-set
   };
 
   Task<net::HttpReply> get(wire::HttpRequest request, std::string key);
@@ -49,6 +51,8 @@ class HttpValues {
   Result<Put> put_of(const wire::HttpRequest& request, std::string key) const;
   Task<net::HttpReply> put_small(wire::HttpRequest request, Put put);
   Task<net::HttpReply> put_large(wire::HttpRequest request, Put put, net::ByteSource& body);
+  Task<net::HttpReply> put_if(Put put, std::uint64_t checksum);
+  Task<net::HttpReply> put_large_if(Put put, CheckedBody& body);
   Task<net::HttpReply> remove(wire::HttpRequest request, std::string key);
   Result<std::optional<Timestamp>> timestamp_of(const wire::HttpRequest& request) const;
 

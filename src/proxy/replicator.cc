@@ -78,11 +78,12 @@ Task<> Replicator::call_read(Shared round, std::size_t i, wire::Request request,
 }
 
 void Replicator::ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record,
-                           TimePoint deadline, std::string value_from) {
+                           TimePoint deadline, std::string value_from, model::Ballot promise) {
   wire::Write write;
   write.key = key;
   write.record = record;
   write.value_from = std::move(value_from);
+  write.promise = promise;
   wire::Request request = request_by(*round->placement);
   request.body = std::move(write);
   loop_.spawn(gate_, call_write(round, i, std::move(request), record.ballot, deadline));

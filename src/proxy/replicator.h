@@ -14,6 +14,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,13 +66,31 @@ struct StatAnswer {
   std::vector<ReplicaState> replicas;
 };
 
+// Called with what the key holds, agreed on by a majority (none: absent, deleted or expired); with its value if it has
+// up to a piece and is wanted. Says what to write, nothing (leave it as it is), or why not. May be called several
+// times.
+using Decide = std::function<Result<std::optional<Draft>>(const std::optional<model::Record>& now)>;
+
+struct UpdateAnswer {
+  bool written = false;
+  model::Version version;               // of what was written, or of what was left as it is
+  std::optional<model::Record> before;  // what it was decided on
+};
+
 class Replicator {
  public:
+  // Promises given ahead (rule 14) that a loop keeps, and how long: the version of an update that uses one is as old.
+  static constexpr std::size_t kPromisesAheadMax = 1024;
+  static constexpr Duration kPromiseAheadMax = seconds(1);
+
   struct Counters {
     std::uint64_t reads = 0;
     std::uint64_t writes = 0;
     std::uint64_t writes_lost = 0;   // to a newer version
     std::uint64_t writes_again = 0;  // refused by all, issued again
+    std::uint64_t updates = 0;
+    std::uint64_t updates_ahead = 0;  // in one round, by a promise given ahead
+    std::uint64_t contended = 0;      // rounds that others were faster in
     std::uint64_t unavailable = 0;
     std::uint64_t timeouts = 0;
     std::uint64_t repairs = 0;          // copies sent to replicas that were behind
@@ -93,6 +112,11 @@ class Replicator {
   // not, the write takes as long as the source does, and little more.
   Task<Result<WriteAnswer>> write_large(std::string key, Draft draft, net::ByteSource& body, model::WriteLevel level,
                                         Duration step);
+  // Reads and writes as one step, linearizable with all that goes on at `quorum` (replicator_strict.cc). An error of
+  // `decide` is answered as it is; kTimeout: it is unknown whether it was written; any other: it was not.
+  Task<Result<UpdateAnswer>> update(std::string key, Decide decide, bool want_value, TimePoint deadline);
+  // write_large() of what `decide` says, its value aside, when all pieces are there.
+  Task<Result<UpdateAnswer>> update_large(std::string key, Decide decide, net::ByteSource& body, Duration step);
   // The value is in the answer if it is wanted and has up to a piece.
   Task<Result<ReadAnswer>> read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline);
   // The value's bytes [begin, end). REQUIRES: `answer` is a read's of this key, its record in_pieces(), begin <= end <=
@@ -100,6 +124,9 @@ class Replicator {
   std::unique_ptr<net::ByteSource> open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
                                         std::uint64_t end, Duration step);
   Task<Result<StatAnswer>> stat(std::string key, TimePoint deadline);
+  // Has a majority accept what is newest, or a tombstone where nothing is, above all that was promised before. Of a
+  // record that was `rescued`, it accepts that one unless there is a newer version. REQUIRES: its value is at hand
+  Task<bool> agree(std::string key, std::optional<model::Record> rescued, TimePoint deadline);
 
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
@@ -123,10 +150,33 @@ class Replicator {
     TimePoint fetch_deadline;  // as long as replicas fetch
   };
 
+  // A majority has promised the ballot.
+  struct Prepared {
+    Shared round;
+    model::Ballot ballot;
+    std::optional<model::Record> newest;  // of what they hold
+    bool settled = false;                 // a majority holds exactly that, or nothing
+  };
+  // What is to be stored under a prepared ballot.
+  struct Acceptance {
+    model::Record record;
+    std::string from;                // who has its value, if it is large and was stored before
+    std::shared_ptr<Upload> upload;  // ... or where it was staged
+    model::Ballot promise;           // asked for ahead
+  };
+  // A promise given ahead: for one update of a key that holds the record.
+  struct Ahead {
+    model::Record record;
+    model::Ballot promise;
+    std::shared_ptr<const model::Placement> placement;
+    TimePoint until;
+  };
+  struct Attempts;
+
   Shared new_round(const std::string& key);
   void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
   void ask_write(const Shared& round, std::size_t i, const std::string& key, const model::Record& record,
-                 TimePoint deadline, std::string value_from = {});
+                 TimePoint deadline, std::string value_from = {}, model::Ballot promise = {});
   Task<> call_read(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
   std::size_t whom_to_ask(const Round& round);
@@ -144,6 +194,32 @@ class Replicator {
   Error read_failed(const Round& round, model::Verdict verdict);
   Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
 
+  void ask_prepare(const Shared& round, std::size_t i, const std::string& key, const model::Ballot& ballot,
+                   bool want_value, TimePoint deadline);
+  Task<> call_prepare(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
+  Task<model::Verdict> wait_for_promises(Shared round, TimePoint deadline);
+  Task<> back_off(Duration& pause);
+  Task<Result<Prepared>> prepare(std::string key, bool want_value, TimePoint deadline);
+  Task<bool> complete_value(Prepared& prepared, std::string key, bool want_value, TimePoint deadline);
+  Task<Shared> accept(Shared before, std::string key, Acceptance what, TimePoint deadline);
+  Task<bool> propose_again(Prepared& prepared, std::string key, TimePoint deadline);
+  bool expired(const model::Record& record) const;
+  model::Record record_of(const Draft& draft, const Prepared& prepared) const;
+  Task<Result<UpdateAnswer>> update_with(std::string key, Decide decide, std::shared_ptr<Upload> upload,
+                                         bool want_value, TimePoint deadline);
+  Task<std::optional<Result<UpdateAnswer>>> update_once(std::string key, const Decide& decide,
+                                                        std::shared_ptr<Upload> upload, Prepared& prepared,
+                                                        Attempts& attempts, TimePoint deadline);
+  Task<std::optional<Result<UpdateAnswer>>> store_decided(std::string key, Acceptance what, Shared before,
+                                                          std::optional<model::Record> now, Attempts& attempts,
+                                                          TimePoint deadline);
+  void keep_promise(const std::string& key, const model::Record& record, const model::Ballot& promise,
+                    const Round& round);
+  Task<std::optional<Result<UpdateAnswer>>> update_ahead(std::string key, const Decide& decide, bool want_value,
+                                                         Attempts& attempts, TimePoint deadline);
+  Task<Result<WriteAnswer>> finish(Proposal proposal);
+  std::shared_ptr<Upload> new_upload(const std::string& key, model::WriteLevel level, Duration step);
+
   std::string holder_of(const Round& round, const model::Record& record);
   // True: settled. False: something newer turned up, or too few answer.
   Task<bool> settle(Shared round, std::string key, model::Record newest, TimePoint deadline);
@@ -155,6 +231,7 @@ class Replicator {
   net::Transport& transport_;
   VersionClock clock_;
   std::shared_ptr<const model::Placement> placement_;
+  std::map<std::string, Ahead> ahead_;  // by key
   std::size_t repairs_running_ = 0;
   runtime::Gate gate_;
   runtime::Slots pieces_;  // of large values, that are in memory

@@ -11,6 +11,42 @@ constexpr std::uint64_t kFetchBytesPerSecond = 4 << 20;
 
 }  // namespace
 
+Task<Result<UpdateAnswer>> Replicator::update_large(std::string key, Decide decide, net::ByteSource& body,
+                                                    Duration step) {
+  Result<Bytes> first = co_await body.next();
+  if (!first) co_return first.error();
+  Result<Bytes> second{Bytes()};
+  if (first->size() == model::kPieceBytes) second = co_await body.next();
+  if (!second) co_return second.error();
+  if (second->empty()) {
+    auto with_value = [decide = std::move(decide), value = std::move(*first)](const auto& now) {
+      auto decided = decide(now);
+      if (decided && *decided) (*decided)->value = value;
+      return decided;
+    };
+    co_return co_await update(std::move(key), std::move(with_value), false, loop_.now() + step);
+  }
+  if (!placement_) co_return no_configuration();
+  const auto upload = new_upload(key, model::WriteLevel::kQuorum, step);
+  const Status brought = co_await upload->bring(std::move(*first), std::move(*second), body);
+  if (!brought) {
+    upload->end();
+    co_return brought.error();
+  }
+  auto answer = co_await update_with(std::move(key), std::move(decide), upload, false, loop_.now() + step);
+  upload->end();
+  co_return answer;
+}
+
+std::shared_ptr<Upload> Replicator::new_upload(const std::string& key, model::WriteLevel level, Duration step) {
+  Upload::Plan plan;
+  plan.key = key;
+  plan.placement = placement_;
+  plan.level = level;
+  plan.step = step;
+  return std::make_shared<Upload>(reach(), std::move(plan));
+}
+
 Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, net::ByteSource& body,
                                                   model::WriteLevel level, Duration step) {
   Result<Bytes> first = co_await body.next();
@@ -24,12 +60,7 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
   }
 
   if (!placement_) co_return no_configuration();
-  Upload::Plan plan;
-  plan.key = key;
-  plan.placement = placement_;
-  plan.level = level;
-  plan.step = step;
-  const auto upload = std::make_shared<Upload>(reach(), std::move(plan));
+  const auto upload = new_upload(key, level, step);
   const Status brought = co_await upload->bring(std::move(*first), std::move(*second), body);
   if (!brought) {
     upload->end();

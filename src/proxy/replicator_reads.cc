@@ -105,8 +105,21 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
                                              buggify(loop_.random(), "proxy/settle_anyway"));
     if (level == model::ReadLevel::kQuorum && unsettled && !planted(Plant::kNoSettle)) {
       const bool settled = co_await settle(round, key, *answer.record, deadline);
-      if (!settled && round->stale) co_await wait_for_newer(round->placement, deadline);
+      if (!settled && round->stale) {
+        co_await wait_for_newer(round->placement, deadline);
+      } else if (!settled) {
+        co_await agree(key, std::nullopt,
+                       deadline);  // a promise is in the way of its own ballot, or something newer came
+      }
       if (!settled) continue;
+    }
+    const bool over =
+        level == model::ReadLevel::kQuorum && answer.record && !answer.record->tombstone() && expired(*answer.record);
+    if (over && !planted(Plant::kExpiryByClock)) {
+      const auto leave = [](const std::optional<model::Record>&) { return Result<std::optional<Draft>>(std::nullopt); };
+      const auto absence = co_await update(key, leave, false, deadline);
+      if (!absence) co_return absence.error();
+      continue;  // what is there now: the tombstone, or something that came after it
     }
     repair(round, key, answer.record);
     const bool has_value = answer.record && answer.record->value;
@@ -134,8 +147,7 @@ Task<Result<model::Record>> Replicator::fetch_value(Shared round, std::string ke
   std::string problem = "nobody who holds it can be reached";
   bool overwritten = false;
   for (std::size_t i = 0; i < round->replies.size(); ++i) {
-    const auto& reply = round->replies[i];
-    if (reply.state != State::kPresent || reply.ballot != ballot) continue;
+    if (!round->replies[i].holds(ballot)) continue;
     const bool at_hand = round->records[i] && round->records[i]->value;
     if (at_hand && !buggify(loop_.random(), "proxy/fetch_anyway")) co_return *round->records[i];
     wire::Read read;

@@ -11,8 +11,7 @@ std::string Replicator::holder_of(const Round& round, const model::Record& recor
   if (!record.in_pieces() || record.value) return {};
   std::vector<std::size_t> holders;
   for (std::size_t i = 0; i < round.replies.size(); ++i) {
-    const auto& reply = round.replies[i];
-    if (reply.state == State::kPresent && reply.ballot == record.ballot && !round.damaged[i]) holders.push_back(i);
+    if (round.replies[i].holds(record.ballot) && !round.damaged[i]) holders.push_back(i);
   }
   if (holders.empty()) return {};
   return std::string(round.peer(holders[loop_.random().below(holders.size())]).id);
@@ -68,6 +67,7 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
     if (fetched) newest = std::move(*fetched);
   }
   const std::string from = holder_of(*round, *newest);
+  bool promised = false;  // above what it was to store
   for (std::size_t i = 0; behind && i < round->replies.size() && !loop_.stopping(); ++i) {
     if (!round->behind(i, newest->ballot) || (i == 0 && planted(Plant::kReadRepairSkips))) continue;
     wire::Write write;
@@ -77,9 +77,12 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
     write.value_from = from;
     wire::Request request = request_by(*round->placement);
     request.body = std::move(write);
-    auto answer = co_await transport_.call(round->peer(i), std::move(request), deadline);
+    auto called = co_await transport_.call(round->peer(i), std::move(request), deadline);
+    const auto answer = net::expect<wire::WriteReply>(std::move(called));
     if (answer) ++counters_.repairs;
+    promised |= answer && answer->stored < newest->ballot;
   }
+  if (promised) co_await agree(std::move(key), std::nullopt, deadline);
   --repairs_running_;
 }
 

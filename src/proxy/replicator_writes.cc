@@ -1,4 +1,6 @@
 // The Replicator's plain writes.
+#include <algorithm>
+
 #include "base/plant.h"
 #include "proxy/commit.h"
 #include "proxy/replicating.h"
@@ -12,6 +14,12 @@ namespace {
 
 // Of one round of commits: well below the time for which nodes name those that lost their memory (node/shard.h).
 constexpr Duration kRoundMax = seconds(20);
+
+bool refused_by_newer(const Round& round, const model::Version& version) {
+  return std::any_of(round.replies.begin(), round.replies.end(), [&version](const auto& reply) {
+    return reply.state == State::kRefused && reply.version > version;
+  });
+}
 
 std::string count_of(const Round& round, State state) {
   std::size_t count = 0;
@@ -106,6 +114,9 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
       record.ballot = record.version = record.root = clock_.next(round->highest);
       continue;
     }
+    const bool promised = round->highest > record.ballot && !refused_by_newer(*round, record.version);
+    const bool in_part = promised || (proposal.level == model::WriteLevel::kQuorum && round->highest > record.ballot);
+    if (in_part && !round->no_space && loop_.now() < proposal.deadline) co_return co_await finish(std::move(proposal));
     co_return write_failed(*round, proposal);
   }
   co_return Error(ErrorCode::kTimeout,

@@ -12,6 +12,7 @@ Round::Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, co
       replies(replicas.size()),
       records(replicas.size()),
       damaged(replicas.size()),
+      promises(replicas.size()),
       changed(loop),
       incarnations_(replicas.size()),
       newest_(replicas.size()) {
@@ -55,7 +56,11 @@ void Round::take_over(std::size_t i, const Round& from) {
   ASSERT(from.placement == placement && from.replies.size() == replies.size());
   replies[i] = from.replies[i];
   incarnations_[i] = from.incarnations_[i];
-  for (std::size_t j = 0; j < newest_.size(); ++j) newest_[j] = std::max(newest_[j], from.newest_[j]);
+  learn_from(from);
+}
+
+void Round::learn_from(const Round& before) {
+  for (std::size_t j = 0; j < newest_.size(); ++j) newest_[j] = std::max(newest_[j], before.newest_[j]);
   drop_old_votes();
 }
 
@@ -125,6 +130,32 @@ void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire:
     replies[i].state = stored ? State::kStored : State::kRefused;
     replies[i].ballot = reply->stored;
     replies[i].version = reply->version;
+    promises[i] = reply->promise;
+    weigh(i, reply->voter);
+  }
+  changed.notify();
+}
+
+void Round::heard_promise(std::size_t i, Result<wire::Reply> answer) {
+  auto reply = net::expect<wire::PromiseReply>(std::move(answer));
+  if (!reply) {
+    failed(i, reply.error());
+  } else {
+    model::Slot& slot = reply->slot;
+    note(std::max(slot.ballot(), slot.promise));
+    // What it holds counts among what was found in any case, its promise only if it gave one.
+    if (reply->promised) {
+      replies[i].state = State::kPromised;
+    } else if (slot.record && !reply->voter.votes) {
+      replies[i].state = State::kPresent;
+    } else {
+      replies[i].state = reply->voter.votes ? State::kRefused : State::kAbsent;
+    }
+    if (slot.record) {
+      replies[i].ballot = slot.record->ballot;
+      replies[i].version = slot.record->version;
+      records[i] = std::move(slot.record);
+    }
     weigh(i, reply->voter);
   }
   changed.notify();

@@ -38,12 +38,16 @@ struct Round {
   // Takes a replica's answer, and wakes the request.
   void heard_read(std::size_t i, Result<wire::Reply> answer);
   void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer);
+  void heard_promise(std::size_t i, Result<wire::Reply> answer);
+  // The next phase of an operation knows what was named in the one before. REQUIRES: the same key and placement
+  void learn_from(const Round& before);
 
   const std::shared_ptr<const model::Placement> placement;
   const model::ReplicaSet replicas;                   // the placement's
   std::vector<model::ReplicaReply> replies;           // one for each replica
   std::vector<std::optional<model::Record>> records;  // what was read, with a value where one was asked for
   std::vector<bool> damaged;                          // it cannot read what it holds
+  std::vector<model::Ballot> promises;                // written: what it has promised since
   model::Ballot highest;                              // stored or promised, of all that was named
   bool stale = false;                                 // somebody has a newer configuration
   bool no_space = false;

@@ -223,6 +223,14 @@ Upload::At Upload::at(std::string_view node) const {
   return At::kMissing;
 }
 
+std::vector<std::string> Upload::staged_at() const {
+  std::vector<std::string> nodes;
+  for (const Lane& lane : lanes_) {
+    if (lane.live && !lane.committed && behind(lane) == 0) nodes.emplace_back(lane.peer.id);
+  }
+  return nodes;
+}
+
 std::size_t Upload::given_up() const {
   return static_cast<std::size_t>(
       std::count_if(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return !lane.live; }));

@@ -24,8 +24,8 @@
 //   after:                    nothing is left to do but what repair does.
 // When the configuration changes in the middle: pieces go on to where they went, staging is outside configurations. The
 // commit goes by the configuration of its moment, and is begun anew under the same ballot when a replica says «stale»
-// (rule 30). Its replicas that are not among the upload's fetch. If none of them is, nobody can be told where to fetch,
-// nothing was stored, and the write fails; it is the client's to send again.
+// (rule 30). Its replicas that are not among the upload's fetch: from one that is and has stored it, else from any node
+// where all pieces are staged, though it owns the key no more.
 // When commits are refused: under a new ballot only if nobody has or may have stored the old one (rule 10), else it has
 // lost or its outcome is unknown (the same code as for small values). The pieces stay staged meanwhile, under the name
 // of the upload and not of a ballot, so no byte is sent twice. A record is under one ballot per replica at most, since
@@ -85,6 +85,9 @@ class Upload : public std::enable_shared_from_this<Upload> {
   // What the node has of it. REQUIRES: bring() has returned
   At at(std::string_view node) const;
 
+  // Nodes that have all of it, not stored yet as far as is known.
+  std::vector<std::string> staged_at() const;
+
   // A commit is under way to the node, and what became of it.
   void commit_begins(std::string_view node);
   void commit_ends(std::string_view node, bool stored);
@@ -100,7 +103,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   struct Piece;
   // The way to one replica.
   struct Lane {
-    net::Peer peer;      // views into the placement
+    net::Peer peer;  // views into the placement
     bool live = true;
     bool committed = false;
     bool discarded = false;

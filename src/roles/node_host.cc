@@ -29,6 +29,10 @@ Task<Status> NodeHost::open() {
     engines_.push_back(std::make_unique<store::RocksEngine>(machine_.loop(i), machine_.workers(), *database_));
     parts.loops.push_back({&machine_.loop(i), engines_.back().get()});
   }
+  agreeing_ = std::make_unique<proxy::Replicator>(machine_.first(), machine_.transport(0), machine_.process().clock());
+  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
+    return agreeing_->agree(std::move(key), std::move(rescued), deadline);
+  };
   machine_.first().spawn(tending_, database_->tend(machine_.first(), machine_.workers()));
   node_ = std::make_unique<node::Node>(std::move(parts));
   shards_ = std::make_unique<net::Shards>(node_->shards());
@@ -39,6 +43,7 @@ Task<Status> NodeHost::open() {
 }
 
 void NodeHost::adopt(std::shared_ptr<const model::Placement> placement) {
+  agreeing_->adopt(placement);
   node_->adopt(placement);
   if (http_) http_->adopt(placement);
 }
@@ -76,6 +81,7 @@ Task<> NodeHost::close_ports() {
 Task<> NodeHost::stop() {
   if (http_) co_await http_->stop();
   if (node_) co_await node_->stop();
+  if (agreeing_) co_await agreeing_->stop();
   co_await tending_.drained();
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     co_await runtime::run_on(machine_.loop(i), engines_[i]->close());

@@ -111,7 +111,7 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
 
 // --- writing ----------------------------------------------------------------------------------------------------
 
-Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload) {
+Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload, Ballot promise) {
   state_->loop.check_here();
   const Status valid = check_record(key, record);
   if (!valid) co_return Result<Accepted>(valid.error());
@@ -130,7 +130,8 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   const bool mends = same && state_->is_damaged(key, record.ballot) && !planted(Plant::kNeverMends);
   const bool newer = planted(Plant::kAcceptsOlder)
                          ? !same
-                         : record.ballot > stored.slot.ballot() && record.ballot >= stored.slot.promise;
+                         : record.ballot > stored.slot.ballot() &&
+                               (record.ballot >= stored.slot.promise || planted(Plant::kPromiseIgnored));
   accepted.stored = same;
   if (!newer && !mends) {
     if (same && upload) {  // the value came another way
@@ -141,13 +142,19 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   }
   accepted.ballot = record.ballot;
   accepted.version = record.version;
+  std::optional<Record> overtaken;
+  const auto& before = stored.slot.record;
+  // A conditional one that was never chosen is dead: its condition held for what is not there any more.
+  if (before && record.version < before->version && before->root == before->version) {
+    overtaken = co_await state_->whole_record(key, stored);
+  }
 
   const std::uint64_t position = model::position_of(key);
   const Digests::Held before = Digests::held(position, stored.slot);
   const Digests::Held after = Digests::held(position, record);
   Batch batch;
   batch.frees_space = record.tombstone();
-  const auto fresh = state_->replace(batch, key, stored, std::move(record), upload);
+  const auto fresh = state_->replace(batch, key, stored, std::move(record), upload, promise);
   if (!fresh) co_return Result<Accepted>(fresh.error());
   const Status written = co_await state_->commit(std::move(batch), key, before, after);
   if (!written) co_return Result<Accepted>(written.error());
@@ -155,11 +162,55 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   state_->damaged.erase(key);
   if (upload) state_->staging.end(key, *upload);
   accepted.stored = accepted.written = true;
+  accepted.promise = std::max(accepted.promise, promise);
+  if (overtaken && state_->findings.overtaken) state_->findings.overtaken(key, std::move(*overtaken));
   co_return Result<Accepted>(std::move(accepted));
 }
 
+Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload) {
+  return accept(std::move(key), std::move(record), upload, Ballot());
+}
+
 Task<Result<Accepted>> Store::accept(std::string key, Record record) {
-  return accept(std::move(key), std::move(record), std::nullopt);
+  return accept(std::move(key), std::move(record), std::nullopt, Ballot());
+}
+
+Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_value) {
+  state_->loop.check_here();
+  if (key.size() > model::kKeyBytesMax || ballot.none()) {
+    co_return Result<Promised>(ErrorCode::kInvalid, "a promise of nothing, or of a key that is too long");
+  }
+  Promised promised;
+  {
+    KeyLock lock(state_->locks, key);
+    if (!lock.try_lock()) {
+      const Status locked = co_await lock.wait();
+      if (!locked) co_return Result<Promised>(locked.error());
+    }
+    auto loaded = co_await state_->load(key);
+    if (!loaded) co_return Result<Promised>(loaded.error());
+    StoredSlot& stored = *loaded;
+    promised.given = ballot > stored.slot.ballot() && ballot > stored.slot.promise;
+    promised.slot = stored.slot;
+    if (promised.given) {
+      stored.slot.promise = promised.slot.promise = ballot;
+      Batch batch;
+      batch.put(Family::kMeta, slot_key(model::position_of(key), key), encode_slot(stored));
+      if (!planted(Plant::kPromiseNotKept)) {
+        const Status written = co_await state_->engine.write(std::move(batch));
+        if (!written) co_return Result<Promised>(written.error());
+      }
+    }
+  }
+  const auto& record = promised.slot.record;
+  const bool elsewhere = record && !record->tombstone() && !record->value && !record->in_pieces();
+  if (promised.slot.record && !want_value) promised.slot.record->value.reset();
+  if (!want_value || !elsewhere) co_return Result<Promised>(std::move(promised));
+  // In a row of its own, or damaged: without it the reply says whose value to fetch.
+  const Ballot held = promised.slot.ballot();
+  auto whole = co_await read(std::move(key), true);
+  if (whole && whole->ballot() == held) promised.slot.record = std::move(whole->record);
+  co_return Result<Promised>(std::move(promised));
 }
 
 Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held before, Digests::Held after) {
@@ -177,12 +228,12 @@ Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held be
 // The slot with the record in the place of the one stored, and its value from where it is: in the record, staged, or
 // in the pieces of the version stored.
 Status Store::State::replace(Batch& batch, const std::string& key, const StoredSlot& stored, Record record,
-                             const std::optional<UploadId>& upload) {
+                             const std::optional<UploadId>& upload, const Ballot& promise) {
   const std::uint64_t position = model::position_of(key);
   const bool carried = record.tombstone() || record.value;
   const Staging::Upload* staged = upload ? staging.find(key, *upload) : nullptr;
   StoredSlot fresh;
-  fresh.slot.promise = stored.slot.promise;
+  fresh.slot.promise = std::max(stored.slot.promise, promise);
   fresh.slot.record = std::move(record);
   const Record& now = *fresh.slot.record;
   if (carried) {

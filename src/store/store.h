@@ -38,6 +38,11 @@ struct Accepted {
   model::Ballot promise;
 };
 
+struct Promised {
+  bool given = false;  // the promise; else what is in the way stands in the slot
+  model::Slot slot;
+};
+
 struct Listing {
   struct Entry {
     std::uint64_t position = 0;
@@ -64,6 +69,8 @@ class Store {
   struct Findings {
     std::function<void(const std::string& key)> unreadable;  // its row: nothing is known of the key
     std::function<void(const std::string& key, const model::Ballot& ballot)> damaged;  // its value only
+    // Replaced by an older version under a higher ballot: it was answered perhaps, but never chosen.
+    std::function<void(const std::string& key, model::Record record)> overtaken;
   };
 
   // The partitions p with p % count == index are this store's: a node has one for each loop.
@@ -92,12 +99,21 @@ class Store {
   // A value of up to a piece comes in the record; a larger one is in the upload's pieces, or in those of the version
   // stored if it is the same.
   // kNotFound: it is in neither, or pieces are missing; the staged ones stay. kInvalid: it does not match its checksum.
+  // `promise`, unless none, is promised in the same batch if the record is stored.
+  Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload,
+                                model::Ballot promise);
   Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload);
   Task<Result<Accepted>> accept(std::string key, model::Record record);
+
+  // Nothing below the ballot is accepted from here on, if it is above all that is stored and promised (rule 2); and
+  // what is stored, as read() has it. Durable when it returns.
+  Task<Result<Promised>> promise(std::string key, model::Ballot ballot, bool want_value);
 
   // The piece `index` of a value to come. In any order; again changes nothing. kOverloaded: too many uploads;
   // kConflict: this one is over, or the piece was another; kCorrupt: it does not match its checksum.
   Task<Status> stage(std::string key, model::UploadId upload, std::uint32_t index, Bytes piece, std::uint64_t checksum);
+  // kNotFound: that piece is not staged here.
+  Task<Result<StoredPiece>> read_staged(std::string key, model::UploadId upload, std::uint32_t index);
   // Frees what is staged under that name, if anything is.
   Task<Status> discard(std::string key, model::UploadId upload);
   // Frees uploads that nobody goes on with. `ours`: the partitions of this store, of all on the same database. To be

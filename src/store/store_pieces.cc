@@ -85,6 +85,16 @@ Task<Result<Bytes>> Store::State::load_piece(std::string key, StoredSlot stored)
   co_return Result<Bytes>(std::move(piece->bytes));
 }
 
+Task<std::optional<Record>> Store::State::whole_record(std::string key, StoredSlot stored) {
+  Record& record = *stored.slot.record;
+  if (record.tombstone() || record.value) co_return std::move(record);
+  if (stored.pieces != 1) co_return std::nullopt;
+  auto value = co_await load_piece(std::move(key), stored);
+  if (!value) co_return std::nullopt;
+  record.value = std::move(*value);
+  co_return std::move(record);
+}
+
 Task<Result<Slot>> Store::State::load_value(std::string key, StoredSlot stored) {
   auto value = co_await load_piece(key, stored);
   KeyLock lock(locks, key);
@@ -205,6 +215,21 @@ Task<Status> Store::State::write_piece(std::string key, UploadId upload, Staging
   now->stored[about.index] = true;
   now->touched = loop.now();
   co_return ok_status();
+}
+
+Task<Result<StoredPiece>> Store::read_staged(std::string key, UploadId upload, std::uint32_t index) {
+  using Found = Result<StoredPiece>;
+  state_->loop.check_here();
+  Staging::Upload* staged = state_->staging.find(key, upload);
+  if (!staged || !staged->has(index)) co_return Found(ErrorCode::kNotFound, "that piece is not staged here");
+  staged->touched = state_->loop.now();  // it is of use
+  std::string row_key = piece_key(model::position_of(key), key, staged->local, index);
+  auto row = co_await state_->engine.get(Family::kChunks, std::move(row_key));
+  if (!row) co_return Found(row.error());
+  if (!*row) co_return Found(ErrorCode::kNotFound, "that piece is not staged here");
+  auto piece = decode_piece(std::move(**row));
+  if (!piece || !sound(*piece)) co_return Found(ErrorCode::kNotFound, "that piece is damaged");
+  co_return Found(std::move(*piece));
 }
 
 Task<Status> Store::discard(std::string key, UploadId upload) {

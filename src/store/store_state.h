@@ -28,7 +28,7 @@ struct Store::State {
   // Writes a batch that changes what the slot holds. REQUIRES: the key is locked
   Task<Status> commit(Batch batch, std::string key, Digests::Held before, Digests::Held after);
   Status replace(Batch& batch, const std::string& key, const StoredSlot& stored, model::Record record,
-                 const std::optional<model::UploadId>& upload);
+                 const std::optional<model::UploadId>& upload, const model::Ballot& promise);
   void note_damaged(const std::string& key, const model::Ballot& ballot);
   bool is_damaged(const std::string& key, const model::Ballot& ballot) const;
   void note_unreadable(const std::string* key);
@@ -39,6 +39,8 @@ struct Store::State {
   // The slot that was loaded with its value, or the one that has replaced it. REQUIRES: stored.pieces == 1
   Task<Result<Bytes>> load_piece(std::string key, StoredSlot stored);
   Task<Result<model::Slot>> load_value(std::string key, StoredSlot stored);
+  // With its value. None: it is too large to be at hand, or cannot be read. REQUIRES: the key is locked
+  Task<std::optional<model::Record>> whole_record(std::string key, StoredSlot stored);
   Task<Status> write_piece(std::string key, model::UploadId upload, Staging::Piece about, Bytes piece);
   // Frees the rows under that name unless the slot names them. REQUIRES: the key is locked
   Task<Status> free_rows(std::string key, model::UploadId local);

@@ -119,6 +119,21 @@ Condition check_conditions(const HttpHeaders& headers, const Validators& now) {
   return Condition::kMet;
 }
 
+bool write_allowed(const HttpHeaders& headers, const std::optional<Validators>& now) {
+  if (const auto match = find_header(headers, "if-match")) {
+    if (!now || !lists(*match, now->etag, Comparison::kStrong)) return false;
+  } else if (const auto since = date_in(headers, "if-unmodified-since"); since && now) {
+    if (now->modified_at - now->modified_at % kSecond > *since) return false;
+  }
+  const auto none = find_header(headers, "if-none-match");
+  return !none || !now || !lists(*none, now->etag, Comparison::kWeak);
+}
+
+bool has_write_conditions(const HttpHeaders& headers) {
+  return find_header(headers, "if-match") || find_header(headers, "if-none-match") ||
+         find_header(headers, "if-unmodified-since");
+}
+
 bool if_range_holds(const HttpHeaders& headers, const Validators& now, Timestamp wall) {
   const auto given = find_header(headers, "if-range");
   if (!given) return true;

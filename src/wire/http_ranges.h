@@ -48,6 +48,10 @@ enum class Condition : unsigned char { kMet, kNotModified, kFailed };  // go on,
 // Of a read of something that exists: If-Match, If-Unmodified-Since, If-None-Match, If-Modified-Since.
 Condition check_conditions(const HttpHeaders& headers, const Validators& now);
 
+// Of a write or a delete: whether it may go on, given what is there, or nothing. If-Modified-Since says nothing of it.
+bool write_allowed(const HttpHeaders& headers, const std::optional<Validators>& now);
+bool has_write_conditions(const HttpHeaders& headers);
+
 // Whether Range counts. A date is good enough only if nothing can have been written in the rest of its second: `wall`.
 bool if_range_holds(const HttpHeaders& headers, const Validators& now, Timestamp wall);
 

@@ -65,6 +65,7 @@ ConfigStamp take_stamp(Reader& in) {
 // The bits of a Write.
 constexpr unsigned kUpload = 1 << 0;
 constexpr unsigned kValueFrom = 1 << 1;
+constexpr unsigned kPromise = 1 << 2;
 
 void put(Writer& out, const model::UploadId& upload) {
   const auto& [high, low] = upload;
@@ -114,12 +115,14 @@ void put(Writer& out, const Read& read) {
 }
 
 void put(Writer& out, const Write& write) {
-  const auto& [key, record, source, upload, value_from] = write;
+  const auto& [key, record, source, upload, value_from, promise] = write;
   out.text(key);
   out.u8(static_cast<std::uint8_t>(source));
-  out.u8(static_cast<std::uint8_t>((upload ? kUpload : 0) | (value_from.empty() ? 0 : kValueFrom)));
+  out.u8(static_cast<std::uint8_t>((upload ? kUpload : 0) | (value_from.empty() ? 0 : kValueFrom) |
+                                   (promise.none() ? 0 : kPromise)));
   if (upload) put(out, *upload);
   if (!value_from.empty()) out.text(value_from);
+  if (!promise.none()) encode_version(out, promise);
   encode_record(out, record);
 }
 
@@ -172,10 +175,19 @@ void put(Writer& out, const Discard& discard) {
 }
 
 void put(Writer& out, const ReadPiece& read) {
-  const auto& [key, ballot, index] = read;
+  const auto& [key, ballot, index, staged] = read;
   out.text(key);
   encode_version(out, ballot);
   out.varint(index);
+  out.flag(staged.has_value());
+  if (staged) put(out, *staged);
+}
+
+void put(Writer& out, const Prepare& prepare) {
+  const auto& [key, ballot, want_value] = prepare;
+  out.text(key);
+  encode_version(out, ballot);
+  out.flag(want_value);
 }
 
 void take(Reader&, Ping&) {}
@@ -190,16 +202,20 @@ void take(Reader& in, Write& write) {
   write.key = take_key(in);
   write.source = take_enum(in, Write::Source::kProposal, Write::Source::kCopy);
   const std::uint8_t bits = in.u8();
-  if (bits & ~(kUpload | kValueFrom)) in.fail("a write with unknown bits");
+  if (bits & ~(kUpload | kValueFrom | kPromise)) in.fail("a write with unknown bits");
   if (bits & kUpload) write.upload = take_upload(in);
   if (bits & kValueFrom) {
     write.value_from = take_node(in);
     if (write.value_from.empty()) in.fail("a node id that should have been left out");
   }
+  if (bits & kPromise) {
+    write.promise = decode_version(in);
+    if (write.promise.none()) in.fail("a promise that should have been left out");
+  }
   write.record = decode_record(in);
   const bool elsewhere = !write.record.tombstone() && !write.record.value;
   if (elsewhere && !write.record.in_pieces()) in.fail("a write without its value");
-  if (!elsewhere && bits != 0) in.fail("a write that says where to find the value that it has");
+  if (!elsewhere && (bits & (kUpload | kValueFrom))) in.fail("a write that says where to find the value that it has");
 }
 
 void take(Reader& in, List& list) {
@@ -248,6 +264,14 @@ void take(Reader& in, ReadPiece& read) {
   read.key = take_key(in);
   read.ballot = decode_version(in);
   read.index = take_index(in);
+  if (in.flag()) read.staged = take_upload(in);
+}
+
+void take(Reader& in, Prepare& prepare) {
+  prepare.key = take_key(in);
+  prepare.ballot = decode_version(in);
+  if (prepare.ballot.none()) in.fail("a promise of nothing");
+  prepare.want_value = in.flag();
 }
 
 // --- replies --------------------------------------------------------------------------------------------------
@@ -285,12 +309,30 @@ void put(Writer& out, const Error& error) {
   out.text(std::string_view(message).substr(0, kErrorBytesMax));
 }
 
-void put(Writer& out, const ReadReply& reply) {
-  const auto& [slot, voter] = reply;
+void put(Writer& out, const model::Slot& slot) {
   const auto& [promise, record] = slot;
   encode_version(out, promise);
   out.flag(record.has_value());
   if (record) encode_record(out, *record);
+}
+
+model::Slot take_slot(Reader& in) {
+  model::Slot slot;
+  slot.promise = decode_version(in);
+  if (in.flag()) slot.record = decode_record(in);
+  return slot;
+}
+
+void put(Writer& out, const ReadReply& reply) {
+  const auto& [slot, voter] = reply;
+  put(out, slot);
+  put(out, voter);
+}
+
+void put(Writer& out, const PromiseReply& reply) {
+  const auto& [promised, slot, voter] = reply;
+  out.flag(promised);
+  put(out, slot);
   put(out, voter);
 }
 
@@ -369,8 +411,13 @@ void take(Reader& in, Error& error) {
 }
 
 void take(Reader& in, ReadReply& reply) {
-  reply.slot.promise = decode_version(in);
-  if (in.flag()) reply.slot.record = decode_record(in);
+  reply.slot = take_slot(in);
+  reply.voter = take_voter(in);
+}
+
+void take(Reader& in, PromiseReply& reply) {
+  reply.promised = in.flag();
+  reply.slot = take_slot(in);
   reply.voter = take_voter(in);
 }
 
@@ -434,11 +481,13 @@ std::size_t size_of(const Write& write) { return write.key.size() + size_of(writ
 std::size_t size_of(const WritePiece& write) { return write.key.size() + write.piece.size(); }
 std::size_t size_of(const PieceReply& reply) { return reply.piece.size(); }
 std::size_t size_of(const PushConfig& push) { return push.text.size(); }
-std::size_t size_of(const ReadReply& reply) {
-  std::size_t bytes = reply.slot.record ? size_of(*reply.slot.record) : 0;
-  for (const Incarnation& renewed : reply.voter.renewed) bytes += renewed.node.size() + 2 + 8;
+std::size_t size_of(const model::Slot& slot, const Voter& voter) {
+  std::size_t bytes = slot.record ? size_of(*slot.record) : 0;
+  for (const Incarnation& renewed : voter.renewed) bytes += renewed.node.size() + 2 + 8;
   return bytes;
 }
+std::size_t size_of(const ReadReply& reply) { return size_of(reply.slot, reply.voter); }
+std::size_t size_of(const PromiseReply& reply) { return size_of(reply.slot, reply.voter); }
 std::size_t size_of(const ListReply& reply) { return reply.entries.size() * kMessageHeadBytes; }
 std::size_t size_of(const StatusReply& reply) { return reply.json.size(); }
 std::size_t size_of(const ConfigReply& reply) { return reply.text.size(); }

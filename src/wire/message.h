@@ -43,7 +43,15 @@ struct Write {
   model::Record record;
   Source source = Source::kProposal;
   std::optional<model::UploadId> upload;  // staged at this replica, by this name
-  std::string value_from;                 // else at this node, which stores the record; empty: nowhere
+  std::string value_from;                 // else at this node, stored or staged by that name; empty: nowhere
+  model::Ballot promise{};                // promised too, if the record is stored (rule 14); none: nothing
+};
+
+// Asks the replica to refuse everything below the ballot, and what it holds (rules 2 and 11 to 13).
+struct Prepare {
+  std::string key;
+  model::Ballot ballot;
+  bool want_value = false;
 };
 
 // --- pieces of large values -----------------------------------------------------------------------------------
@@ -70,6 +78,7 @@ struct ReadPiece {
   std::string key;
   model::Ballot ballot;
   std::uint32_t index = 0;
+  std::optional<model::UploadId> staged{};  // of what is staged under that name, in the place of what is stored
 };
 
 // Keys and ballots of a range in storage order, for repair. Only partitions whose replicas include both the asker and
@@ -116,7 +125,8 @@ struct Ping {};
 
 struct Request {
   ConfigStamp config;
-  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece>
+  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece,
+               Prepare>
       body;
 };
 
@@ -154,6 +164,12 @@ struct WriteReply {
   model::Ballot stored;  // what the replica holds now
   model::Ballot promise;
   model::Version version;  // the version of what it holds
+  Voter voter;
+};
+
+struct PromiseReply {
+  bool promised = false;  // else the slot says what is in the way
+  model::Slot slot;
   Voter voter;
 };
 
@@ -203,7 +219,7 @@ struct ConfigReply {
 struct Reply {
   ConfigStamp config;
   std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
-               Discarded, PieceReply>
+               Discarded, PieceReply, PromiseReply>
       body;
 };
 

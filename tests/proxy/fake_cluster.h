@@ -41,6 +41,8 @@ struct FakeNode {
   std::vector<std::uint32_t> pieces_read;
   std::vector<wire::Write> writes;
   std::size_t discards = 0;
+  std::map<std::string, model::Ballot> promises;
+  std::size_t prepares = 0;
 };
 
 class FakeCluster final : public net::Transport {
@@ -90,7 +92,22 @@ class FakeCluster final : public net::Transport {
       ++node.discards;
       return wire::Discarded{};
     }
+    if (auto* prepare = std::get_if<wire::Prepare>(&request.body)) return answer(node, *prepare);
     return answer(node, std::get<wire::ReadPiece>(request.body));
+  }
+
+  Body answer(FakeNode& node, const wire::Prepare& prepare) {
+    wire::PromiseReply reply;
+    const auto found = node.held.find(prepare.key);
+    if (found != node.held.end()) reply.slot.record = found->second.record;
+    model::Ballot& promise = node.promises[prepare.key];
+    reply.promised = prepare.ballot > reply.slot.ballot() && prepare.ballot > promise;
+    if (reply.promised) promise = prepare.ballot;
+    reply.slot.promise = promise;
+    reply.voter.votes = reply.voter.informed = node.votes;
+    reply.voter.incarnation = node.incarnation;
+    ++node.prepares;
+    return reply;
   }
 
   static bool votes_in(const wire::Request& request) {
@@ -130,10 +147,14 @@ class FakeCluster final : public net::Transport {
     reply.voter.incarnation = node.incarnation;
     const auto found = node.held.find(write.key);
     const model::Ballot ballot = found == node.held.end() ? model::Ballot{} : found->second.record.ballot;
-    if (ballot < write.record.ballot) {
+    model::Ballot& promise = node.promises[write.key];
+    if (ballot < write.record.ballot && write.record.ballot >= promise) {
+      promise = std::max(promise, write.promise);
       FakeNode::Held held{write.record, {}};
       if (write.record.in_pieces()) {
-        if (write.upload) {
+        if (write.upload && !write.value_from.empty()) {
+          for (auto& [index, piece] : nodes[write.value_from].staged[*write.upload]) held.pieces.push_back(piece);
+        } else if (write.upload) {
           if (node.forgets_staged) node.staged.clear();
           for (auto& [index, piece] : node.staged[*write.upload]) held.pieces.push_back(piece);
           node.staged.erase(*write.upload);
@@ -150,11 +171,13 @@ class FakeCluster final : public net::Transport {
       }
       node.held[write.key] = std::move(held);
     }
-    const model::Record& now = node.held[write.key].record;
+    const auto left = node.held.find(write.key);
+    const model::Record now = left == node.held.end() ? model::Record{} : left->second.record;
     reply.outcome =
         now.ballot == write.record.ballot ? wire::WriteReply::Outcome::kStored : wire::WriteReply::Outcome::kRefused;
     reply.stored = now.ballot;
     reply.version = now.version;
+    reply.promise = promise;
     return reply;
   }
 

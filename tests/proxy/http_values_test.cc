@@ -217,11 +217,32 @@ TEST_CASE_FIXTURE(Values, "a value over the limit is refused before it is read, 
 TEST_CASE_FIXTURE(Values, "what cannot be stored is refused before the body is read") {
   const std::string value = large_value(2 * kPiece);
   CHECK(ask("PUT", {}, value, "w=none").status == 400);
-  CHECK(ask("PUT", {{"if-match", "*"}}, value).status == 501);
+  CHECK(ask("PUT", {{"if-match", "*"}}, value).status == 412);
+  CHECK(ask("PUT", {{"if-match", "*"}, {"x-timestamp", "5"}}, value).status == 400);
   CHECK(ask("PUT", {{"x-timestamp", "now"}}, value).status == 400);
   CHECK(ask("PATCH", {}, value).status == 405);
   CHECK(ask("PUT", {{"content-type", std::string(256, 'x')}}, value).status == 400);
   CHECK(pieces_read == 0);
+}
+
+TEST_CASE_FIXTURE(Values, "a conditional write is a compare-and-set") {
+  CHECK(ask("PUT", {{"if-match", "*"}}, "none").status == 412);
+  const Seen first = ask("PUT", {{"if-none-match", "*"}}, "first");
+  CHECK(first.status == 200);
+  CHECK(ask("PUT", {{"if-none-match", "*"}}, "again").status == 412);
+  const std::string etag = first.header("ETag");
+  const Seen second = ask("PUT", {{"if-match", etag}}, "second");
+  CHECK(second.status == 200);
+  CHECK(second.header("ETag") != etag);
+  const Seen late = ask("PUT", {{"if-match", etag}}, "late");
+  CHECK(late.status == 412);
+  CHECK(late.header("ETag") == second.header("ETag"));
+  CHECK(ask("DELETE", {{"if-match", etag}}).status == 412);
+  CHECK(ask("GET").body == "second");
+  CHECK(ask("PUT", {{"if-match", second.header("ETag")}}, large_value(3 * kPiece)).status == 200);
+  CHECK(ask("DELETE", {{"if-match", "*"}}).status == 204);
+  CHECK(ask("GET").status == 404);
+  CHECK(ask("DELETE", {{"if-none-match", "*"}}).status == 204);
 }
 
 TEST_CASE_FIXTURE(Values, "a write that lost has the winner's version, and no checksum") {

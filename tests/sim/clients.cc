@@ -79,7 +79,10 @@ void Clients::tick() {
     const bool strict = strict_only(key) || static_cast<std::int64_t>(random_.below(100)) < scenario_.strict_pct;
     ProxyMachine* proxy = living_proxy();
     if (!proxy) continue;
-    if (write) {
+    const bool conditional = static_cast<std::int64_t>(random_.below(100)) < scenario_.update_pct;
+    if (write && strict && conditional && !bulk_only(key)) {
+      proxy->loop->spawn(*proxy->work, update(proxy, key));
+    } else if (write) {
       begin_drawn_write(*proxy, key, strict);
     } else {
       begin_drawn_read(*proxy, key, strict);
@@ -113,6 +116,10 @@ void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, boo
     // Whole seconds: two writes with the same one are likely.
     const Timestamp second = 1'000'000;
     write.timestamp = (proxy.clock.wall() / second - random_.below(10)) * second;
+  }
+  if (!remove && static_cast<std::int64_t>(random_.below(100)) < scenario_.expiry_pct) {
+    write.event->expires = true;
+    write.expires_at = proxy.clock.wall() + random_.between(100'000, 20'000'000);
   }
   proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
 }
@@ -148,6 +155,7 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
   proxy::Draft draft;
   draft.tombstone = event.kind == Event::Kind::kDelete;
   draft.timestamp = write.timestamp;
+  draft.expires_at = write.expires_at;
   Bytes value;
   if (!draft.tombstone) {
     value = Bytes(value_of(event.key, event.id, event.size));
@@ -179,6 +187,48 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
   }
   if (write.level != model::WriteLevel::kQuorum) must_succeed(event);
   world_.tally().add("write unknown: " + std::string(name_of(answer.error().code)));
+}
+
+// A compare-and-set on what was there a moment ago, or on absence.
+Task<> Clients::update(ProxyMachine* proxy, std::string key) {
+  const auto host = proxy->host;
+  std::uint64_t expected = 0;
+  if (!random_.chance_ppm(200'000)) {
+    const auto seen = co_await proxy->replicator->read(key, model::ReadLevel::kOne, false, world_.now() + timeout());
+    if (!host->alive) co_return;
+    if (seen && seen->record) expected = History::id_of(*seen->record);
+  }
+  const bool remove = expected != 0 && static_cast<std::int64_t>(random_.below(100)) < scenario_.delete_pct;
+  const auto kind = remove ? Event::Kind::kDelete : Event::Kind::kWrite;
+  Event* event = note(kind, *proxy, key, expected == 0 ? "if absent" : "if match", true);
+  event->conditional = true;
+  event->expected = expected;
+  proxy::Draft draft;
+  draft.tombstone = remove;
+  if (!remove) {
+    event->size = std::min<std::uint64_t>(draw_size(), model::kPieceBytes);
+    draft.value = Bytes(value_of(key, event->id, event->size));
+    draft.content_type = content_type_of(event->id);
+  }
+  auto decide = [expected, draft](const std::optional<model::Record>& now) -> Result<std::optional<proxy::Draft>> {
+    const std::uint64_t there = now ? History::id_of(*now) : 0;
+    if (there != expected) return std::optional<proxy::Draft>();
+    return std::optional<proxy::Draft>(draft);
+  };
+  const TimePoint deadline = world_.now() + timeout();
+  const auto answer = co_await proxy->replicator->update(key, std::move(decide), false, deadline);
+  if (!host->alive) co_return;
+  if (!answer) {
+    history_.failed(*event, world_.now(), answer.error().message);
+    event->nothing = answer.code() != ErrorCode::kTimeout;
+    world_.tally().add("update unknown: " + std::string(name_of(answer.error().code)));
+  } else if (answer->written) {
+    history_.wrote(*event, world_.now(), answer->version, true, true);
+    world_.tally().add("update done");
+  } else {
+    history_.refused(*event, world_.now(), answer->before);
+    world_.tally().add("update refused");
+  }
 }
 
 Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value) {

@@ -34,9 +34,11 @@ class Clients {
     Event* event;
     model::WriteLevel level;
     std::optional<Timestamp> timestamp;
+    Timestamp expires_at = 0;
     bool steady = false;  // the client sends all of a large value, and as fast as it is taken
   };
   Task<> write(ProxyMachine* proxy, Write write);
+  Task<> update(ProxyMachine* proxy, std::string key);
   Task<> read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value);
   Task<> read_pieces(ProxyMachine* proxy, Event* event, proxy::ReadAnswer answer);
 

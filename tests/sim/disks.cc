@@ -1,5 +1,6 @@
 #include "sim/disks.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/checksum.h"
@@ -95,7 +96,10 @@ std::string Disks::first_difference(bool everywhere) const {
       }
       by_node.erase(id);
     }
-    // Nobody holds anything, or all hold the same.
+    // Nobody holds anything but promises, or all hold the same.
+    const bool any = std::any_of(copies.begin(), copies.end(),
+                                 [](const Copy& copy) { return copy.record || !copy.problem.empty(); });
+    if (!any) continue;
     if (!same && (first || !everywhere)) return key + ": its owners differ:" + states;
     for (const auto& [id, copy] : by_node) {
       if (everywhere && copy->record) return key + ": " + id + " has a copy and is no owner:" + states;

@@ -37,7 +37,7 @@ std::string line_of(const Event& event) {
   if (event.kind == Event::Kind::kRead) {
     text += event.value ? ": the value of #" + std::to_string(event.value) : std::string(": absent");
   } else {
-    text += ": done";
+    text += event.refused ? ": " + event.error : std::string(": done");
   }
   return text + ", version " + to_string(event.version);
 }
@@ -97,17 +97,24 @@ void History::names(const std::string& key, const model::Version& version, std::
   problem(key, "version " + to_string(version) + " names " + what(named) + ", and " + what(id));
 }
 
-std::uint64_t History::identify(const std::string& key, const model::Record& record, bool with_value) {
+std::uint64_t History::id_of(const model::Record& record) {
   if (record.tombstone()) return 0;
   std::uint64_t id = 0;
   const std::string_view type = record.content_type;
   if (type.starts_with(kTypePrefix)) std::from_chars(type.data() + kTypePrefix.size(), type.data() + type.size(), id);
+  return id;
+}
+
+std::uint64_t History::identify(const std::string& key, const model::Record& record, bool with_value) {
+  if (record.tombstone()) return 0;
+  const std::uint64_t id = id_of(record);
   const Event* writer = find(id);
   if (!writer || writer->key != key || writer->kind != Event::Kind::kWrite) {
     problem(key, "a value that nobody wrote there: " + record.content_type);
     return id;
   }
   if (writer->breaks) problem(key, "#" + std::to_string(id) + " is visible, whose client had not sent all of it");
+  if (writer->nothing) problem(key, "#" + std::to_string(id) + " is visible, which was told that nothing was written");
   const bool same = record.size == writer->size &&
                     (!with_value || (record.value && record.value->view() == value_of(key, id, writer->size)));
   if (!same) problem(key, "other bytes than #" + std::to_string(id) + " wrote");
@@ -132,6 +139,18 @@ void History::read(Event& event, TimePoint end, const std::optional<model::Recor
   }
   Key& key = keys_[event.key];
   key.strict = std::max(key.strict, event.version);
+}
+
+void History::refused(Event& event, TimePoint end, const std::optional<model::Record>& there) {
+  event.refused = event.ok = true;
+  event.end = end;
+  event.value = there ? identify(event.key, *there, false) : 0;
+  event.version = there ? there->version : model::Version{};
+  event.error =
+      "refused: " + (event.value == 0 ? std::string("nothing") : "#" + std::to_string(event.value)) + " is there";
+  if (event.value == event.expected) {
+    problem(event.key, "#" + std::to_string(event.id) + " was refused, though it found what it expected");
+  }
 }
 
 void History::read_bytes(const Event& event, std::uint64_t begin, std::string_view bytes) {
@@ -162,20 +181,42 @@ void History::check_final(const std::string& key, const std::optional<model::Rec
   }
 }
 
+namespace {
+
+Operation operation_of(const Event& event) {
+  Operation operation;
+  operation.id = event.id;
+  operation.begin = event.begin;
+  if (event.strict && event.ok) operation.end = event.end;
+  const bool read = event.kind == Event::Kind::kRead || event.refused;
+  operation.kind = read ? Operation::Kind::kRead : Operation::Kind::kWrite;
+  if (event.conditional && !read) operation.kind = Operation::Kind::kCompareAndSet;
+  operation.expected = event.expected;
+  operation.value = event.kind == Event::Kind::kWrite && !read ? event.id : event.value;
+  return operation;
+}
+
+// At any time, by anybody's clock, or never.
+Operation end_of(const Event& event) {
+  Operation operation;
+  operation.kind = Operation::Kind::kCompareAndSet;
+  operation.id = event.id;
+  operation.begin = event.begin;
+  operation.expected = event.id;
+  return operation;
+}
+
+}  // namespace
+
 void History::check_linearizable() {
   for (const auto& [name, key] : keys_) {
     std::vector<Operation> operations;
     bool any = false;
     for (const Event* event : key.events) {
       if (event->kind == Event::Kind::kRead && !(event->strict && event->ok)) continue;
-      Operation operation;
-      operation.kind = event->kind == Event::Kind::kRead ? Operation::Kind::kRead : Operation::Kind::kWrite;
-      operation.id = event->id;
-      operation.begin = event->begin;
-      if (event->strict && event->ok) operation.end = event->end;
-      operation.value = event->kind == Event::Kind::kWrite ? event->id : event->value;
+      operations.push_back(operation_of(*event));
+      if (event->expires) operations.push_back(end_of(*event));
       any |= event->strict;
-      operations.push_back(std::move(operation));
     }
     if (!any) continue;
     const Verdict verdict = sim::check_linearizable(operations);

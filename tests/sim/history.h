@@ -8,7 +8,8 @@
 //  - what was answered with w >= two is there at the end, or something newer: a delete too; and what was answered with
 //    w = one, if no disk has lost anything;
 //  - a `latest` read that heard all replicas sees what was answered with w >= two before it began;
-//  - operations at `quorum` are linearizable by key (linearize.h). All other writes count as of unknown outcome there.
+//  - operations at `quorum` are linearizable by key (linearize.h), a refusal as the read that it is. All other writes
+//    count as of unknown outcome there, and so does the end of what expires, as soon as it was written.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,17 @@ struct Event {
   std::optional<TimePoint> end;  // none: its client was told nothing
   bool ok = false;               // it succeeded; else its outcome is unknown
   std::string error;
-  std::uint64_t size = 0;   // of what it writes
-  bool breaks = false;      // its client stops in the middle of the value
-  std::uint64_t value = 0;  // the id of the write it read; 0: absent
-  model::Version version;   // read, or told to the writer
-  model::Version floor;     // strict: what it must not be behind
-  model::Version told;      // the newest that a writer had been told of when it began, w >= two
+  std::uint64_t size = 0;      // of what it writes
+  bool breaks = false;         // its client stops in the middle of the value
+  bool nothing = false;        // it was told that nothing was written
+  bool conditional = false;    // a compare-and-set, on
+  std::uint64_t expected = 0;  // the id of a write; 0: absence
+  bool refused = false;        // ... and told no: `value` was there
+  bool expires = false;        // what it writes is gone one day
+  std::uint64_t value = 0;     // the id of the write it read; 0: absent
+  model::Version version;      // read, or told to the writer
+  model::Version floor;        // strict: what it must not be behind
+  model::Version told;         // the newest that a writer had been told of when it began, w >= two
 };
 
 // The bytes that write `id` puts under `key`.
@@ -57,6 +63,8 @@ class History {
   void wrote(Event& event, TimePoint end, model::Version winner, bool won, bool durable);
   // heard_all: every replica answered, so none may be left that knows more.
   void read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value, bool heard_all);
+  // A compare-and-set was told no, and what was there. Or yes: wrote().
+  void refused(Event& event, TimePoint end, const std::optional<model::Record>& there);
   // What came, from `begin` on, of the large value that the event read.
   void read_bytes(const Event& event, std::uint64_t begin, std::string_view bytes);
   void failed(Event& event, TimePoint end, std::string error);
@@ -74,6 +82,8 @@ class History {
   // The newest version that a writer was told of, w >= two.
   model::Version told(const std::string& key) const;
   const Event* find(std::uint64_t id) const;
+  // Of the write that the record says it is.
+  static std::uint64_t id_of(const model::Record& record);
   std::size_t answered() const { return answered_count_; }
 
  private:

@@ -80,6 +80,10 @@ void NodeMachine::boot() {
   parts.transport = transport.get();
   parts.boot_id = "boot-" + std::to_string(machine_starts_);
   parts.sync_always = storage.sync.always;
+  agreeing = std::make_unique<proxy::Replicator>(*loop, *transport, clock);
+  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
+    return agreeing->agree(std::move(key), std::move(rescued), deadline);
+  };
   node = std::make_unique<node::Node>(std::move(parts));
   loop->spawn(host->serving, start());
 }
@@ -88,6 +92,7 @@ Task<> NodeMachine::start() {
   Status started = co_await node->start();
   if (started) {
     auto adopt = [this](std::shared_ptr<const model::Placement> placement) {
+      agreeing->adopt(placement);
       node->adopt(std::move(placement));
       if (alive()) host->service = node->shards().shard_of(wire::Request{}).service;
     };
@@ -116,10 +121,12 @@ void NodeMachine::stop() {
 void NodeMachine::end() {
   auto last = [this]() -> Task<> {
     co_await node->stop();
+    co_await agreeing->stop();
     co_await engine->close();
   };
   power_off(last);
   node.reset();
+  agreeing.reset();
   engine.reset();
   transport.reset();
 }

@@ -81,6 +81,7 @@ class NodeMachine final : public Machine {
 
   store::SimDisk disk;
   std::unique_ptr<store::SimEngine> engine;
+  std::unique_ptr<proxy::Replicator> agreeing;  // for the node's settler
   std::unique_ptr<node::Node> node;
 
  private:

@@ -63,6 +63,8 @@ void draw_load(Scenario& s, Random random) {
   s.strict_keys_pct = even(random, 0, 100);
   s.timestamp_pct = coin(random, 30) ? even(random, 1, 30) : 0;
   s.large_pct = coin(random, 40) ? even(random, 1, 5) : 0;
+  s.update_pct = coin(random, 70) ? even(random, 10, 100) : 0;
+  s.expiry_pct = coin(random, 30) ? even(random, 1, 40) : 0;
   s.timeout_ms = spread(random, 1000, 8000);
 }
 

@@ -41,6 +41,8 @@ namespace tako::sim {
   X(timestamp_pct, 0, "of plain writes carry the client's timestamp")                                        \
   X(bulk_keys_pct, 0, "of keys see writes with the client's timestamp only")                                 \
   X(large_pct, 0, "of values are in several pieces")                                                         \
+  X(update_pct, 0, "of writes at quorum are conditional")                                                    \
+  X(expiry_pct, 0, "of values expire")                                                                       \
   X(timeout_ms, 3000, "of an operation")                                                                     \
   /* the network */                                                                                          \
   X(delay_min_us, 50, "")                                                                                    \

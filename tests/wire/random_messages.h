@@ -64,6 +64,13 @@ inline Voter random_voter(Random& random) {
   return voter;
 }
 
+inline model::Slot random_slot(Random& random) {
+  model::Slot slot;
+  slot.promise = random_version(random);
+  if (random_flag(random)) slot.record = random_record(random, false);
+  return slot;
+}
+
 inline ListReply random_list_reply(Random& random) {
   ListReply reply;
   for (std::uint64_t left = random.below(20); left > 0; --left) {
@@ -93,6 +100,7 @@ inline Write random_write(Random& random) {
   write.record.value.reset();
   write.record.size = random.between(model::kPieceBytes + 1, model::kValueBytesMax);
   if (random_flag(random)) write.upload = model::UploadId{random.next(), random_number(random)};
+  if (random_flag(random)) write.promise = model::Ballot{1 + random_number(random), random.next()};
   if (random_flag(random)) write.value_from = random_text(random, kNodeIdBytesMax);
   return write;
 }
@@ -138,11 +146,14 @@ inline Request random_request(Random& random, std::size_t kind) {
       break;
     }
     case 9: request.body = Discard{key(), {random.next(), random.next()}}; break;
-    default: {
+    case 10: {
       const auto index = static_cast<std::uint32_t>(random.below(model::kPiecesMax));
-      request.body = ReadPiece{key(), random_version(random), index};
+      ReadPiece read{key(), random_version(random), index, {}};
+      if (random.below(2) == 0) read.staged = model::UploadId{random.next(), random.next()};
+      request.body = std::move(read);
       break;
     }
+    default: request.body = Prepare{key(), model::Ballot{1 + random_number(random), 1}, random_flag(random)}; break;
   }
   return request;
 }
@@ -159,8 +170,7 @@ inline Reply random_reply(Random& random, std::size_t kind) {
     }
     case 2: {
       ReadReply read;
-      read.slot.promise = random_version(random);
-      if (random_flag(random)) read.slot.record = random_record(random, false);
+      read.slot = random_slot(random);
       read.voter = random_voter(random);
       reply.body = std::move(read);
       break;
@@ -184,7 +194,15 @@ inline Reply random_reply(Random& random, std::size_t kind) {
     case 7: reply.body = ConfigReply{random_stamp(random), random_text(random, 5000)}; break;
     case 8: reply.body = PieceStored{}; break;
     case 9: reply.body = Discarded{}; break;
-    default: reply.body = PieceReply{random_piece(random), random.next()}; break;
+    case 10: reply.body = PieceReply{random_piece(random), random.next()}; break;
+    default: {
+      PromiseReply promise;
+      promise.promised = random_flag(random);
+      promise.slot = random_slot(random);
+      promise.voter = random_voter(random);
+      reply.body = std::move(promise);
+      break;
+    }
   }
   return reply;
 }
@@ -213,6 +231,7 @@ inline bool same(const StatusQuery&, const StatusQuery&) { return true; }
 inline bool same(const Read& a, const Read& b) { return a.key == b.key && a.want_value == b.want_value; }
 inline bool same(const Write& a, const Write& b) {
   return a.key == b.key && a.source == b.source && a.upload == b.upload && a.value_from == b.value_from &&
+         a.promise == b.promise &&
          same(a.record, b.record);
 }
 inline bool same(const WritePiece& a, const WritePiece& b) {
@@ -220,7 +239,10 @@ inline bool same(const WritePiece& a, const WritePiece& b) {
 }
 inline bool same(const Discard& a, const Discard& b) { return a.key == b.key && a.upload == b.upload; }
 inline bool same(const ReadPiece& a, const ReadPiece& b) {
-  return a.key == b.key && a.ballot == b.ballot && a.index == b.index;
+  return a.key == b.key && a.ballot == b.ballot && a.index == b.index && a.staged == b.staged;
+}
+inline bool same(const Prepare& a, const Prepare& b) {
+  return a.key == b.key && a.ballot == b.ballot && a.want_value == b.want_value;
 }
 inline bool same(const PieceStored&, const PieceStored&) { return true; }
 inline bool same(const Discarded&, const Discarded&) { return true; }
@@ -239,9 +261,13 @@ inline bool same(const PushConfig& a, const PushConfig& b) {
   return a.expected_counter == b.expected_counter && a.text == b.text;
 }
 inline bool same(const Error& a, const Error& b) { return a.code == b.code && a.message == b.message; }
-inline bool same(const ReadReply& a, const ReadReply& b) {
-  if (a.slot.promise != b.slot.promise || a.slot.record.has_value() != b.slot.record.has_value()) return false;
-  return (!a.slot.record || same(*a.slot.record, *b.slot.record)) && same(a.voter, b.voter);
+inline bool same(const model::Slot& a, const model::Slot& b) {
+  if (a.promise != b.promise || a.record.has_value() != b.record.has_value()) return false;
+  return !a.record || same(*a.record, *b.record);
+}
+inline bool same(const ReadReply& a, const ReadReply& b) { return same(a.slot, b.slot) && same(a.voter, b.voter); }
+inline bool same(const PromiseReply& a, const PromiseReply& b) {
+  return a.promised == b.promised && same(a.slot, b.slot) && same(a.voter, b.voter);
 }
 inline bool same(const WriteReply& a, const WriteReply& b) {
   return a.outcome == b.outcome && a.stored == b.stored && a.promise == b.promise && a.version == b.version &&

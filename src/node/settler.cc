@@ -1,0 +1,48 @@
+#include "node/settler.h"
+
+#include "base/log.h"
+
+namespace tako::node {
+namespace {
+
+constexpr Duration kSettleDeadline = seconds(10);
+constexpr int kRescueAttempts = 20;
+constexpr Duration kRescuePause = seconds(3);
+
+}  // namespace
+
+void Settler::note(std::string key) {
+  if (!agreement_ || keys_.size() >= kKeysMax || loop_.stopping()) return;
+  const bool fresh = keys_.insert(key).second;
+  if (fresh) loop_.spawn(gate_, settle(std::move(key)));
+}
+
+Task<> Settler::settle(std::string key) {
+  const bool turn = co_await turns_.acquire(TimePoint::max());
+  bool settled = false;
+  if (turn) settled = co_await agreement_(key, std::nullopt, loop_.now() + kSettleDeadline);
+  if (turn) turns_.release();
+  ++(settled ? counters_.settled : counters_.failed);
+  log::debug("key_settled", {{"key", key}, {"settled", settled}});
+  keys_.erase(key);
+}
+
+void Settler::rescue(std::string key, model::Record record) {
+  if (!agreement_ || rescues_ >= kRescuesMax || loop_.stopping()) return;
+  ++rescues_;
+  loop_.spawn(gate_, bring_back(std::move(key), std::move(record)));
+}
+
+Task<> Settler::bring_back(std::string key, model::Record record) {
+  bool back = false;
+  for (int attempt = 0; attempt < kRescueAttempts && !back && !loop_.stopping(); ++attempt) {
+    if (attempt > 0) co_await loop_.sleep(kRescuePause);
+    std::optional<model::Record> rescued = record;
+    back = co_await agreement_(key, std::move(rescued), loop_.now() + kSettleDeadline);
+  }
+  counters_.rescued += back;
+  log::info("write_rescued", {{"key", key}, {"version", model::to_string(record.version)}, {"done", back}});
+  --rescues_;
+}
+
+}  // namespace tako::node

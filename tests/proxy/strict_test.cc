@@ -1,0 +1,152 @@
+// Strict operations over three replicas: how many rounds they take, what a refusal rests on, what is never done twice.
+#include "fake_cluster.h"
+
+namespace tako::test {
+namespace {
+
+using model::Record;
+
+struct StrictFixture : LargeFixture {
+  // Adds one to a decimal number, from 0.
+  static Result<std::optional<proxy::Draft>> increment(const std::optional<Record>& now) {
+    const int before = now ? std::stoi(std::string(now->value->view())) : 0;
+    proxy::Draft draft;
+    draft.value = Bytes(std::to_string(before + 1));
+    return std::optional<proxy::Draft>(std::move(draft));
+  }
+  static Result<std::optional<proxy::Draft>> leave(const std::optional<Record>&) {
+    return std::optional<proxy::Draft>();
+  }
+  Result<proxy::UpdateAnswer> update(proxy::Decide decide) {
+    return world.run([&]() -> Task<Result<proxy::UpdateAnswer>> {
+      co_return co_await replicator.update("k", decide, true, world.loop().now() + seconds(5));
+    });
+  }
+  void store(const std::string& id, Record record) { node(id).held["k"] = {std::move(record), {}}; }
+  const Record& held(const std::string& id) { return node(id).held["k"].record; }
+};
+
+TEST_CASE_FIXTURE(StrictFixture, "updates count exactly, also by several proxies at once") {
+  proxy::Replicator other(world.loop(), cluster, world.clock());
+  other.adopt(placement_of(1));
+  int done = 0;
+  world.run([&]() -> Task<> {
+    runtime::Gate gate(world.loop());
+    for (int i = 0; i < 20; ++i) {
+      world.loop().spawn(gate, [](proxy::Replicator& by, runtime::Loop& loop, int& count) -> Task<> {
+        const proxy::Decide decide = increment;
+        const auto answer = co_await by.update("k", decide, true, loop.now() + seconds(30));
+        if (answer && answer->written) ++count;
+      }(i % 2 ? other : replicator, world.loop(), done));
+    }
+    co_await gate.drained();
+  });
+  CHECK(done == 20);
+  const auto now = read(model::ReadLevel::kQuorum);
+  REQUIRE(now.ok());
+  CHECK(now->record->value->view() == "20");
+  world.run([&]() -> Task<> { co_await other.stop(); });
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "updates that follow one another take one round from the third on") {
+  for (int i = 0; i < 10; ++i) REQUIRE(update(increment).ok());
+  CHECK(held("n1").value->view() == "10");
+  CHECK(node("n1").prepares == 2);
+  // A blind write of another proxy in between is seen, and costs a round.
+  proxy::Replicator other(world.loop(), cluster, world.clock());
+  other.adopt(placement_of(1));
+  const auto written = world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+    proxy::Draft draft;
+    draft.value = Bytes(std::string("100"));
+    co_return co_await other.write("k", std::move(draft), model::WriteLevel::kQuorum, world.loop().now() + seconds(5));
+  });
+  REQUIRE(written.ok());
+  REQUIRE(update(increment).ok());
+  CHECK(held("n1").value->view() == "101");
+  world.run([&]() -> Task<> { co_await other.stop(); });
+}
+
+TEST_CASE_FIXTURE(StrictFixture,
+                  "what a refusal rests on is on a majority when it is answered, under its own version") {
+  const Record minority = model::make_value({5, 1}, Bytes(std::string("1")));
+  store("n1", minority);
+  node("n3").away = true;
+  const auto answer = update(leave);
+  REQUIRE(answer.ok());
+  CHECK_FALSE(answer->written);
+  CHECK(answer->version == minority.version);
+  for (const char* id : {"n1", "n2"}) {
+    CHECK(held(id).version == minority.version);
+    CHECK(held(id).ballot > minority.ballot);
+  }
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "what has expired is gone for good when it is said to be absent") {
+  Record record = model::make_value({5, 1}, Bytes(std::string("1")));
+  record.expires_at = 6;
+  for (const char* id : {"n1", "n2", "n3"}) store(id, record);
+  SUBCASE("by an update") {
+    const auto answer = update(leave);
+    REQUIRE(answer.ok());
+    CHECK_FALSE(answer->before.has_value());
+  }
+  SUBCASE("by a read at quorum") {
+    const auto answer = read(model::ReadLevel::kQuorum);
+    REQUIRE(answer.ok());
+    CHECK((!answer->record || answer->record->tombstone()));
+  }
+  CHECK(held("n1").tombstone());
+  CHECK(held("n1").base == record.version);
+}
+
+TEST_CASE_FIXTURE(StrictFixture,
+                  "a write that was overtaken is brought back above what did, unless something newer came") {
+  const Record old = model::make_value({5, 1}, Bytes(std::string("old")));
+  const Record answered = model::make_value({7, 1}, Bytes(std::string("answered")));
+  Record again = old;
+  again.ballot = {9, 1};
+  for (const char* id : {"n1", "n2", "n3"}) store(id, again);
+  const auto rescue = [&] {
+    return world.run([&]() -> Task<bool> {
+      std::optional<Record> rescued = answered;
+      co_return co_await replicator.agree("k", std::move(rescued), world.loop().now() + seconds(5));
+    });
+  };
+  CHECK(rescue());
+  CHECK(held("n2").version == answered.version);
+  CHECK(held("n2").value->view() == "answered");
+  REQUIRE(update([](const auto&) {
+            proxy::Draft draft;
+            draft.value = Bytes(std::string("newer"));
+            return Result<std::optional<proxy::Draft>>(std::move(draft));
+          }).ok());
+  CHECK(rescue());
+  CHECK(held("n2").value->view() == "newer");
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "a write far ahead that one replica holds does not stand in the way for ever") {
+  store("n1", model::make_value({1'900'000'000'000'000, 1}, Bytes(std::string("far"))));
+  const auto write_at_quorum = [&] {
+    return world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+      proxy::Draft draft;
+      draft.value = Bytes(std::string("new"));
+      const TimePoint deadline = world.loop().now() + seconds(5);
+      co_return co_await replicator.write("k", std::move(draft), model::WriteLevel::kQuorum, deadline);
+    });
+  };
+  bool written = false;
+  for (int i = 0; i < 3 && !written; ++i) written = write_at_quorum().ok();
+  CHECK(written);
+  CHECK(held("n2").value->view() == "new");
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "without a majority nothing is promised and nothing is written") {
+  node("n1").away = node("n2").away = true;
+  const auto answer = update(increment);
+  REQUIRE_FALSE(answer.ok());
+  CHECK(answer.code() == ErrorCode::kUnavailable);
+  CHECK(node("n3").held.empty());
+}
+
+}  // namespace
+}  // namespace tako::test
