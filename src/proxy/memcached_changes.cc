@@ -76,9 +76,26 @@ bool quiet(const wire::MemcachedRequest& request) { return request.noreply || re
 
 }  // namespace
 
-Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string, Change, bool, net::ByteSource*) {
-  co_return Error(ErrorCode::kInvalid, "what depends on the value that is there is not in this version; set, get and "
-                                       "delete are");
+Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string key, Change change, bool want_value,
+                                                           net::ByteSource* block) {
+  const auto last = std::make_shared<Decision>();
+  Decide decide = [last, change = std::move(change)](const std::optional<model::Record>& now) {
+    *last = change(now);
+    return Result<std::optional<Draft>>(last->draft);
+  };
+  Result<UpdateAnswer> answer;
+  if (block != nullptr) {
+    answer = co_await replicator_.update_large(std::move(key), std::move(decide), *block, kTimeout);
+  } else {
+    const TimePoint until = deadline();
+    answer = co_await replicator_.update(std::move(key), std::move(decide), want_value, until);
+  }
+  if (!answer) co_return answer.error();
+  if (last->outcome == Outcome::kTooLarge) co_return too_large_to_change();
+  Changed changed;
+  changed.outcome = last->outcome;
+  if (last->draft) changed.after = record_of(*last->draft, answer->version);
+  co_return changed;
 }
 
 // --- storing --------------------------------------------------------------------------------------------------

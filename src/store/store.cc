@@ -143,9 +143,9 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   accepted.ballot = record.ballot;
   accepted.version = record.version;
   std::optional<Record> overtaken;
-  const auto& before = stored.slot.record;
+  const auto& replaced = stored.slot.record;
   // A conditional one that was never chosen is dead: its condition held for what is not there any more.
-  if (before && record.version < before->version && before->root == before->version) {
+  if (replaced && record.version < replaced->version && replaced->root == replaced->version) {
     overtaken = co_await state_->whole_record(key, stored);
   }
 

@@ -1,8 +1,10 @@
 """The memcached port as stock clients and raw connections see it. The clients are Debian's, run as they are."""
 import subprocess
+import threading
 
 from harness import Layout, Raw, expect, free_port, get, http_call, put, until
 
+PYTHON = '/usr/bin/python3'  # Debian's, which has Debian's clients
 THREE = [['n1'], ['n2'], ['n3']]
 
 
@@ -101,6 +103,40 @@ class Protocol(_Cluster):
             equal(c.get('d'), None)
             equal(c.say('delete d\r\n'), 'NOT_FOUND')
 
+    def test_add_and_replace(self):
+        with self.client() as c:
+            equal(c.say('replace ar 0 0 1\r\nx\r\n'), 'NOT_STORED')
+            equal(c.say('add ar 5 0 1\r\na\r\n'), 'STORED')
+            equal(c.say('add ar 6 0 1\r\nb\r\n'), 'NOT_STORED')
+            equal(c.get('ar'), (b'a', 5, None))
+            equal(c.say('replace ar 7 0 0\r\n\r\n'), 'STORED')
+            equal(c.get('ar'), (b'', 7, None))
+            large = b'z' * 300_000
+            equal(c.say(b'add large-add 1 0 300000\r\n' + large + b'\r\n'), 'STORED')
+            equal(c.get('large-add'), (large, 1, None))
+            equal(c.say(b'add large-add 1 0 300000\r\n' + large + b'\r\n'), 'NOT_STORED')
+
+    def test_append_and_prepend_keep_flags(self):
+        with self.client() as c:
+            equal(c.say('append ap 0 0 1\r\nx\r\n'), 'NOT_STORED')
+            c.set('ap', 'b', flags=9)
+            equal(c.say('append ap 1 0 1\r\nc\r\n'), 'STORED')
+            equal(c.say('prepend ap 2 0 1\r\na\r\n'), 'STORED')
+            equal(c.get('ap'), (b'abc', 9, None))
+
+    def test_cas_tells_changed_from_absent(self):
+        with self.client() as c:
+            equal(c.say('cas cas 0 0 1 1\r\nx\r\n'), 'NOT_FOUND')
+            equal(c.get('cas'), None)
+            c.set('cas', 'one')
+            _, _, unique = c.get('cas', 'gets')
+            assert 0 < unique < 1 << 63
+            equal(c.say(f'cas cas 0 0 3 {unique}\r\ntwo\r\n'), 'STORED')
+            equal(c.say(f'cas cas 0 0 5 {unique}\r\nthree\r\n'), 'EXISTS')
+            value, _, newer = c.get('cas', 'gets')
+            equal(value, b'two')
+            assert newer != unique
+
     def test_a_line_of_many_gets_has_a_cas_for_each(self):
         with self.client() as c:
             keys = [f'many{i}' for i in range(100)]
@@ -115,10 +151,66 @@ class Protocol(_Cluster):
                 seen.add(key)
             equal(seen, set(keys))
 
+    def test_counters_are_64_bits(self):
+        with self.client() as c:
+            equal(c.say('incr n 1\r\n'), 'NOT_FOUND')
+            c.set('n', '10', flags=3)
+            equal(c.say('incr n 5\r\n'), '15')
+            equal(c.say('decr n 100\r\n'), '0')
+            c.set('n', '18446744073709551615')
+            equal(c.say('incr n 2\r\n'), '1')
+            c.set('n', 'word')
+            equal(c.say('incr n 1\r\n'), 'CLIENT_ERROR cannot increment or decrement non-numeric value')
+            equal(c.say('incr n x\r\n'), 'CLIENT_ERROR invalid numeric delta argument')
+
+    def test_expiry_is_seen_by_all_and_can_be_moved(self):
+        with self.client() as c:
+            equal(c.set('past', 'x', time=-1), 'STORED')
+            equal(c.get('past'), None)
+            equal(c.set('old', 'x', time=1_000_000_000), 'STORED')
+            equal(c.get('old'), None)
+            c.set('soon', 'x', time=1)
+            c.set('kept', 'y', time=1, flags=4)
+            equal(c.say('touch kept 1000\r\n'), 'TOUCHED')
+            equal(c.say('touch nothing 1000\r\n'), 'NOT_FOUND')
+            until(5, 'it has expired', lambda: c.get('soon') is None)
+            equal(get(self.http, 'soon').status, 404)
+            equal(c.say('add soon 0 0 1\r\nz\r\n'), 'STORED')
+            equal(c.get('kept'), (b'y', 4, None))
+            equal(c.say('mg kept t\r\n').split()[0], 'HD')
+            equal(c.get('kept', 'gat 0'), (b'y', 4, None))
+            equal(c.say('mg kept t\r\n'), 'HD t-1')
+
+    def test_noreply_says_nothing_and_does_it(self):
+        with self.client() as c:
+            c.send('set nr 0 0 1 noreply\r\n5\r\nincr nr 2 noreply\r\nappend nr 0 0 1 noreply\r\n0\r\n'
+                   'touch nr 0 noreply\r\ndelete nothing noreply\r\nverbosity 1 noreply\r\n')
+            equal(c.get('nr'), (b'70', 0, None))
+
+    def test_meta_commands(self):
+        with self.client() as c:
+            equal(c.lines('ms m 2 F7 T0 c k Oq1\r\nhi\r\n', 1)[0].split()[0], 'HD')
+            equal(c.lines('mg m v f s t k Oq2\r\n', 2), ['VA 2 f7 s2 t-1 km Oq2', 'hi'])
+            equal(c.lines('mg absent v q\r\nmn\r\n', 1), ['MN'])
+            equal(c.say('mg absent v\r\n'), 'EN')
+            equal(c.say('ms m 1 ME\r\nx\r\n'), 'NS')
+            equal(c.say('ms m 1 C1\r\nx\r\n'), 'EX')
+            unique = c.say('mg m c\r\n').split()[1][1:]
+            equal(c.say(f'ms m 1 C{unique}\r\n4\r\n'), 'HD')
+            equal(c.lines('ma m v D5\r\n', 2), ['VA 1', '9'])
+            equal(c.lines('ma counter N0 J13 v\r\n', 2), ['VA 2', '13'])
+            equal(c.say('md m q\r\nmn\r\n'), 'MN')
+            equal(c.say('md m\r\n'), 'NF')
+            equal(c.say('ms AP8K 1 b\r\nx\r\n'), 'HD')
+            equal(get(self.http, '%00%FF%0A').body, b'x')
+
     def test_keys_are_shared_with_http(self):
         with self.client() as c:
             expect(put(self.http, 'shared/key', b'41', headers={'Content-Type': 'text/plain'}), 200)
             equal(c.get('shared/key'), (b'41', 0, None))
+            equal(c.say('incr shared/key 1\r\n'), '42')
+            answer = expect(get(self.http, 'shared/key'), 200, b'42')
+            equal(answer.headers['content-type'], 'text/plain')
             c.set('shared/key', 'anew', flags=2)
             expect(get(self.http, 'shared/key'), 200, b'anew')
             expect(http_call(self.http, 'DELETE', '/values/shared/key'), 204)
@@ -174,7 +266,101 @@ def run(command, seconds=120, **options):
     return done.returncode, (done.stdout + done.stderr).decode(errors='replace')
 
 
+PYMEMCACHE = """
+import sys
+from pymemcache.client.base import Client
+c = Client(('127.0.0.1', int(sys.argv[1])), timeout=20, connect_timeout=20)
+assert c.set('a', 'one', noreply=False) and c.get('a') == b'one'
+assert c.set_many({'m%d' % i: str(i) for i in range(200)}, noreply=False) == []
+assert c.get_many(['m%d' % i for i in range(200)]) == {'m%d' % i: str(i).encode() for i in range(200)}
+assert c.add('a', 'x', noreply=False) is False and c.replace('a', 'two', noreply=False)
+assert c.append('a', '!', noreply=False) and c.prepend('a', '?', noreply=False) and c.get('a') == b'?two!'
+value, unique = c.gets('a')
+assert c.cas('a', 'three', unique) and c.cas('a', 'four', unique) is False and c.cas('none', 'x', b'1') is None
+c.set('n', '5', noreply=False)
+assert c.incr('n', 3) == 8 and c.decr('n', 10) == 0 and c.incr('absent', 1) is None
+assert c.touch('a', 100, noreply=False) and c.get('a') == b'three'
+assert c.delete('a', noreply=False) and not c.delete('a', noreply=False) and c.get('a') is None
+assert c.incr('n', 0) == 0
+c.set('q', 'x' * 100000); c.delete('m1'); assert c.get('q') == b'x' * 100000
+assert c.set('expired', 'x', expire=-1, noreply=False) and c.get('expired') is None
+assert c.version().startswith(b'1.6') and c.stats()[b'cmd_set'] > 0
+c.quit()
+print('green')
+"""
+
+PYTHON_MEMCACHE = """
+import sys, memcache
+c = memcache.Client(['127.0.0.1:' + sys.argv[1]], socket_timeout=20, cache_cas=True)
+assert c.set('p', {'a': [1, 2]}) and c.get('p') == {'a': [1, 2]}
+assert c.set('u', 'gr\\u00fc\\u00df') and c.get('u') == 'gr\\u00fc\\u00df'
+assert c.set_multi({'x%d' % i: i for i in range(50)}) == [] and c.get_multi(['x%d' % i for i in range(50)])['x49'] == 49
+assert c.set('n', 1) and c.incr('n', 4) == 5 and c.decr('n') == 4
+assert c.add('p', 1) is False or c.add('p', 1) == 0
+assert c.gets('p') and c.cas('p', 'new') and c.get('p') == 'new'
+assert c.set('big', 'v' * 900000) and len(c.get('big')) == 900000
+assert c.touch('p', 10) and c.delete('p') and c.get('p') is None
+assert int(c.get_stats()[0][1]['cmd_get']) > 0
+print('green')
+"""
+
+PERL = """
+use Cache::Memcached::Fast;
+my $c = Cache::Memcached::Fast->new({servers => ["127.0.0.1:$ARGV[0]"], io_timeout => 20, connect_timeout => 20});
+sub ok { my ($ok, $what) = @_; die "not ok: $what\\n" unless $ok }
+ok($c->set('pl', 'one'), 'set'); ok($c->get('pl') eq 'one', 'get');
+ok(!$c->add('pl', 'x'), 'add'); ok($c->replace('pl', 'two'), 'replace');
+ok($c->append('pl', '!'), 'append'); ok($c->prepend('pl', '?'), 'prepend'); ok($c->get('pl') eq '?two!', 'joined');
+my $r = $c->gets('pl'); ok($c->cas('pl', $r->[0], 'three'), 'cas'); ok(!$c->cas('pl', $r->[0], 'four'), 'cas again');
+$c->set_multi(map { ["pm$_", $_] } 1 .. 100); my $m = $c->get_multi(map { "pm$_" } 1 .. 100);
+ok(keys %$m == 100, 'multi'); $c->set('pn', 7);
+ok($c->incr('pn', 3) == 10, 'incr'); ok($c->decr('pn', 20) == 0, 'decr');
+ok($c->touch('pl', 100), 'touch'); ok($c->delete('pl'), 'delete'); ok(!defined $c->get('pl'), 'gone');
+ok((values %{$c->server_versions})[0] =~ /^1\\.6/, 'version');
+$c->set("pq$_", $_) for 1 .. 50; $c->nowait_push; ok($c->get('pq50') == 50, 'nowait');
+print "green\\n";
+"""
+
+PHP = r"""<?php
+function ok($ok, $what) { if (!$ok) { fwrite(STDERR, "not ok: $what\n"); exit(1); } }
+$c = new Memcached(); $c->addServer('127.0.0.1', (int)$argv[1]);
+ok($c->set('h', ['a' => 1]), 'set'); ok($c->get('h') === ['a' => 1], 'get');
+ok(!$c->add('h', 1), 'add'); ok($c->getResultCode() == Memcached::RES_NOTSTORED, 'add says so');
+$c->setMulti(['h1' => 1, 'h2' => 2.5, 'h3' => true]); ok($c->getMulti(['h1', 'h2', 'h3'])['h2'] === 2.5, 'multi');
+$e = $c->get('h', null, Memcached::GET_EXTENDED);
+ok($c->cas($e['cas'], 'h', 'new'), 'cas'); ok(!$c->cas($e['cas'], 'h', 'newer'), 'cas again');
+ok($c->getResultCode() == Memcached::RES_DATA_EXISTS, 'cas says so');
+$c->set('hn', 5); ok($c->increment('hn', 2) === 7, 'incr'); ok($c->decrement('hn', 9) === 0, 'decr');
+ok($c->touch('h', 100), 'touch'); ok($c->delete('h'), 'delete'); ok($c->get('h') === false, 'gone');
+ok($c->getResultCode() == Memcached::RES_NOTFOUND, 'and says so');
+ok(strpos(array_values($c->getVersion())[0], '1.6') === 0, 'version');
+echo "green\n";
+"""
+
+
 class StockClients(_Cluster):
+    def script(self, command, name, text):
+        path = self.t.write(name, text)
+        code, out = run([*command, path, str(self.port)])
+        assert code == 0 and 'green' in out, out[-1500:]
+
+    def test_pymemcache(self):
+        self.script([PYTHON], 'pymemcache_test.py', PYMEMCACHE)
+
+    def test_python_memcache(self):
+        self.script([PYTHON], 'python_memcache_test.py', PYTHON_MEMCACHE)
+
+    def test_perl_cache_memcached_fast(self):
+        self.script(['perl'], 'fast_test.pl', PERL)
+
+    def test_php_memcached(self):
+        self.script(['php'], 'memcached_test.php', PHP)
+
+    def test_memccapable(self):
+        code, out = run(['memccapable', '-a', '-h', '127.0.0.1', '-p', str(self.port)])
+        failed = [line for line in out.splitlines() if 'FAIL' in line]
+        assert code == 0 and not failed, out[-1500:]
+
     def test_the_tools_of_libmemcached(self):
         server = f'--servers=127.0.0.1:{self.port}'
         path = self.t.write('tool-file', 'of a tool\n' * 1000)
@@ -182,6 +368,69 @@ class StockClients(_Cluster):
         equal((code, out), (0, ''))
         code, out = run(['memccat', server, 'tool-file'])
         assert code == 0 and out.startswith('of a tool\n' * 1000), out[-300:]
+        equal(run(['memcexist', server, 'tool-file'])[0], 0)
         equal(run(['memcrm', server, 'tool-file'])[0], 0)
+        assert run(['memcexist', server, 'tool-file'])[0] != 0
         code, out = run(['memcstat', server])
         assert code == 0 and 'cmd_get' in out, out[-300:]
+
+
+class Failures:
+    """Three proxies of their own over nodes of their own, one of which is killed."""
+
+    def setup(self):
+        self.layout = Layout(THREE, per_key=3)
+        config = self.t.write('cluster.yaml', self.layout.text())
+        self.nodes = {n: self.t.start(n, 'node', '-i', n, '-f', config, '-d', self.t.folder / n)
+                      for n in self.layout.nodes}
+        self.ports = []
+        for i in range(3):
+            http, port = free_port(), free_port()
+            proxy = self.t.start(f'p{i}', 'proxy', '-i', f'p{i}', '-f', config, '-d', self.t.folder / f'p{i}',
+                                 '-p', http, '--memcached', port, '--listen', '127.0.0.1')
+            proxy.ready(http)
+            self.ports.append(port)
+
+    def test_sixteen_clients_count_exactly_while_a_node_is_killed(self):
+        def settled():
+            with Client(self.ports[0]) as c:
+                return c.say('add counter 0 0 1\r\n0\r\n') in ('STORED', 'NOT_STORED')
+        until(30, 'the cluster can vote', settled, every=0.3)
+        done, unknown, seen, lock = [0], [0], [], threading.Lock()
+
+        def count(port):
+            client = Client(port, seconds=60)
+            for _ in range(40):
+                answer = client.say('incr counter 1\r\n')
+                with lock:
+                    if answer.isdigit():
+                        done[0] += 1
+                        seen.append(int(answer))
+                    else:
+                        assert answer.startswith('SERVER_ERROR'), answer
+                        unknown[0] += 1
+            client.socket.close()
+
+        threads = [threading.Thread(target=count, args=(self.ports[i % 3],)) for i in range(16)]
+        for thread in threads:
+            thread.start()
+        until(60, 'some were counted', lambda: done[0] > 100)
+        self.nodes['n2'].kill()
+        for thread in threads:
+            thread.join(200)
+            assert not thread.is_alive()
+        equal(done[0] + unknown[0], 640)
+        assert len(set(seen)) == len(seen), 'two were told the same number'
+        with Client(self.ports[1]) as c:
+            total = int(c.say('incr counter 0\r\n'))
+        assert done[0] <= total <= done[0] + unknown[0], (done, total, unknown)
+        assert done[0] > 300, (done, unknown)
+
+    def test_too_few_replicas_are_said_and_the_connection_stays(self):
+        self.nodes['n3'].kill()
+        with Client(self.ports[0], seconds=60) as c:
+            answer = c.say('incr counter 1\r\n')
+            assert answer.startswith('SERVER_ERROR '), answer
+            answer = c.say('set alone 0 0 1\r\nx\r\n')
+            assert answer.startswith('SERVER_ERROR '), answer
+            assert c.say('version\r\n').startswith('VERSION')
