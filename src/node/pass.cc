@@ -91,6 +91,7 @@ bool Pass::doubtful(const Entry* ours, const Entry& peers) const {
   if (here == peers.ballot) return false;
   const model::Ballot promised = std::max(peers.promise, ours ? ours->promise : model::Ballot{});
   if (promised <= std::max(here, peers.ballot)) return false;
+  if (parts_.unsettleable[reached_]) return false;
   return !here.none() || parts_.read_elsewhere[reached_];
 }
 
@@ -254,6 +255,8 @@ Task<bool> Pass::push(std::string key) {
 }
 
 void Pass::mark_read(std::uint32_t from, std::uint32_t to) {
+  source_.without_vote -= PartitionSet::first(to) - PartitionSet::first(from);
+  source_.without_vote |= not_voting_;
   PartitionSet read = shared_ & PartitionSet::first(to);
   read -= PartitionSet::first(from);
   read -= failed_;

@@ -6,9 +6,10 @@
 // (settler.h), and the next pass goes on.
 // A node that catches up takes promises over too (rules 23 and 24): of a key on which the sources agree, the highest.
 // Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
-// and its partition stays unread. Large values go from node to node by pieces (fetcher.h), whichever side found the
-// difference. Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the
-// pass.
+// and its partition stays unread. Where too few owners vote for that, more was lost than can be made good, and the
+// newest has to do (22: a possible loss).
+// Large values go from node to node by pieces (fetcher.h), whichever side found the difference.
+// Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
 #include <deque>
@@ -47,6 +48,7 @@ class Pass {
     bool hurry = false;           // a node that catches up does not pause between pages
     PartitionSet informed;        // in which this node votes
     PartitionSet read_elsewhere;  // since it announced itself, from other sources
+    PartitionSet unsettleable;    // too few other owners vote to agree on anything
   };
 
   Pass(Parts parts, Source& source, Counters& counters);

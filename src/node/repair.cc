@@ -225,8 +225,9 @@ Task<> Repairer::pass_with(Source& source) {
     co_return;
   }
   const bool hurry = (owned_ & parts_.standing->informed()).none();
-  Pass::Parts parts{parts_.id, parts_.shards, parts_.transport, parts_.fetcher, parts_.settler, placement, hurry, {},
-                    {}};
+  Pass::Parts parts{
+      parts_.id, parts_.shards, parts_.transport, parts_.fetcher, parts_.settler, placement, hurry, {}, {}, {}};
+  parts.unsettleable = unsettleable();
   parts.informed = parts_.standing->informed();
   for (const auto& [id, other] : sources_) {
     if (other.get() != &source) parts.read_elsewhere |= other->pulled;
@@ -244,6 +245,28 @@ Task<> Repairer::pass_with(Source& source) {
   }
   if (loop().stopping() || placement != placement_) co_return;
   co_await reconsider_votes(source.pulled);
+}
+
+PartitionSet Repairer::unsettleable() const {
+  const auto sources = sources_by_index();
+  const auto voting = [&sources](model::Partition partition, model::NodeIndex node) {
+    const Source* source = sources[node];
+    return source && !source->without_vote[partition];
+  };
+  PartitionSet found;
+  (owned_ - parts_.standing->informed()).for_each([&](model::Partition partition) {
+    for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
+      unsigned members = 0;
+      unsigned voters = 0;
+      for (const auto& replica : placement_->replicas(partition)) {
+        if (!(replica.deployments & deployment)) continue;
+        ++members;
+        voters += voting(partition, replica.node);
+      }
+      if (members > 0 && voters < members / 2 + 1) found.set(partition);
+    }
+  });
+  return found;
 }
 
 std::vector<const Source*> Repairer::sources_by_index() const {

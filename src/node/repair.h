@@ -62,6 +62,8 @@ class Repairer {
   void read_again(const PartitionSet& partitions);
   // Do we vote by what has been read? Asked for those of the partitions that are without vote.
   Task<> reconsider_votes(PartitionSet partitions);
+  // Of those without vote here: too few of the other owners have one, as far as they said.
+  PartitionSet unsettleable() const;
 
   const Counters& counters() const { return counters_; }
   const PartitionSet& owned() const { return owned_; }

@@ -54,7 +54,8 @@ struct Source {
   // Since our announcement: read to the last key, and: it voted when it was read.
   PartitionSet pulled;
   PartitionSet pulled_as_voter;
-  PartitionSet spoiled;  // what the pass under way reads in these is not to be counted
+  PartitionSet without_vote;  // as it said in the last pass
+  PartitionSet spoiled;       // what the pass under way reads in these is not to be counted
 };
 
 struct Informed {

@@ -326,7 +326,8 @@ void calm(Scenario& s, Random random) {
   s.strict_pct = even(random, 0, 50);
   s.strict_keys_pct = 0;
   s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
-  s.cuts = s.rifts = s.clogs = s.kills = s.crashes = s.pauses = s.full_disks = s.slow_disks = 0;
+  s.cuts = s.rifts = s.clogs = s.kills = s.stops = s.crashes = s.pauses = 0;
+  s.full_disks = s.slow_disks = 0;
   s.proxy_kills = s.coordinator_kills = s.skew_ms = s.clock_steps = s.drift_ppm = s.timestamp_pct = 0;
 }
 
