@@ -117,6 +117,9 @@ def awaited_operands(code):
         end, braces = operand(code, m.end())
         for at in braces:
             yield at, 'braces inside a co_await expression: name the argument first'
+        # Of pointers and numbers it does no harm; what is made or moved in it is destroyed twice.
+        if re.search(r'\?[^?;,]*\(', code[m.end():end]):
+            yield m.start(), 'a choice between objects inside a co_await expression: name the argument first'
         for capture in re.finditer(r'(?<![\w\])])\[([^\[\]]*)\]\s*[({<m]', code[m.end():end]):
             if re.search(r'(^|,)\s*(?!&|\*?this\b)[\w=]', capture.group(1)):
                 yield m.start(), 'capturing lambda as a temporary in a co_await expression: name it, then std::move it'

@@ -196,7 +196,9 @@ Task<bool> MemcachedSession::send_value(MemcachedReply::Value value) {
     if (copied) stream_.out() += value.bytes.view();
     bool sent = true;
     if (!copied || stream_.out().size() >= kOutBytesMax) {
-      sent = co_await send(copied ? Bytes() : std::move(value.bytes));
+      Bytes rest;
+      if (!copied) rest = std::move(value.bytes);
+      sent = co_await send(std::move(rest));
     }
     stream_.out() += "\r\n";
     co_return sent;

@@ -9,6 +9,8 @@ namespace {
 constexpr std::uint32_t kPageEntries = 1000;
 constexpr Duration kListDeadline = seconds(10);
 constexpr Duration kPauseMax = seconds(1);
+constexpr Duration kStoredWithin = seconds(2);  // what was agreed on, here
+constexpr Duration kStoredPoll = milliseconds(20);
 
 }  // namespace
 
@@ -56,11 +58,11 @@ Task<bool> Pass::merge() {
       if (!got) co_return false;
     }
     const std::size_t differences_max = buggify(loop().random(), "pass/differences") ? 1 : kDifferencesMax;
-    while (!mine_.needs_page() && !theirs_.needs_page() && differences_.size() + promises_.size() < differences_max) {
+    while (!mine_.needs_page() && !theirs_.needs_page() && noted() < differences_max) {
       if (mine_.entries.empty() && theirs_.entries.empty()) co_return true;
       compare_heads();
     }
-    if (differences_.size() + promises_.size() >= differences_max) co_await copy_differences();
+    if (noted() >= differences_max) co_await copy_differences();
   }
   co_return false;
 }
@@ -98,8 +100,7 @@ bool Pass::doubtful(const Entry* ours, const Entry& peers) const {
 void Pass::take_promise_over(const Entry& peers, const Entry* ours) {
   if (parts_.informed[reached_]) return;
   if (doubtful(ours, peers)) {
-    failed_.set(reached_);
-    parts_.settler->note(peers.key);
+    doubts_.push_back(peers);
   } else if (peers.promise > peers.ballot) {
     promises_.push_back(peers);
   }
@@ -113,6 +114,32 @@ Task<> Pass::adopt_promises() {
     if (!promised) failed_.set(model::partition_of_position(entry.position));
   }
   promises_.clear();
+}
+
+Task<> Pass::settle_doubts() {
+  for (Entry& entry : doubts_) {
+    const std::uint32_t partition = model::partition_of_position(entry.position);
+    const bool settled = co_await settle(std::move(entry));
+    if (!settled) failed_.set(partition);
+  }
+  doubts_.clear();
+}
+
+// A majority has promised a ballot above what was in doubt, so nothing below it can be chosen any more; what is newest
+// is held under it, and here too when this node, which is an owner, has stored it. The key may be written all the
+// while.
+Task<bool> Pass::settle(Entry entry) {
+  Shard& shard = *parts_.shards[model::partition_of_position(entry.position) % parts_.shards.size()];
+  const auto agreed = co_await parts_.settler->settle_now(entry.key);
+  if (!agreed) co_return false;
+  const TimePoint until = loop().now() + kStoredWithin;
+  while (loop().now() < until && !loop().stopping()) {
+    auto read = shard.store().read(entry.key, false);
+    const auto slot = co_await runtime::run_on(shard.loop(), std::move(read));
+    if (slot && slot->ballot() >= *agreed) co_return true;
+    co_await loop().sleep(kStoredPoll);
+  }
+  co_return false;
 }
 
 Task<bool> Pass::refill_mine() {
@@ -179,6 +206,7 @@ Task<> Pass::copy_differences() {
   co_await copying.drained();
   differences_.clear();
   co_await adopt_promises();
+  co_await settle_doubts();
 }
 
 Task<> Pass::copy(Difference difference) {

@@ -6,10 +6,10 @@
 // (settler.h), and the next pass goes on.
 // A node that catches up takes promises over too (rules 23 and 24): of a key on which the sources agree, the highest.
 // Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
-// and its partition stays unread. Where too few owners vote for that, more was lost than can be made good, and the
-// newest has to do (22: a possible loss).
-// Large values go from node to node by pieces (fetcher.h), whichever side found the difference.
-// Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
+// and until then its partition stays unread. Where too few owners vote for that, more was lost than can be made good,
+// and the newest has to do (22: a possible loss). Large values go from node to node by pieces (fetcher.h), whichever
+// side found the difference. Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for
+// the time of the pass.
 #pragma once
 
 #include <deque>
@@ -87,6 +87,9 @@ class Pass {
   bool doubtful(const Entry* ours, const Entry& peers) const;
   void take_promise_over(const Entry& peers, const Entry* ours);
   Task<> adopt_promises();
+  Task<> settle_doubts();
+  Task<bool> settle(Entry entry);
+  std::size_t noted() const { return differences_.size() + promises_.size() + doubts_.size(); }
   Task<> copy_differences();
   Task<> copy(Difference difference);
   Task<bool> pull(Entry entry);
@@ -105,6 +108,7 @@ class Pass {
   Side theirs_;
   std::vector<Difference> differences_;
   std::vector<Entry> promises_;  // to be taken over, after the copies
+  std::vector<Entry> doubts_;    // to be settled, after them
   std::uint32_t reached_ = 0;    // the partition of the last key compared
   PartitionSet not_voting_;
   PartitionSet failed_;

@@ -225,8 +225,14 @@ Task<> Repairer::pass_with(Source& source) {
     co_return;
   }
   const bool hurry = (owned_ & parts_.standing->informed()).none();
-  Pass::Parts parts{
-      parts_.id, parts_.shards, parts_.transport, parts_.fetcher, parts_.settler, placement, hurry, {}, {}, {}};
+  Pass::Parts parts;
+  parts.id = parts_.id;
+  parts.shards = parts_.shards;
+  parts.transport = parts_.transport;
+  parts.fetcher = parts_.fetcher;
+  parts.settler = parts_.settler;
+  parts.placement = placement;
+  parts.hurry = hurry;
   parts.unsettleable = unsettleable();
   parts.informed = parts_.standing->informed();
   for (const auto& [id, other] : sources_) {

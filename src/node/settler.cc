@@ -18,13 +18,20 @@ void Settler::note(std::string key) {
 }
 
 Task<> Settler::settle(std::string key) {
-  const bool turn = co_await turns_.acquire(TimePoint::max());
-  bool settled = false;
-  if (turn) settled = co_await agreement_(key, std::nullopt, loop_.now() + kSettleDeadline);
-  if (turn) turns_.release();
-  ++(settled ? counters_.settled : counters_.failed);
-  log::debug("key_settled", {{"key", key}, {"settled", settled}});
+  co_await settle_now(key);
   keys_.erase(key);
+}
+
+Task<std::optional<model::Ballot>> Settler::settle_now(std::string key) {
+  std::optional<model::Ballot> ballot;
+  if (!agreement_) co_return ballot;
+  const bool turn = co_await turns_.acquire(TimePoint::max());
+  if (!turn) co_return ballot;
+  ballot = co_await agreement_(key, std::nullopt, loop_.now() + kSettleDeadline);
+  turns_.release();
+  ++(ballot ? counters_.settled : counters_.failed);
+  log::debug("key_settled", {{"key", key}, {"settled", ballot.has_value()}});
+  co_return ballot;
 }
 
 void Settler::rescue(std::string key, model::Record record) {
@@ -38,7 +45,8 @@ Task<> Settler::bring_back(std::string key, model::Record record) {
   for (int attempt = 0; attempt < kRescueAttempts && !back && !loop_.stopping(); ++attempt) {
     if (attempt > 0) co_await loop_.sleep(kRescuePause);
     std::optional<model::Record> rescued = record;
-    back = co_await agreement_(key, std::move(rescued), loop_.now() + kSettleDeadline);
+    const auto ballot = co_await agreement_(key, std::move(rescued), loop_.now() + kSettleDeadline);
+    back = ballot.has_value();
   }
   counters_.rescued += back;
   log::info("write_rescued", {{"key", key}, {"version", model::to_string(record.version)}, {"done", back}});

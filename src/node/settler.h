@@ -33,10 +33,10 @@ class Settler {
   static constexpr std::size_t kAtOnce = 8;
   static constexpr std::size_t kRescuesMax = 256;  // each with a value of up to a piece
 
-  // True: what a majority holds of the key is above all that was promised before, and no older a version than
-  // `rescued`.
-  using Agreement =
-      std::function<Task<bool>(std::string key, std::optional<model::Record> rescued, TimePoint deadline)>;
+  // The ballot under which a majority holds what is newest, above all that was promised before, and no older a version
+  // than `rescued`. None: there was no agreement in time.
+  using Agreement = std::function<Task<std::optional<model::Ballot>>(
+      std::string key, std::optional<model::Record> rescued, TimePoint deadline)>;
 
   struct Counters {
     std::uint64_t settled = 0;
@@ -49,6 +49,8 @@ class Settler {
       : loop_(loop), agreement_(std::move(agreement)), turns_(loop, kAtOnce), gate_(loop) {}
 
   void note(std::string key);
+  // At once, for who waits for it.
+  Task<std::optional<model::Ballot>> settle_now(std::string key);
   void rescue(std::string key, model::Record record);
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }

@@ -91,10 +91,13 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string key, Chan
     answer = co_await replicator_.update(std::move(key), std::move(decide), want_value, until);
   }
   if (!answer) co_return answer.error();
-  if (last->outcome == Outcome::kTooLarge) co_return too_large_to_change();
   Changed changed;
+  if (answer->written) {  // perhaps not what was decided last
+    changed.after = std::move(*answer->after);
+    co_return changed;
+  }
+  if (last->outcome == Outcome::kTooLarge) co_return too_large_to_change();
   changed.outcome = last->outcome;
-  if (last->draft) changed.after = record_of(*last->draft, answer->version);
   co_return changed;
 }
 

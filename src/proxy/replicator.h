@@ -75,6 +75,7 @@ struct UpdateAnswer {
   bool written = false;
   model::Version version;               // of what was written, or of what was left as it is
   std::optional<model::Record> before;  // what it was decided on
+  std::optional<model::Record> after;   // what was written: of all that was decided, the one that took effect
 };
 
 class Replicator {
@@ -82,6 +83,7 @@ class Replicator {
   // Promises given ahead (rule 14) that a loop keeps, and how long: the version of an update that uses one is as old.
   static constexpr std::size_t kPromisesAheadMax = 1024;
   static constexpr Duration kPromiseAheadMax = seconds(1);
+  static constexpr std::uint64_t kValueAheadMax = 16 << 10;  // of a value that is kept with it
 
   struct Counters {
     std::uint64_t reads = 0;
@@ -126,7 +128,8 @@ class Replicator {
   Task<Result<StatAnswer>> stat(std::string key, TimePoint deadline);
   // Has a majority accept what is newest, or a tombstone where nothing is, above all that was promised before. Of a
   // record that was `rescued`, it accepts that one unless there is a newer version. REQUIRES: its value is at hand
-  Task<bool> agree(std::string key, std::optional<model::Record> rescued, TimePoint deadline);
+  // The ballot it is held under then; none: there was no majority, or no time.
+  Task<std::optional<model::Ballot>> agree(std::string key, std::optional<model::Record> rescued, TimePoint deadline);
 
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
@@ -172,6 +175,8 @@ class Replicator {
     TimePoint until;
   };
   struct Attempts;
+  class Turn;
+  using Turns = std::map<std::string, std::shared_ptr<runtime::Slots>>;
 
   Shared new_round(const std::string& key);
   void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
@@ -232,6 +237,7 @@ class Replicator {
   VersionClock clock_;
   std::shared_ptr<const model::Placement> placement_;
   std::map<std::string, Ahead> ahead_;  // by key
+  Turns turns_;                         // of updates, by key
   std::size_t repairs_running_ = 0;
   runtime::Gate gate_;
   runtime::Slots pieces_;  // of large values, that are in memory

@@ -27,7 +27,8 @@
 // promise serves one update, by the proxy that has it, under the same configuration; refused anywhere it matters, the
 // update goes the long way, where 4 holds for it.
 //
-// Two proxies that refuse each other's ballots without end are kept apart by pauses of random length, which grow.
+// Updates of one key take turns within a loop, so that they do not refuse one another. Proxies that do are kept apart
+// by pauses of random length, which grow.
 #include <algorithm>
 
 #include "base/plant.h"
@@ -184,36 +185,74 @@ Task<bool> Replicator::propose_again(Prepared& prepared, std::string key, TimePo
   co_return model::judge_write(model::WriteLevel::kQuorum, round->replies) == Verdict::kYes;
 }
 
-Task<bool> Replicator::agree(std::string key, std::optional<Record> rescued, TimePoint deadline) {
+Task<std::optional<Ballot>> Replicator::agree(std::string key, std::optional<Record> rescued, TimePoint deadline) {
+  std::optional<Ballot> none;
   auto prepared = co_await prepare(key, false, deadline);
-  if (!prepared) co_return false;
+  if (!prepared) co_return none;
   const auto& newest = prepared->newest;
   const bool older = rescued && (!newest || newest->version < rescued->version);
-  if (rescued && !older) co_return true;
+  if (rescued && !older) co_return newest->ballot;
   if (rescued) prepared->newest = std::move(rescued);
-  co_return co_await propose_again(*prepared, std::move(key), deadline);
+  const bool agreed = co_await propose_again(*prepared, std::move(key), deadline);
+  if (!agreed) co_return none;
+  co_return prepared->ballot;
 }
 
 // --- update ---------------------------------------------------------------------------------------------------
 
-// Of one update: what it has proposed so far.
+// Of one operation: what it has proposed so far. An earlier proposal that was given up may still be found to be the one
+// that stands, finished by somebody else before the later one was stored anywhere that mattered.
 struct Replicator::Attempts {
-  std::vector<model::Version> own;  // the versions of its accepts, in order
-  std::optional<Record> before;     // what the last of them was decided on
-  bool often = false;               // this proxy has updated the key a moment ago
-  bool of_upload = false;           // it took the pieces of an upload, which are there once
+  struct Own {
+    Record record;                 // as proposed
+    std::optional<Record> before;  // what it was decided on
+  };
+  std::vector<Own> own;
+  bool often = false;      // this proxy has updated the key a moment ago
+  bool of_upload = false;  // it took the pieces of an upload, which are there once
 
   enum class Fate : std::uint8_t { kDone, kDead, kUnknown };
-  Fate fate(const std::optional<Record>& found) const {
-    if (planted(Plant::kAppliedTwice)) return Fate::kDead;
-    if (!found) return Fate::kDead;
-    const auto is_own = [this](const model::Version& version) {
-      return std::find(own.begin(), own.end(), version) != own.end();
-    };
-    if (is_own(found->version) || is_own(found->base)) return Fate::kDone;
-    if (found->version < own.back()) return Fate::kDead;
-    return conditional(*found) && found->base < own.back() ? Fate::kDead : Fate::kUnknown;
+  // The one that took effect, by what was found: itself, or what was decided on it.
+  const Own* done(const std::optional<Record>& found) const {
+    if (!found || planted(Plant::kAppliedTwice)) return nullptr;
+    for (const Own& one : own) {
+      if (one.record.version == found->version || one.record.version == found->base) return &one;
+    }
+    return nullptr;
   }
+  Fate fate(const std::optional<Record>& found) const {
+    if (done(found)) return Fate::kDone;
+    const model::Version& last = own.back().record.version;
+    if (!found || found->version < last || planted(Plant::kAppliedTwice)) return Fate::kDead;
+    return conditional(*found) && found->base < last ? Fate::kDead : Fate::kUnknown;
+  }
+};
+
+// One update of a key at a time. In the frame of the update. REQUIRES: the table and the key outlive it
+class Replicator::Turn {
+ public:
+  Turn(runtime::Loop& loop, Turns& turns, const std::string& key) : turns_(turns), key_(key) {
+    auto& slots = turns_[key_];
+    if (!slots) slots = std::make_shared<runtime::Slots>(loop, 1);
+    slots_ = slots;
+  }
+  ~Turn() {
+    if (taken_) slots_->release();
+    if (slots_.use_count() == 2) turns_.erase(key_);  // nobody else has it, or waits for it
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  Task<bool> wait(TimePoint deadline) {
+    taken_ = co_await slots_->acquire(deadline);
+    co_return taken_;
+  }
+
+ private:
+  Turns& turns_;
+  const std::string& key_;
+  std::shared_ptr<runtime::Slots> slots_;
+  bool taken_ = false;
 };
 
 bool Replicator::expired(const Record& record) const {
@@ -237,6 +276,12 @@ Task<Result<UpdateAnswer>> Replicator::update(std::string key, Decide decide, bo
 Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, Decide decide, std::shared_ptr<Upload> upload,
                                                    bool want_value, TimePoint deadline) {
   ++counters_.updates;
+  Turn turn(loop_, turns_, key);
+  const bool mine = co_await turn.wait(deadline);
+  if (!mine) {
+    ++counters_.timeouts;
+    co_return Error(ErrorCode::kTimeout, "others write this key at the same time; nothing was written: try again");
+  }
   Attempts attempts;
   Duration pause = kPauseMin;
   if (!upload) {
@@ -269,7 +314,8 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
       bool agreed = prepared.settled;
       if (!agreed) agreed = co_await propose_again(prepared, key, deadline);
       if (!agreed) co_return std::nullopt;
-      co_return UpdateAnswer{true, attempts.own.back(), attempts.before};
+      const Attempts::Own& done = *attempts.done(newest);
+      co_return UpdateAnswer{true, done.record.version, done.before, done.record};
     }
     if (attempts.of_upload) co_return unknown_outcome();
   }
@@ -302,14 +348,13 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
     if (!agreed) co_return std::nullopt;
   }
   if (!decided) co_return decided.error();
-  co_return UpdateAnswer{false, now ? now->version : model::Version(), now};
+  co_return UpdateAnswer{false, now ? now->version : model::Version(), now, std::nullopt};
 }
 
 Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string key, Acceptance what, Shared before,
                                                                     std::optional<Record> now, Attempts& attempts,
                                                                     TimePoint deadline) {
-  attempts.own.push_back(what.record.version);
-  attempts.before = now;
+  attempts.own.push_back({what.record, now});
   const bool ahead = attempts.often && !what.upload && !what.record.in_pieces();
   what.promise = ahead ? clock_.next(what.record.ballot) : Ballot();
   const Record record = what.record;
@@ -321,7 +366,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string 
     co_return std::nullopt;
   }
   keep_promise(key, record, promise, *round);
-  co_return UpdateAnswer{true, record.version, std::move(now)};
+  co_return UpdateAnswer{true, record.version, std::move(now), record};
 }
 
 // --- plain writes ---------------------------------------------------------------------------------------------
@@ -332,7 +377,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string 
 Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
   Record& record = proposal.record;
   Attempts attempts;
-  attempts.own.push_back(record.version);
+  attempts.own.push_back({record.without_value(), std::nullopt});
   Duration pause = kPauseMin;
   while (loop_.now() < proposal.deadline && !loop_.stopping()) {
     auto prepared = co_await prepare(proposal.key, false, proposal.deadline);
@@ -352,8 +397,7 @@ Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
       what.record.ballot = prepared->ballot;
       if (proposal.own_timestamp) what.record.version = what.record.root = prepared->ballot;
       what.upload = proposal.upload;
-      attempts.own.push_back(what.record.version);
-      record.version = what.record.version;
+      attempts.own.push_back({what.record.without_value(), std::nullopt});
       const Shared round = co_await accept(prepared->round, proposal.key, std::move(what), proposal.deadline);
       agreed = model::judge_write(model::WriteLevel::kQuorum, round->replies) == Verdict::kYes &&
                model::judge_write(proposal.level, round->replies) == Verdict::kYes;
@@ -364,7 +408,8 @@ Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
       ++counters_.writes_lost;
       co_return WriteAnswer{newest->version, false};
     }
-    if (agreed) co_return WriteAnswer{record.version, true};
+    const Attempts::Own* done = attempts.done(newest);
+    if (agreed) co_return WriteAnswer{(done ? *done : attempts.own.back()).record.version, true};
     ++counters_.contended;
     co_await back_off(pause);
   }
@@ -382,7 +427,9 @@ void Replicator::keep_promise(const std::string& key, const Record& record, cons
   }
   const bool given = !promise.none() && model::judge_write(model::WriteLevel::kQuorum, replies) == Verdict::kYes;
   if (ahead_.size() >= kPromisesAheadMax) ahead_.erase(ahead_.begin());
-  ahead_[key] = Ahead{record, given ? promise : Ballot(), round.placement, loop_.now() + kPromiseAheadMax};
+  const bool large = record.size > kValueAheadMax;
+  ahead_[key] = Ahead{large ? record.without_value() : record, given ? promise : Ballot(), round.placement,
+                      loop_.now() + kPromiseAheadMax};
 }
 
 // None: there is no promise, or it did not suffice.

@@ -1,5 +1,4 @@
 """The memcached port as stock clients and raw connections see it. The clients are Debian's, run as they are."""
-import json
 import subprocess
 import threading
 
@@ -376,19 +375,6 @@ class StockClients(_Cluster):
         assert code == 0 and 'cmd_get' in out, out[-300:]
 
 
-def voting(http):
-    """Of each node that the status tells of: whether it votes in all its partitions."""
-    found = []
-
-    def look(value):
-        if isinstance(value, dict) and 'voting_partitions' in value:
-            found.append(value['voting_partitions'] == value['owned_partitions'])
-        for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-            look(part)
-    look(json.loads(http_call(http, 'GET', '/status').body))
-    return found
-
-
 class Failures:
     """Three proxies of their own over nodes of their own, one of which is killed."""
 
@@ -400,7 +386,6 @@ class Failures:
         self.ports = []
         for i in range(3):
             http, port = free_port(), free_port()
-            self.http = http
             proxy = self.t.start(f'p{i}', 'proxy', '-i', f'p{i}', '-f', config, '-d', self.t.folder / f'p{i}',
                                  '-p', http, '--memcached', port, '--listen', '127.0.0.1')
             proxy.ready(http)
@@ -410,14 +395,12 @@ class Failures:
         def stored():
             with Client(self.ports[0]) as c:
                 return c.say('add counter 0 0 1\r\n0\r\n') in ('STORED', 'NOT_STORED')
-        # A node that catches up has no vote for a key while it is written without a pause.
-        until(60, 'the nodes to vote everywhere', lambda: voting(self.http) == [True] * 3, every=0.3)
         until(30, 'the cluster can vote', stored, every=0.3)
         done, unknown, seen, lock = [0], [0], [], threading.Lock()
 
         def count(port):
             client = Client(port, seconds=60)
-            for _ in range(10):
+            for _ in range(40):
                 answer = client.say('incr counter 1\r\n')
                 with lock:
                     if answer.isdigit():
@@ -431,17 +414,17 @@ class Failures:
         threads = [threading.Thread(target=count, args=(self.ports[i % 3],)) for i in range(16)]
         for thread in threads:
             thread.start()
-        until(60, 'some were counted', lambda: done[0] > 30)
+        until(60, 'some were counted', lambda: done[0] > 100)
         self.nodes['n2'].kill()
         for thread in threads:
             thread.join(200)
             assert not thread.is_alive()
-        equal(done[0] + unknown[0], 160)
+        equal(done[0] + unknown[0], 640)
         assert len(set(seen)) == len(seen), 'two were told the same number'
         with Client(self.ports[1]) as c:
             total = int(c.say('incr counter 0\r\n'))
         assert done[0] <= total <= done[0] + unknown[0], (done, total, unknown)
-        assert done[0] > 60, (done, unknown)
+        assert done[0] > 300, (done, unknown)
 
     def test_too_few_replicas_are_said_and_the_connection_stays(self):
         self.nodes['n3'].kill()

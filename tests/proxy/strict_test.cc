@@ -109,7 +109,8 @@ TEST_CASE_FIXTURE(StrictFixture,
   const auto rescue = [&] {
     return world.run([&]() -> Task<bool> {
       std::optional<Record> rescued = answered;
-      co_return co_await replicator.agree("k", std::move(rescued), world.loop().now() + seconds(5));
+      const auto agreed = co_await replicator.agree("k", std::move(rescued), world.loop().now() + seconds(5));
+      co_return agreed.has_value();
     });
   };
   CHECK(rescue());

@@ -306,6 +306,57 @@ TEST_CASE_TEMPLATE("under random concurrent accepts the newest wins, whole", Wor
   }
 }
 
+TEST_CASE_TEMPLATE("a blind write that an older version replaces is handed out, with its value", World, SimWorld,
+                   RocksWorld) {
+  StoreWorld<World> t;
+  std::vector<Record> overtaken;
+  Store::Findings findings;
+  findings.overtaken = [&](const std::string&, Record record) { overtaken.push_back(std::move(record)); };
+  t.owned->report_to(std::move(findings));
+  const std::string value = pattern(7, 20'000);  // in a row of its own
+  Record older = value_of(5, "older");
+  older.ballot = {9, 1};
+
+  SUBCASE("a blind one") {
+    REQUIRE(t.accept("k", value_of(7, value)).ok());
+    REQUIRE(t.accept("k", older).ok());
+    REQUIRE(overtaken.size() == 1);
+    CHECK(overtaken[0].version == model::Version{7, 1});
+    CHECK(overtaken[0].value->view() == value);
+  }
+  SUBCASE("not a conditional one: its condition does not hold any more") {
+    Record conditional = value_of(7, value);
+    conditional.base = conditional.root = {3, 1};
+    REQUIRE(t.accept("k", conditional).ok());
+    REQUIRE(t.accept("k", older).ok());
+    CHECK(overtaken.empty());
+  }
+  SUBCASE("nor what a newer version replaces") {
+    REQUIRE(t.accept("k", value_of(4, value)).ok());
+    REQUIRE(t.accept("k", older).ok());
+    CHECK(overtaken.empty());
+  }
+}
+
+TEST_CASE_TEMPLATE("a promise is kept over a restart, and refuses what is below it", World, SimWorld, RocksWorld) {
+  StoreWorld<World> t;
+  const auto promise = [&](Ballot ballot) {
+    return t.world.run(
+        [&]() -> Task<Result<store::Promised>> { co_return co_await t.owned->promise("k", ballot, true); });
+  };
+  REQUIRE(t.accept("k", value_of(5, "five")).ok());
+  CHECK_FALSE(promise({5, 1})->given);
+  const auto given = promise({8, 1});
+  REQUIRE(given.ok());
+  CHECK(given->given);
+  CHECK(given->slot.record->value->view() == "five");
+  CHECK_FALSE(promise({7, 1})->given);
+  t.restart();
+  CHECK_FALSE(t.accept("k", value_of(7, "seven"))->stored);
+  CHECK_FALSE(promise({8, 1})->given);
+  CHECK(t.accept("k", value_of(8, "eight"))->stored);
+}
+
 TEST_CASE("accepts wait for their turn, and end when the loop stops") {
   store::SimOptions slow;
   slow.latency_max = seconds(1);
