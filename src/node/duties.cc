@@ -15,6 +15,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
   if (!self) return duties;
   struct OfSet {  // what a set of replicas means to this node
     PartitionSet* own = nullptr;
+    bool in_target = false;
     std::vector<PartitionSet*> with;
   };
   std::vector<OfSet> meaning(placement.sets());
@@ -23,6 +24,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
     for (const auto& replica : placement.set(number)) {
       if (replica.node != *self) continue;
       of.own = replica.deployments & model::kInActive ? &duties->active : &duties->target_only;
+      of.in_target = (replica.deployments & model::kInTarget) != 0;
     }
     for (const auto& replica : placement.set(number)) {
       if (of.own && replica.node != *self) of.with.push_back(&duties->shared[replica.node]);
@@ -32,6 +34,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
     const OfSet& of = meaning[placement.set_of(static_cast<model::Partition>(p))];
     if (!of.own) continue;
     of.own->set(p);
+    if (of.in_target) duties->target.set(p);
     for (PartitionSet* shared : of.with) shared->set(p);
   }
   return duties;

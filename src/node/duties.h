@@ -22,6 +22,7 @@ struct Duties {
   wire::ConfigStamp stamp;
   PartitionSet active;                              // owned in the active deployment
   PartitionSet target_only;                         // owned in the target deployment and not in the active one
+  PartitionSet target;                              // owned in the target deployment, whoever has it in the active one
   std::map<model::NodeIndex, PartitionSet> shared;  // by peer
 
   PartitionSet owned() const { return active | target_only; }

@@ -133,9 +133,21 @@ Task<> Node::sweep_uploads() {
 }
 
 // What it must not vote in any more by this configuration ends before anything goes by it.
+// The mark in the database names the newest configuration that this node went by. On a full disk that may be there while
+// the configuration's own file is not; then a start brings an older one, of which this node has said that it refuses it
+// (arrival()). So it waits for a newer one, and serves nothing until then.
 void Node::adopt(std::shared_ptr<const model::Placement> placement) {
+  const wire::ConfigStamp stamp = stamp_of(*placement);
+  if (stamp.counter != 0 && stamp.counter < standing_.newest_counter() && !planted(Plant::kConfigUnstored)) {
+    log::warn("config_outdated", {{"node", parts_.id},
+                                  {"given", stamp.counter},
+                                  {"had", standing_.newest_counter()},
+                                  {"action", "waits for a newer one from a coordinator"}});
+    return;
+  }
   placement_ = placement;
   const auto duties = duties_of(*placement, parts_.id);
+  duties_ = duties;
   standing_.adopt(*duties);
   if (!standing_.durable_for(duties->stamp)) first().loop().spawn(gate_, save_standing());
   for (const auto& shard : shards_) {
@@ -222,6 +234,31 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   reply.blank = standing_.blank();
   reply.session = session_;
   reply.gains = standing_.gains();
+  co_return reply;
+}
+
+// Counted before the mark is written and after it: what is said is in the mark, and was not lost meanwhile.
+Task<Result<wire::ArrivalReply>> Node::arrival(wire::ArrivalQuery query) {
+  if (!placement_) co_return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration yet");
+  const auto duties = duties_;
+  PartitionSet there = duties->target & standing_.informed();
+  if (query.durably) {
+    const Status saved = co_await standing_.save(engine());
+    if (!saved) co_return saved.error();
+    if (duties != duties_) {
+      co_return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has just taken another configuration");
+    }
+    there &= standing_.informed();
+  }
+  there -= standing_.suspended();
+  const Repairer::Reading reading = repairer_->reading(duties->target_only | (duties->target - there));
+  wire::ArrivalReply reply;
+  reply.adopted = duties->stamp;
+  reply.durable = standing_.durable_for(duties->stamp);
+  reply.owned = static_cast<std::uint32_t>(duties->target.count());
+  reply.arrived = static_cast<std::uint32_t>(there.count());
+  reply.read = reading.read;
+  reply.to_read = reading.to_read;
   co_return reply;
 }
 

@@ -67,6 +67,7 @@ class Node final : private Shard::Front, private Shard::Losses {
  private:
   Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) override;
   Task<wire::StatusReply> status() override;
+  Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) override;
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
   void overtaken(std::string key, model::Record record) override;
@@ -89,6 +90,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   std::unique_ptr<Mender> mender_;
   std::unique_ptr<PeerMemory> peers_;
   std::shared_ptr<const model::Placement> placement_;
+  std::shared_ptr<const Duties> duties_;  // by it
   runtime::Gate gate_;
 };
 

@@ -55,6 +55,15 @@ std::size_t Repairer::peers_up() const {
   return up;
 }
 
+Repairer::Reading Repairer::reading(const PartitionSet& partitions) const {
+  Reading reading;
+  for (const auto& [id, source] : sources_) {
+    reading.to_read += (source->shared & partitions).count();
+    reading.read += (source->shared & partitions & source->pulled).count();
+  }
+  return reading;
+}
+
 std::optional<Duration> Repairer::oldest_agreement() const {
   Duration oldest = Duration::zero();
   for (const auto& [id, source] : sources_) {

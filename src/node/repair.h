@@ -65,6 +65,14 @@ class Repairer {
   // Of those without vote here: too few of the other owners have one, as far as they said.
   PartitionSet unsettleable() const;
 
+  // How much of these partitions was read for what this node owes itself by this configuration: each peer's copy of
+  // each counts as one.
+  struct Reading {
+    std::uint64_t read = 0;
+    std::uint64_t to_read = 0;
+  };
+  Reading reading(const PartitionSet& partitions) const;
+
   const Counters& counters() const { return counters_; }
   const PartitionSet& owned() const { return owned_; }
   std::size_t peers() const { return sources_.size(); }

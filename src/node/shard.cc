@@ -133,6 +133,12 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
     reply.config = stamp_;
     co_return reply;
   }
+  if (const auto* query = std::get_if<wire::ArrivalQuery>(&request.body); query && front_) {
+    auto answer = co_await front_->arrival(*query);
+    put(reply, std::move(answer));
+    reply.config = stamp_;
+    co_return reply;
+  }
   const Status current = check_configuration(request.config);
   if (auto* staged = std::get_if<wire::WritePiece>(&request.body)) {
     auto answer = co_await write_piece(std::move(*staged));

@@ -34,6 +34,7 @@ class Shard final : public net::Service {
     virtual ~Front() = default;
     virtual Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) = 0;
     virtual Task<wire::StatusReply> status() = 0;
+    virtual Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) = 0;
   };
 
   // Told on the shard's own loop what its store came upon.

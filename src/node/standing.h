@@ -102,6 +102,8 @@ class Standing {
   // Before anything else goes by the configuration. To be saved then, unless it is durable already.
   void adopt(const Duties& duties);
   bool durable_for(const wire::ConfigStamp& stamp) const { return durable_stamp_ == stamp; }
+  // Of the configurations that this node ever went by, as far as its mark knows; 0: none of the history.
+  std::uint64_t newest_counter() const { return stamp_ ? stamp_->counter : 0; }
 
   bool votes(model::Partition partition) const { return (voting_word(partition >> 6) >> (partition & 63)) & 1; }
   // 64 partitions from 64 * i.

@@ -10,10 +10,11 @@
 //                 sequence: varint, start_sequence: varint
 // status       := (nothing)
 // fetch        := have: stamp, wait_ms: u32
-// push         := expected_counter: varint, text: text
+// push         := expected_counter: varint, text: text, force: flag
 // write-piece  := key: text, upload, index: varint, checksum: u64, piece: text
 // discard      := key: text, upload
 // read-piece   := key: text, ballot: version, index: varint
+// arrival      := durably: flag
 // upload       := high: u64, low: u64
 //
 // pong         := (nothing)
@@ -30,6 +31,7 @@
 // piece-stored := (nothing)
 // discarded    := (nothing)
 // piece-reply  := checksum: u64, piece: text
+// arrived      := adopted: stamp, durable: flag, owned: varint, arrived: varint, read: varint, to_read: varint
 //
 // voter        := votes: flag, informed: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
 // record, version: record_codec.cc; flag, varint, text: codec.h
@@ -147,6 +149,11 @@ void put(Writer& out, const Announce& announce) {
   out.varint(start_sequence);
 }
 
+void put(Writer& out, const ArrivalQuery& query) {
+  const auto& [durably] = query;
+  out.flag(durably);
+}
+
 void put(Writer& out, const FetchConfig& fetch) {
   const auto& [have, wait_ms] = fetch;
   put(out, have);
@@ -154,9 +161,10 @@ void put(Writer& out, const FetchConfig& fetch) {
 }
 
 void put(Writer& out, const PushConfig& push) {
-  const auto& [expected_counter, text] = push;
+  const auto& [expected_counter, text, force] = push;
   out.varint(expected_counter);
   out.text(text);
+  out.flag(force);
 }
 
 void put(Writer& out, const WritePiece& write) {
@@ -245,7 +253,10 @@ void take(Reader& in, FetchConfig& fetch) {
 void take(Reader& in, PushConfig& push) {
   push.expected_counter = in.varint();
   push.text = in.text(kConfigBytesMax);
+  push.force = in.flag();
 }
+
+void take(Reader& in, ArrivalQuery& query) { query.durably = in.flag(); }
 
 void take(Reader& in, WritePiece& write) {
   write.key = take_key(in);
@@ -387,6 +398,16 @@ void put(Writer& out, const ConfigReply& reply) {
   out.text(text);
 }
 
+void put(Writer& out, const ArrivalReply& reply) {
+  const auto& [adopted, durable, owned, arrived, read, to_read] = reply;
+  put(out, adopted);
+  out.flag(durable);
+  out.varint(owned);
+  out.varint(arrived);
+  out.varint(read);
+  out.varint(to_read);
+}
+
 void put(Writer&, const PieceStored&) {}
 void put(Writer&, const Discarded&) {}
 
@@ -458,6 +479,15 @@ void take(Reader& in, AnnounceReply& reply) {
   reply.session = in.u64();
   reply.rolled_back = in.flag();
   reply.gains = in.varint();
+}
+
+void take(Reader& in, ArrivalReply& reply) {
+  reply.adopted = take_stamp(in);
+  reply.durable = in.flag();
+  reply.owned = static_cast<std::uint32_t>(in.varint(model::kPartitions));
+  reply.arrived = static_cast<std::uint32_t>(in.varint(reply.owned));
+  reply.read = in.varint();
+  reply.to_read = in.varint();
 }
 
 void take(Reader& in, StatusReply& reply) { reply.json = in.text(kStatusBytesMax); }

@@ -119,6 +119,12 @@ struct FetchConfig {
 struct PushConfig {
   std::uint64_t expected_counter = 0;  // compare-and-set; 0: whatever is in force
   std::string text;
+  bool force = false;  // also if it is no step from the one in force, or comes before the data has arrived
+};
+
+// To a node, in a reconfiguration: how much of what it owns in the target is there?
+struct ArrivalQuery {
+  bool durably = false;  // the answer is to hold after a crash: what it rests on is written down before
 };
 
 struct Ping {};
@@ -126,7 +132,7 @@ struct Ping {};
 struct Request {
   ConfigStamp config;
   std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece,
-               Prepare>
+               Prepare, ArrivalQuery>
       body;
 };
 
@@ -216,10 +222,20 @@ struct ConfigReply {
   std::string text;  // empty: nothing newer than what the asker has
 };
 
+// Of exactly this configuration: under another one a node begins anew.
+struct ArrivalReply {
+  ConfigStamp adopted;
+  bool durable = false;       // the node refuses older ones from now on, also after a crash
+  std::uint32_t owned = 0;    // partitions, in the target
+  std::uint32_t arrived = 0;  // of these: informed, by rule 27
+  std::uint64_t read = 0;     // partitions, once for each peer, that were read for it
+  std::uint64_t to_read = 0;  // of so many; less may be enough
+};
+
 struct Reply {
   ConfigStamp config;
   std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
-               Discarded, PieceReply, PromiseReply>
+               Discarded, PieceReply, PromiseReply, ArrivalReply>
       body;
 };
 

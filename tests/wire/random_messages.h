@@ -138,7 +138,7 @@ inline Request random_request(Random& random, std::size_t kind) {
     }
     case 5: request.body = StatusQuery{}; break;
     case 6: request.body = FetchConfig{random_stamp(random), static_cast<std::uint32_t>(random.next())}; break;
-    case 7: request.body = PushConfig{random_number(random), random_text(random, 5000)}; break;
+    case 7: request.body = PushConfig{random_number(random), random_text(random, 5000), random_flag(random)}; break;
     case 8: {
       const auto index = static_cast<std::uint32_t>(random.below(model::kPiecesMax));
       WritePiece write{key(), {random.next(), random.next()}, index, random_piece(random), random.next()};
@@ -153,7 +153,8 @@ inline Request random_request(Random& random, std::size_t kind) {
       request.body = std::move(read);
       break;
     }
-    default: request.body = Prepare{key(), model::Ballot{1 + random_number(random), 1}, random_flag(random)}; break;
+    case 11: request.body = Prepare{key(), model::Ballot{1 + random_number(random), 1}, random_flag(random)}; break;
+    default: request.body = ArrivalQuery{random_flag(random)}; break;
   }
   return request;
 }
@@ -195,12 +196,20 @@ inline Reply random_reply(Random& random, std::size_t kind) {
     case 8: reply.body = PieceStored{}; break;
     case 9: reply.body = Discarded{}; break;
     case 10: reply.body = PieceReply{random_piece(random), random.next()}; break;
-    default: {
+    case 11: {
       PromiseReply promise;
       promise.promised = random_flag(random);
       promise.slot = random_slot(random);
       promise.voter = random_voter(random);
       reply.body = std::move(promise);
+      break;
+    }
+    default: {
+      ArrivalReply arrival{random_stamp(random), random_flag(random), 0, 0, random_number(random), 0};
+      arrival.owned = static_cast<std::uint32_t>(random.below(model::kPartitions + 1));
+      arrival.arrived = static_cast<std::uint32_t>(random.below(arrival.owned + 1));
+      arrival.to_read = random_number(random);
+      reply.body = arrival;
       break;
     }
   }
@@ -258,7 +267,12 @@ inline bool same(const Announce& a, const Announce& b) {
 }
 inline bool same(const FetchConfig& a, const FetchConfig& b) { return a.have == b.have && a.wait_ms == b.wait_ms; }
 inline bool same(const PushConfig& a, const PushConfig& b) {
-  return a.expected_counter == b.expected_counter && a.text == b.text;
+  return a.expected_counter == b.expected_counter && a.text == b.text && a.force == b.force;
+}
+inline bool same(const ArrivalQuery& a, const ArrivalQuery& b) { return a.durably == b.durably; }
+inline bool same(const ArrivalReply& a, const ArrivalReply& b) {
+  return a.adopted == b.adopted && a.durable == b.durable && a.owned == b.owned && a.arrived == b.arrived &&
+         a.read == b.read && a.to_read == b.to_read;
 }
 inline bool same(const Error& a, const Error& b) { return a.code == b.code && a.message == b.message; }
 inline bool same(const model::Slot& a, const model::Slot& b) {
