@@ -77,6 +77,7 @@ class Random;
   X(kReadBeforeFenced, "R4", "a source is read before it has our configuration")                                     \
   X(kArrivedAtOnce, "R2", "a target owner votes without having read anything")                                       \
   X(kMajorityArrives, "-", "a target owner has arrived when it has read a majority, which may lack what w=two says") \
+  X(kStayerArrives, "R2", "an owner in both deployments has arrived without having read the other active ones")        \
   X(kVotesKept, "-", "a node keeps its vote in partitions that it did not own meanwhile")                            \
   X(kPassHalf, "-", "a repair pass ends after its first page")                                                       \
   X(kPassForgives, "-", "a partition counts as read though a copy failed")                                           \
@@ -91,6 +92,7 @@ class Random;
   X(kCounterReused, "-", "a coordinator mints one version number twice")                                             \
   X(kMirrorMints, "-", "a coordinator that is not the master takes a push")                                          \
   X(kPushBlind, "-", "a push is taken whatever version it was made from")                                            \
+  X(kArrivalStale, "R1", "what a node said under another configuration counts as arrived")                           \
   X(kPromotedEarly, "R1", "the target is promoted before the data has arrived")
 
 enum class Plant : std::uint8_t {

@@ -30,11 +30,13 @@ Coordinator::Coordinator(runtime::Loop& loop, runtime::Workers& workers, runtime
     : loop_(loop),
       workers_(workers),
       files_(files),
+      transport_(transport),
       options_(std::move(options)),
       cache_(files, workers),
       taken_(loop),
-      follower_(loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
-                [this](model::Configuration configuration) { take(std::move(configuration)); }),
+      follower_(
+          loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
+          [this](model::Configuration configuration) { take(std::move(configuration)); }),
       gate_(loop) {}
 
 Coordinator::~Coordinator() { ASSERT(waiting_.empty()); }
@@ -83,6 +85,12 @@ runtime::Task<Status> Coordinator::import_file() {
       co_return Error(ErrorCode::kInvalid, "version " + std::to_string(next.counter) +
                                                " is out of range; expected up to " + std::to_string(kCounterMax));
     }
+    if (current_) {
+      std::string jump;
+      const model::Step step = co_await step_to(next, &jump);
+      if (step == model::Step::kPromote) jump = "it promotes the target, and the nodes were not asked";
+      if (!jump.empty()) log::warn("config_file_forced", {{"version", next.counter}, {"reason", jump}});
+    }
     Status installed = co_await install(std::move(next));
     if (!installed) co_return installed;
   }
@@ -99,12 +107,22 @@ runtime::Task<wire::Reply> Coordinator::handle(wire::Request request, TimePoint 
     reply.body = wire::Pong();
   } else if (const auto* fetched = std::get_if<wire::FetchConfig>(&request.body)) {
     Result<wire::ConfigReply> answer = co_await fetch(*fetched, deadline);
-    if (answer) reply.body = std::move(*answer);
-    else reply.body = answer.error();
+    if (answer)
+      reply.body = std::move(*answer);
+    else
+      reply.body = answer.error();
   } else if (auto* pushed = std::get_if<wire::PushConfig>(&request.body)) {
-    Result<wire::ConfigReply> answer = co_await push(std::move(*pushed));
-    if (answer) reply.body = std::move(*answer);
-    else reply.body = answer.error();
+    Result<wire::ConfigReply> answer = co_await push(std::move(*pushed), deadline);
+    if (answer)
+      reply.body = std::move(*answer);
+    else
+      reply.body = answer.error();
+  } else if (std::holds_alternative<wire::StatusQuery>(request.body)) {
+    Result<wire::StatusReply> answer = co_await status(deadline);
+    if (answer)
+      reply.body = std::move(*answer);
+    else
+      reply.body = answer.error();
   } else {
     reply.body = Error(ErrorCode::kInvalid, "this is a coordinator: it answers for configurations only");
   }
@@ -143,11 +161,11 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig re
   co_return reply;
 }
 
-runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig request) {
+runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig request, TimePoint deadline) {
   auto parse = [&request] { return model::parse_config(request.text, "the configuration"); };
   Result<model::Configuration> parsed = co_await workers_.run(std::move(parse));
   if (!parsed) co_return parsed.error();
-  const Status allowed = may_push(*parsed, request.expected_counter);
+  Status allowed = may_push(*parsed, request.expected_counter);
   if (!allowed) co_return allowed.error();
 
   wire::ConfigReply reply;
@@ -155,11 +173,85 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig requ
   const bool in_force = current_ && current_->hash == parsed->hash && counter_heard_ <= current_->counter;
   if (in_force) co_return reply;  // so a push can be repeated when its answer was lost
 
+  if (current_ && request.force) {
+    log::warn("config_forced", {{"in_force", to_text(stamp())}, {"active", parsed->active}});
+  } else if (current_) {
+    const wire::ConfigStamp judged = stamp();
+    parsed->counter = next_counter();
+    const Status step = co_await judge_step(*parsed, deadline);
+    if (!step) co_return step.error();
+    allowed = may_push(*parsed, judged.counter);  // it took a while
+    if (!allowed) co_return allowed.error();
+  }
   parsed->counter = next_counter();
   reply.stamp = stamp_of(*parsed);
   const Status installed = co_await install(std::move(*parsed));
   if (!installed) co_return installed.error();
   co_return reply;
+}
+
+runtime::Task<Coordinator::Placed> Coordinator::placed() {
+  Placed known = placed_;
+  const auto current = current_;
+  if (known && stamp_of(known->config()) == stamp_of(*current)) co_return known;
+  auto place = [this, current, known] { return options_.place(*current, known.get()); };
+  known = co_await workers_.run(std::move(place));
+  placed_ = known;
+  co_return known;
+}
+
+// What it does to the configuration in force. REQUIRES: there is one
+runtime::Task<model::Step> Coordinator::step_to(model::Configuration next, std::string* jump) {
+  const Placed from = co_await placed();
+  auto compare = [this, &next, &from, jump] {
+    const Placed to = options_.place(next, from.get());
+    const model::Step step = model::step_between(*from, *to);
+    if (step == model::Step::kJump) *jump = model::jump_reason(*from, *to);
+    return step;
+  };
+  const model::Step step = co_await workers_.run(std::move(compare));
+  co_return step;
+}
+
+// May it follow the configuration in force? REQUIRES: there is one
+runtime::Task<Status> Coordinator::judge_step(model::Configuration next, TimePoint deadline) {
+  const Placed from = co_await placed();
+  std::string jump;
+  const model::Step step = co_await step_to(std::move(next), &jump);
+  if (step == model::Step::kJump && !planted(Plant::kPushBlind)) {
+    co_return Error(ErrorCode::kConflict, jump + "; --force takes it all the same");
+  }
+  if (step != model::Step::kPromote) co_return ok_status();
+  wire::ArrivalQuery query;
+  query.durably = true;
+  const auto arrival = co_await ask_nodes_about(from, query, deadline);
+  if (!arrival) co_return arrival.error();
+  co_return may_promote(*from, *arrival);
+}
+
+runtime::Task<Result<Arrival>> Coordinator::ask_nodes_about(Placed placement, wire::ArrivalQuery query,
+                                                            TimePoint deadline) {
+  const TimePoint until = std::min(deadline - kAnswerMargin, loop_.now() + kNodesTimeMax);
+  const Answers answers = co_await ask_nodes(loop_, transport_, placement, query, until);
+  if (loop_.stopping()) co_return Error(ErrorCode::kStopping, "this coordinator is stopping");
+  auto count = [&placement, &answers] { return arrival_of(*placement, answers); };
+  Arrival arrival = co_await workers_.run(std::move(count));
+  co_return arrival;
+}
+
+// How far the reconfiguration under way is.
+runtime::Task<Result<wire::StatusReply>> Coordinator::status(TimePoint deadline) {
+  if (!current_) co_return Error(ErrorCode::kNotFound, "this coordinator has no configuration");
+  const Placed placement = co_await placed();
+  std::optional<Arrival> arrival;
+  if (placement->has_target()) {
+    wire::ArrivalQuery query;
+    const auto counted = co_await ask_nodes_about(placement, query, deadline);
+    if (!counted) co_return counted.error();
+    arrival = *counted;
+    pace_.note(stamp_of(placement->config()), loop_.now(), arrival->read);
+  }
+  co_return wire::StatusReply{progress_json(*placement, arrival, pace_, loop_.now())};
 }
 
 Status Coordinator::may_push(const model::Configuration& pushed, std::uint64_t expected_counter) const {

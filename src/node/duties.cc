@@ -3,6 +3,11 @@
 #include <vector>
 
 namespace tako::node {
+namespace {
+
+constexpr std::uint8_t kInBoth = model::kInActive | model::kInTarget;
+
+}  // namespace
 
 wire::ConfigStamp stamp_of(const model::Placement& placement) {
   return wire::ConfigStamp{placement.config().counter, placement.config().hash};
@@ -16,6 +21,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
   struct OfSet {  // what a set of replicas means to this node
     PartitionSet* own = nullptr;
     bool in_target = false;
+    bool staying = false;
     std::vector<PartitionSet*> with;
   };
   std::vector<OfSet> meaning(placement.sets());
@@ -27,6 +33,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
       of.in_target = (replica.deployments & model::kInTarget) != 0;
     }
     for (const auto& replica : placement.set(number)) {
+      of.staying |= of.in_target && of.own == &duties->active && replica.deployments != kInBoth;
       if (of.own && replica.node != *self) of.with.push_back(&duties->shared[replica.node]);
     }
   }
@@ -35,6 +42,7 @@ std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::
     if (!of.own) continue;
     of.own->set(p);
     if (of.in_target) duties->target.set(p);
+    if (of.staying) duties->staying.set(p);
     for (PartitionSet* shared : of.with) shared->set(p);
   }
   return duties;

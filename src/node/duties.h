@@ -23,6 +23,7 @@ struct Duties {
   PartitionSet active;                              // owned in the active deployment
   PartitionSet target_only;                         // owned in the target deployment and not in the active one
   PartitionSet target;                              // owned in the target deployment, whoever has it in the active one
+  PartitionSet staying;                             // of these: owned in both, while other owners come or go
   std::map<model::NodeIndex, PartitionSet> shared;  // by peer
 
   PartitionSet owned() const { return active | target_only; }

@@ -133,9 +133,9 @@ Task<> Node::sweep_uploads() {
 }
 
 // What it must not vote in any more by this configuration ends before anything goes by it.
-// The mark in the database names the newest configuration that this node went by. On a full disk that may be there while
-// the configuration's own file is not; then a start brings an older one, of which this node has said that it refuses it
-// (arrival()). So it waits for a newer one, and serves nothing until then.
+// The mark in the database names the newest configuration that this node went by. On a full disk that may be there
+// while the configuration's own file is not; then a start brings an older one, of which this node has said that it
+// refuses it (arrival()). So it waits for a newer one, and serves nothing until then.
 void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   const wire::ConfigStamp stamp = stamp_of(*placement);
   if (stamp.counter != 0 && stamp.counter < standing_.newest_counter() && !planted(Plant::kConfigUnstored)) {
@@ -237,6 +237,10 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   co_return reply;
 }
 
+// An owner in the target alone has arrived when it is informed, which it becomes by reading the active owners under
+// this very configuration. One that is an active owner too is informed anyway, which says that it forgot nothing, and
+// not that it ever had what a majority decided without it. In the target that majority may be gone: of A = {1,2,3} a
+// write is at 2 and 3, and B is {1}. So it has to have read the others as well, unless the owners do not change at all.
 // Counted before the mark is written and after it: what is said is in the mark, and was not lost meanwhile.
 Task<Result<wire::ArrivalReply>> Node::arrival(wire::ArrivalQuery query) {
   if (!placement_) co_return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration yet");
@@ -251,7 +255,8 @@ Task<Result<wire::ArrivalReply>> Node::arrival(wire::ArrivalQuery query) {
     there &= standing_.informed();
   }
   there -= standing_.suspended();
-  const Repairer::Reading reading = repairer_->reading(duties->target_only | (duties->target - there));
+  there -= duties->staying - repairer_->read_active(duties->staying);
+  const Repairer::Reading reading = repairer_->reading(duties->target_only | duties->staying);
   wire::ArrivalReply reply;
   reply.adopted = duties->stamp;
   reply.durable = standing_.durable_for(duties->stamp);

@@ -64,6 +64,17 @@ Repairer::Reading Repairer::reading(const PartitionSet& partitions) const {
   return reading;
 }
 
+PartitionSet Repairer::read_active(const PartitionSet& partitions) const {
+  PartitionSet read;
+  const auto self = placement_->find(parts_.id);
+  if (!self) return read;
+  const Judge judge(*placement_, *self, sources_by_index());
+  partitions.for_each([&](model::Partition partition) {
+    if (judge.has_read_active(partition)) read.set(partition);
+  });
+  return read;
+}
+
 std::optional<Duration> Repairer::oldest_agreement() const {
   Duration oldest = Duration::zero();
   for (const auto& [id, source] : sources_) {

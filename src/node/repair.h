@@ -72,6 +72,8 @@ class Repairer {
     std::uint64_t to_read = 0;
   };
   Reading reading(const PartitionSet& partitions) const;
+  // Of these, those of which enough active owners were read by this configuration. REQUIRES: owned in both deployments
+  PartitionSet read_active(const PartitionSet& partitions) const;
 
   const Counters& counters() const { return counters_; }
   const PartitionSet& owned() const { return owned_; }

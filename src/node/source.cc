@@ -74,6 +74,24 @@ Informed Judge::judge(model::ReplicaSet replicas, model::Partition partition) co
   return all;
 }
 
+// With itself, which is one of them and has its own, a majority, and all but one: as a newcomer has read.
+bool Judge::has_read_active(model::Partition partition) const {
+  if (planted(Plant::kStayerArrives)) return true;
+  Count count;
+  for (const auto& replica : placement_.replicas(partition)) {
+    if (!(replica.deployments & model::kInActive)) continue;
+    ++count.members;
+    if (replica.node == self_) continue;
+    ++count.others;
+    const Source* source = sources_[replica.node];
+    if (!source || !source->pulled[partition]) continue;
+    ++count.read;
+    count.read_as_voter += source->pulled_as_voter[partition];
+  }
+  const unsigned wanted = std::max(count.members / 2 + 1, count.members - 1);
+  return count.read_as_voter + 1 >= wanted || count.read == count.others;
+}
+
 bool majority_with(model::ReplicaSet replicas, model::NodeIndex self,
                    const std::function<bool(model::NodeIndex)>& present) {
   for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {

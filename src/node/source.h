@@ -71,6 +71,9 @@ class Judge {
   Judge(const model::Placement& placement, model::NodeIndex self, std::vector<const Source*> sources);
 
   Informed informed_of(model::Partition partition);
+  // Has a node that owns it in both deployments, and votes, read enough of the other active owners to be counted in the
+  // target alone (rule 27)?
+  bool has_read_active(model::Partition partition) const;
 
  private:
   struct Known {

@@ -51,6 +51,33 @@ TEST_CASE("a target owner says that all has arrived when it has read the active 
   CHECK(arrival(c[4]).adopted == node::stamp_of(*c.placement));
 }
 
+TEST_CASE("an owner in both deployments has arrived only when it has read what the others decided without it") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {1}}}};
+  Cluster c(3, placement_of(1, shape));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  c[1].cut_off = true;
+  for (const std::size_t i : {2u, 3u}) REQUIRE(c[i].put("k", "v", 10));
+  shape.target = "d2";
+  c.adopt(placement_of(2, shape));
+  c.run_for(seconds(10));
+  CHECK(c[1].votes("k"));  // it has forgotten nothing
+  CHECK(arrival(c[1]).owned == model::kPartitions);
+  CHECK(arrival(c[1]).arrived == 0);
+
+  c[1].cut_off = false;
+  REQUIRE(c.run_until([&] { return all_there(c[1]); }));
+  CHECK(c[1].get("k") == "v");
+}
+
+TEST_CASE("where the owners stay the same there is nothing to wait for") {
+  Shape shape{"d1", "d2", {{"d1", {1, 2, 3}}, {"d2", {3, 2, 1}}}};
+  Cluster c(3, placement_of(1, shape));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  for (const std::size_t i : {1u, 2u, 3u}) c[i].cut_off = true;
+  c.adopt(placement_of(2, shape));
+  CHECK(all_there(c[1]));
+}
+
 TEST_CASE("what has arrived is said of one configuration: under the next one a target owner begins anew") {
   const auto world = moving_cluster();
   Cluster& c = *world;

@@ -177,6 +177,9 @@ void CoordinatorMachine::boot() {
   control::Coordinator::Options options;
   options.id = id.substr(host_of("").size());
   options.file = first_;
+  options.place = [this](const model::Configuration& configuration, const model::Placement*) {
+    return world.placement_of(configuration);
+  };
   coordinator = std::make_unique<control::Coordinator>(*loop, world.workers(), files, *transport, std::move(options));
   loop->spawn(host->serving, start());
 }

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/plant.h"
-
 namespace tako::sim {
 namespace {
 
@@ -164,19 +162,16 @@ Task<> Operator::change() {
     if (!found || !found->target) co_return;
     next = std::move(*found);
   }
-  bool undo = static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
-  if (undo) {
-    co_await loop->sleep(hesitation());  // at any moment
-  } else {
-    const bool arrived = co_await wait_for_arrival(next.counter);
-    undo = !arrived;
-  }
-  if (loop->stopping()) co_return;
   const std::uint64_t counter = next.counter;
-  if (!undo) next.active = *next.target;
+  const bool undo = static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
+  bool done = false;
+  if (undo) co_await loop->sleep(hesitation());  // at any moment
+  else done = co_await promote(next);
+  if (done) world.tally().add("reconfiguration promoted");
+  if (done || loop->stopping()) co_return;
   next.target.reset();
-  const bool done = co_await push(std::move(next), counter);
-  if (done) world.tally().add(undo ? "reconfiguration undone" : "reconfiguration promoted");
+  done = co_await push(std::move(next), counter);
+  if (done) world.tally().add("reconfiguration undone");
 }
 
 // From the coordinator that knows most, of those that answer.
@@ -198,30 +193,43 @@ Task<bool> Operator::push(model::Configuration next, std::uint64_t made_from) {
   co_await loop->sleep(hesitation());
   auto checked = model::checked(next);
   if (!checked) co_return false;
-  // To whoever takes it: only the master may.
   for (int attempt = 0; attempt < 5 && !loop->stopping(); ++attempt) {
-    for (const control::Contact& contact : world.contacts()) {
-      wire::PushConfig body;
-      body.expected_counter = made_from;
-      body.text = model::to_yaml(*checked);
-      wire::Request request;
-      request.body = std::move(body);
-      auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
-      auto reply = net::expect<wire::ConfigReply>(std::move(answer));
-      if (reply) co_return true;
-    }
+    const bool taken = co_await offer(*checked, made_from);
+    if (taken) co_return true;
     co_await loop->sleep(hesitation());
   }
   co_return false;
 }
 
-Task<bool> Operator::wait_for_arrival(std::uint64_t counter) {
-  if (planted(Plant::kPromotedEarly)) co_return true;
+// To whoever takes it: only the master may.
+Task<bool> Operator::offer(model::Configuration next, std::uint64_t made_from) {
+  for (const control::Contact& contact : world.contacts()) {
+    wire::PushConfig body;
+    body.expected_counter = made_from;
+    body.text = model::to_yaml(next);
+    wire::Request request;
+    request.body = std::move(body);
+    auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
+    auto reply = net::expect<wire::ConfigReply>(std::move(answer));
+    if (reply) co_return true;
+    if (reply.code() == ErrorCode::kConflict) world.tally().add("configuration refused");
+  }
+  co_return false;
+}
+
+// It asks for it at once, and again until it gets it: whether all has arrived is the coordinator's to say.
+Task<bool> Operator::promote(model::Configuration next) {
+  const std::uint64_t counter = next.counter;
+  next.active = *next.target;
+  next.target.reset();
+  auto checked = model::checked(next);
+  if (!checked) co_return false;
   const TimePoint end = loop->now() + kPatience;
   while (loop->now() < end && !loop->stopping()) {
-    co_await loop->sleep(milliseconds(50) + hesitation() / 2);
     if (world.placement()->config().counter > counter) co_return false;
-    if (world.placement()->config().counter == counter && damage_.all_vote()) co_return true;
+    const bool taken = co_await offer(*checked, counter);
+    if (taken) co_return true;
+    co_await loop->sleep(milliseconds(50) + hesitation() / 2);
   }
   co_return false;
 }

@@ -1,9 +1,9 @@
-// Operator: a person with `tako ctl config`: moves the cluster from one deployment to another, promotes when all has
-// arrived, or undoes it. Changes are pushed to the master coordinator, made from the version that was fetched; two
-// operators do not talk to each other, and each may be slow between the two.
+// Operator: a person with `tako ctl deploy`: moves the cluster from one deployment to another, promotes it, or undoes
+// it. Changes are pushed to the master coordinator, made from the version that was fetched; two operators do not talk
+// to each other, and each may be slow between the two.
 //
-// It knows by looking at the machines what `deploy status` will tell: whether every owner in the target votes in every
-// partition it owns there.
+// It is impatient: it asks for the promotion from the first moment on, and the coordinator refuses until all has
+// arrived (control/arrival.h).
 #pragma once
 
 #include <optional>
@@ -28,7 +28,8 @@ class Operator final : public Machine {
   Task<> change();
   Task<std::optional<model::Configuration>> fetch();
   Task<bool> push(model::Configuration next, std::uint64_t made_from);
-  Task<bool> wait_for_arrival(std::uint64_t counter);
+  Task<bool> offer(model::Configuration next, std::uint64_t made_from);
+  Task<bool> promote(model::Configuration next);
   model::Deployment drawn_deployment(const model::Configuration& in_force);
   Duration hesitation();
 
