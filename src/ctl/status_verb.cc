@@ -108,7 +108,8 @@ std::string head_of(const json& status, const std::vector<Node>& nodes, const st
   facts.add({"proxy", text_in(proxy, "id") + ", tako " + text_in(proxy, "version")});
   facts.add({"configuration", "version " + text_in(configuration, "version") + ", " + deployments});
   facts.add({"nodes", Cell(std::to_string(nodes.size() - static_cast<std::size_t>(down)) + " of " +
-                               std::to_string(nodes.size()) + " up", down ? Tone::kBad : Tone::kGood)});
+                               std::to_string(nodes.size()) + " up",
+                           down ? Tone::kBad : Tone::kGood)});
   if (reserve) {
     facts.add({"reads and writes", words_of(reserve->plain)});
     facts.add({"strict ones", words_of(reserve->strict)});
@@ -144,39 +145,89 @@ Reserve reserve_of(const model::Placement& placement, const std::set<std::string
   return reserve;
 }
 
-Task<int> show_status(Console& console, Door& door) {
-  const Result<std::string> text = co_await fetch_text(door, "/status", "application/json");
-  if (!text) co_return fail(console, kExitNo, text.error().message);
-  json status = json::parse(*text, nullptr, false);
-  if (!status.is_object() || !status.contains("nodes") || !status["nodes"].is_array()) {
-    co_return fail(console, kExitNo, "the proxy's answer is not the JSON of a status");
+namespace {
+
+struct Health {
+  json status;
+  std::vector<Node> nodes;
+  std::optional<Reserve> reserve;
+  std::vector<std::string> problems;  // none: all is well
+
+  json reserve_json() const { return {{"plain", reserve->plain}, {"strict", reserve->strict}}; }
+};
+
+void judge(Health& health) {
+  for (const Node& node : health.nodes) {
+    if (!node.up) health.problems.push_back("node " + node.id + " is down");
+    if (!node.disk_good()) health.problems.push_back("the disk of node " + node.id + " is " + node.disk);
   }
-  const std::vector<Node> nodes = nodes_in(status);
-  bool healthy = true;
+  if (!health.reserve) return;
+  if (health.reserve->plain < 0) health.problems.push_back("some keys cannot be read or written");
+  if (health.reserve->strict < 0) health.problems.push_back("some keys have no majority for strict operations");
+}
+
+Task<Result<Health>> health_of(Door& door) {
+  const Result<std::string> text = co_await fetch_text(door, "/status", "application/json");
+  if (!text) co_return text.error();
+  Health health;
+  health.status = json::parse(*text, nullptr, false);
+  const json& status = health.status;
+  if (!status.is_object() || !status.contains("nodes") || !status["nodes"].is_array()) {
+    co_return Error(ErrorCode::kInternal, "the proxy's answer is not the JSON of a status");
+  }
+  health.nodes = nodes_in(status);
   std::set<std::string> up, voting;
-  for (const Node& node : nodes) {
-    healthy = healthy && node.up && node.disk_good();
+  for (const Node& node : health.nodes) {
     if (node.up) up.insert(node.id);
     if (node.votes()) voting.insert(node.id);
   }
-
-  std::optional<Reserve> reserve;
   const Result<model::Configuration> configuration = co_await fetch_config(door);
   if (configuration) {
     const auto placement = model::Placement::make(*configuration);
-    reserve = reserve_of(*placement, up, voting);
-    healthy = healthy && reserve->plain >= 0 && reserve->strict >= 0;
+    health.reserve = reserve_of(*placement, up, voting);
   }
+  judge(health);
+  co_return health;
+}
 
-  const int exit_code = healthy ? kExitYes : kExitNo;
+}  // namespace
+
+Task<int> show_status(Console& console, Door& door) {
+  Result<Health> health = co_await health_of(door);
+  if (!health) co_return fail(console, kExitNo, health.error().message);
+  json& status = health->status;
+  const int exit_code = health->problems.empty() ? kExitYes : kExitNo;
   if (console.json) {
-    status["healthy"] = healthy;
-    if (reserve) status["can_lose"] = {{"plain", reserve->plain}, {"strict", reserve->strict}};
+    status["healthy"] = health->problems.empty();
+    if (health->reserve) status["can_lose"] = health->reserve_json();
     console.out << status.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
     co_return finish(console, exit_code);
   }
   const std::string version = text_in(object_in(status, "configuration"), "version");
-  console.out << head_of(status, nodes, reserve, console.colour) << '\n' << table_of(nodes, version, console.colour);
+  console.out << head_of(status, health->nodes, health->reserve, console.colour) << '\n'
+              << table_of(health->nodes, version, console.colour);
+  co_return finish(console, exit_code);
+}
+
+Task<int> check_cluster(Console& console, Door& door) {
+  const Result<Health> health = co_await health_of(door);
+  if (!health) co_return fail(console, kExitNo, health.error().message);
+  const bool healthy = health->problems.empty();
+  const int exit_code = healthy ? kExitYes : kExitNo;
+  if (console.json) {
+    json out = {{"healthy", healthy}, {"problems", health->problems}, {"can_lose", nullptr}};
+    if (health->reserve) out["can_lose"] = health->reserve_json();
+    console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    co_return finish(console, exit_code);
+  }
+  std::string line = healthy ? "healthy" : "unhealthy";
+  for (const std::string& problem : health->problems)
+    line += (problem == health->problems.front() ? ": " : ", ") + problem;
+  if (health->reserve) {
+    line += "; reads and writes: " + words_of(health->reserve->plain).text +
+            "; strict ones: " + words_of(health->reserve->strict).text;
+  }
+  console.out << line << '\n';
   co_return finish(console, exit_code);
 }
 

@@ -1,4 +1,4 @@
-// status: the cluster at a glance, and how many nodes it can lose.
+// status, check: the cluster at a glance, and how many nodes it can lose.
 //
 // What each node says comes from a proxy (GET /status), who keeps what from the configuration (GET /config). The exit
 // code is 1 if a node is down, has a disk that fails, or if some keys cannot be read or written.
@@ -24,7 +24,9 @@ struct Reserve {
 Reserve reserve_of(const model::Placement& placement, const std::set<std::string>& up,
                    const std::set<std::string>& voting);
 
-// REQUIRES: console and door outlive the task
+// REQUIRES, here and below: console and door outlive the task
 Task<int> show_status(Console& console, Door& door);
+// The same in one line, for scripts: healthy or not, why not, and how many nodes can be lost.
+Task<int> check_cluster(Console& console, Door& door);
 
 }  // namespace tako::ctl

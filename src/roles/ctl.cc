@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ctl/config_verbs.h"
 #include "ctl/data_verbs.h"
+#include "ctl/deploy_verbs.h"
 #include "ctl/locate.h"
 #include "ctl/status_verb.h"
 #include "roles/machine.h"
@@ -33,6 +34,15 @@ struct CtlOptions {
   std::string file;
   std::string content_type;
   std::uint64_t expected = 0;
+  bool force = false;
+  // node, bucket, deploy
+  std::string what;  // a deployment or a file, a node's id, a bucket's
+  std::string bucket;
+  std::vector<std::string> nodes;  // ID=HOST:PORT
+  std::string zone;
+  std::uint16_t http_port = 0;
+  std::uint64_t weight = 0;
+  ctl::DeployOptions deploy;
 };
 
 // The way in, for one verb.
@@ -46,14 +56,32 @@ class Way {
     return contacts_of(addresses);
   }
 
+  ctl::Coordinators coordinators() const { return {machine_.transport(0), machine_.first(), contacts()}; }
+
   Task<Result<model::Configuration>> configuration() {
     if (!options_.config_file.empty()) co_return ctl::read_config_file(options_.config_file);
     if (!options_.coordinators.empty()) {
-      co_return co_await ctl::fetch_config(machine_.transport(0), machine_.first(), contacts());
+      ctl::Coordinators known = coordinators();
+      co_return co_await ctl::fetch_config(std::move(known));
     }
     const auto made = co_await door();
     if (!made) co_return made.error();
     co_return co_await ctl::fetch_config(**made);
+  }
+
+  // Those that were given, or that the configuration names. An error: there are none.
+  Task<Result<std::vector<control::Contact>>> ruling() {
+    std::vector<control::Contact> known = contacts();
+    if (known.empty()) {
+      const auto configured = co_await configuration();
+      if (!configured) co_return configured.error();
+      known = control::coordinators_of(*configured, "");
+    }
+    if (known.empty()) {
+      co_return Error(ErrorCode::kInvalid,
+                      "the configuration names no coordinators: change it in the files of all processes (README)");
+    }
+    co_return known;
   }
 
   Task<Result<ctl::Door*>> door() {
@@ -106,6 +134,17 @@ Verb with_config(ConfigVerb verb) {
   };
 }
 
+using RulingVerb = std::function<Task<int>(ctl::Console&, ctl::Coordinators)>;
+
+Verb through_coordinators(RulingVerb verb) {
+  return [verb](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+    auto contacts = co_await way.ruling();
+    if (!contacts) co_return ctl::fail(console, code_of(contacts.error()), contacts.error().message);
+    ctl::Coordinators coordinators(machine.transport(0), machine.first(), std::move(*contacts));
+    co_return co_await verb(console, std::move(coordinators));
+  };
+}
+
 CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char* example, Verb& chosen, Verb verb) {
   CLI::App* sub = app.add_subcommand(name, what)->fallthrough();
   sub->footer(std::string("Example: tako ctl ") + example);
@@ -143,6 +182,8 @@ void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   locate->add_option("key", o.key, "the key")->required();
   add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
+  add_verb(app, "check", "is all well? in one line; exit code 1 if not", "check", chosen,
+           through_door([](ctl::Console& c, ctl::Door& d) { return ctl::check_cluster(c, d); }));
 }
 
 void add_config_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
@@ -156,12 +197,133 @@ void add_config_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   validate->add_option("file", o.file, "the file")->required()->type_name("FILE");
   auto* push = add_verb(*config, "push", "makes a file the next version, through the master coordinator",
                         "config push conf/cluster.yaml -c c1.example:4710", chosen,
-                        [&o](Machine& m, Way& way, ctl::Console& c) -> Task<int> {
-                          ctl::PushOptions options{o.file, o.expected, way.contacts()};
-                          co_return co_await ctl::push_config(c, m.transport(0), m.first(), std::move(options));
+                        [&o](Machine&, Way& way, ctl::Console& c) -> Task<int> {
+                          ctl::PushOptions options{o.file, o.expected, o.force};
+                          ctl::Coordinators known = way.coordinators();
+                          co_return co_await ctl::push_config(c, std::move(known), std::move(options));
                         });
   push->add_option("file", o.file, "the file")->required()->type_name("FILE");
   push->add_option("--expect", o.expected, "only if this version is in force")->type_name("VERSION");
+  push->add_flag("--force", o.force,
+                 "also if it is no step from the one in force, or comes before the data has arrived");
+}
+
+// One change of the shape, pushed as a reconfiguration.
+CLI::App* add_change(CLI::App& app, CtlOptions& o, const char* name, const char* what, const char* example,
+                     Verb& chosen, ctl::Shape shape) {
+  CLI::App* sub = add_verb(app, name, what, example, chosen,
+                           through_coordinators([&o, shape](ctl::Console& c, ctl::Coordinators known) {
+                             return ctl::apply_deploy(c, std::move(known), shape, o.deploy);
+                           }));
+  sub->add_flag("--wait", o.deploy.wait, "until everything has arrived, and promote it then");
+  sub->add_flag("--dry-run", o.deploy.dry_run, "say what it would do");
+  return sub;
+}
+
+Result<model::NodeSpec> node_of(const CtlOptions& o, const std::string& text) {
+  Result<model::NodeSpec> node = ctl::parse_node(text);
+  if (!node) return node;
+  node->zone = o.zone;
+  node->http_port = o.http_port;
+  return node;
+}
+
+Result<model::Deployment> with_bucket(const CtlOptions& o, const model::Configuration& in_force) {
+  model::BucketSpec bucket;
+  bucket.id = o.bucket;
+  bucket.weight = o.weight;
+  for (const std::string& text : o.nodes) {
+    const auto node = node_of(o, text);
+    if (!node) return node.error();
+    bucket.nodes.push_back(*node);
+  }
+  return ctl::add_bucket(in_force, std::move(bucket));
+}
+
+void add_node_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  CLI::App* node = app.add_subcommand("node", "adds, removes or replaces a node")->fallthrough();
+  node->require_subcommand(1);
+  node->footer("Example: tako ctl node replace n3 n11=host11:4711 --wait");
+  const auto describe = [&o](CLI::App* sub) {
+    sub->add_option("node", o.nodes, "the new node")->required()->expected(1)->type_name("ID=HOST:PORT");
+    sub->add_option("--zone", o.zone, "where it stands");
+    sub->add_option("--http", o.http_port, "its own HTTP port")->type_name("PORT");
+  };
+  auto* add = add_change(*node, o, "add", "adds a node to a bucket", "node add n11=host11:4711 --bucket b3", chosen,
+                         [&o](const model::Configuration& now) -> Result<model::Deployment> {
+                           const auto made = node_of(o, o.nodes.front());
+                           if (!made) return made.error();
+                           return ctl::add_node(now, o.bucket, *made);
+                         });
+  describe(add);
+  add->add_option("--bucket", o.bucket, "the bucket whose keys it is to hold")->required();
+  auto* remove = add_change(*node, o, "remove", "removes a node from its bucket", "node remove n3 --wait", chosen,
+                            [&o](const model::Configuration& now) { return ctl::remove_node(now, o.what); });
+  remove->add_option("id", o.what, "the node")->required();
+  auto* replace = add_change(*node, o, "replace", "puts another node into the place of one",
+                             "node replace n3 n11=host11:4711 --wait", chosen,
+                             [&o](const model::Configuration& now) -> Result<model::Deployment> {
+                               const auto made = node_of(o, o.nodes.front());
+                               if (!made) return made.error();
+                               return ctl::replace_node(now, o.what, *made);
+                             });
+  replace->add_option("id", o.what, "the node that goes")->required();
+  describe(replace);
+}
+
+void add_bucket_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  CLI::App* bucket = app.add_subcommand("bucket", "adds or removes a bucket")->fallthrough();
+  bucket->require_subcommand(1);
+  bucket->footer("Example: tako ctl bucket add b6 n11=host11:4711 n12=host12:4711 --wait");
+  auto* add =
+      add_change(*bucket, o, "add", "adds a bucket of some nodes", "bucket add b6 n11=host11:4711 n12=host12:4711",
+                 chosen, [&o](const model::Configuration& now) { return with_bucket(o, now); });
+  add->add_option("id", o.bucket, "the bucket")->required();
+  add->add_option("nodes", o.nodes, "its nodes")->required()->type_name("ID=HOST:PORT");
+  add->add_option("--zone", o.zone, "where they stand");
+  add->add_option("--weight", o.weight, "its share, beside 120 of a bucket without")->check(CLI::PositiveNumber);
+  auto* remove = add_change(*bucket, o, "remove", "removes a bucket with its nodes", "bucket remove b6 --wait", chosen,
+                            [&o](const model::Configuration& now) { return ctl::remove_bucket(now, o.bucket); });
+  remove->add_option("id", o.bucket, "the bucket")->required();
+}
+
+Verb plan_verb(CtlOptions& o) {
+  return [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+    auto known = co_await way.configuration();
+    if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+    const auto door = co_await way.door();
+    ctl::Door* look = door ? *door : nullptr;
+    std::vector<control::Contact> contacts = way.contacts();
+    if (contacts.empty()) contacts = control::coordinators_of(*known, "");
+    ctl::Coordinators coordinators(machine.transport(0), machine.first(), std::move(contacts));
+    ctl::Shape shape = [&o](const model::Configuration& now) { return ctl::deployment_meant(now, o.what); };
+    std::optional<model::Configuration> file(std::move(*known));
+    co_return co_await ctl::plan_deploy(console, std::move(coordinators), look, std::move(file), std::move(shape));
+  };
+}
+
+void add_deploy_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  CLI::App* deploy = app.add_subcommand("deploy", "a reconfiguration: plan it, apply it, watch it, finish or undo it");
+  deploy->fallthrough()->require_subcommand(1);
+  deploy->footer("Example: tako ctl deploy apply new.yaml --wait");
+  auto* plan = add_verb(*deploy, "plan", "what would move, and what it could break", "deploy plan new.yaml", chosen,
+                        plan_verb(o));
+  plan->add_option("what", o.what, "a file, or a deployment of the configuration in force")->required();
+  auto* apply = add_change(*deploy, o, "apply", "starts moving to it", "deploy apply new.yaml --wait", chosen,
+                           [&o](const model::Configuration& now) { return ctl::deployment_meant(now, o.what); });
+  apply->add_option("what", o.what, "a file, or a deployment of the configuration in force")->required();
+  add_verb(*deploy, "status", "how much has arrived; exit code 1 while data is on its way", "deploy status", chosen,
+           through_coordinators(
+               [](ctl::Console& c, ctl::Coordinators known) { return ctl::show_deploy(c, std::move(known)); }));
+  auto* promote =
+      add_verb(*deploy, "promote", "makes the target the active one, when everything has arrived",
+               "deploy promote --wait", chosen, through_coordinators([&o](ctl::Console& c, ctl::Coordinators known) {
+                 return ctl::promote_deploy(c, std::move(known), o.deploy);
+               }));
+  promote->add_flag("--wait", o.deploy.wait, "until everything has arrived");
+  add_verb(*deploy, "abort", "undoes it: what was active stays", "deploy abort", chosen,
+           through_coordinators(
+               [](ctl::Console& c, ctl::Coordinators known) { return ctl::abort_deploy(c, std::move(known)); }));
 }
 
 int usage(const std::string& reason) {
@@ -218,6 +380,9 @@ int run_ctl(int argc, char** argv) {
   app.add_flag("--json", options.json, "for programs");
   add_data_verbs(app, options, chosen);
   add_config_verbs(app, options, chosen);
+  add_deploy_verbs(app, options, chosen);
+  add_node_verbs(app, options, chosen);
+  add_bucket_verbs(app, options, chosen);
   app.footer("Example: tako ctl stat users/17");
   try {
     app.parse(argc, argv);
@@ -227,7 +392,8 @@ int run_ctl(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return usage(e.what());
   }
-  if (!chosen) return usage("what is to be done? get, put, rm, stat, locate, config or status");
+  if (!chosen)
+    return usage("what is to be done? get, put, rm, stat, locate, status, check, config, deploy, node or bucket");
   const Status checked = check(options);
   if (!checked) return usage(checked.error().message);
   if (!log::open("error", "")) return ctl::kExitNo;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -172,6 +173,24 @@ TEST_CASE_FIXTURE(Status, "status survives any answer") {
   CHECK(run([&]() { return ctl::show_status(console, door); }) == 1);
 }
 
+TEST_CASE_FIXTURE(Status, "check says in one line whether all is well, and why not") {
+  json status = cluster_status();
+  const auto check = [&]() {
+    door.answer(200, status.dump());
+    door.answer(200, model::to_yaml(three_nodes()));
+    return run([&]() { return ctl::check_cluster(console, door); });
+  };
+  CHECK(check() == 0);
+  CHECK(out.str() ==
+        "healthy; reads and writes: any one node can be lost; strict ones: any one node can be lost\n");
+
+  out.str("");
+  status["nodes"][1] = node_status("n2", "down");
+  CHECK(check() == 1);
+  CHECK(contains(out.str(), "unhealthy: node n2 is down; reads and writes: no further node can be lost"));
+  CHECK(std::count(out.str().begin(), out.str().end(), '\n') == 1);
+}
+
 TEST_CASE("the reserve counts every deployment by itself") {
   const auto placement = model::Placement::make(parsed(kConfig));
 
@@ -215,8 +234,8 @@ struct Push : Desk {
     ctl::PushOptions options;
     options.file = folder.path + "/config.yaml";
     options.expected_counter = 6;
-    options.coordinators = std::move(given);
-    return run([&]() { return ctl::push_config(console, coordinators, world.loop(), options); });
+    ctl::Coordinators way(coordinators, world.loop(), std::move(given));
+    return run([&]() { return ctl::push_config(console, way, options); });
   }
   static control::Contact at(const std::string& host) {
     control::Contact contact;
@@ -298,7 +317,8 @@ TEST_CASE_FIXTURE(Push, "the newest configuration of all coordinators is the one
   coordinators.answers_["c3"] = [](const wire::Request&) { return FakeCoordinators::held(parsed(kConfig)); };
   std::vector<control::Contact> all{at("c1"), at("c2"), at("c3")};
 
-  const auto found = world.run([&]() { return ctl::fetch_config(coordinators, world.loop(), all); });
+  ctl::Coordinators way(coordinators, world.loop(), all);
+  const auto found = world.run([&]() { return ctl::fetch_config(way); });
 
   REQUIRE(found.ok());
   CHECK(found->counter == 7);

@@ -146,11 +146,11 @@ class World:
         path.write_text('\n'.join(lines) + '\n')
         return path
 
-    def push(self, path):
-        """Through `tako ctl` to the master; (done, what it said)."""
+    def deploy(self, *arguments):
+        """`tako ctl deploy ...` to the master; (done, what it said)."""
         at = f"{self.network.address('c1')}:{self.coordinators['c1']}"
         try:
-            done = subprocess.run([self.binary, 'ctl', 'config', 'push', str(path), '-c', at], capture_output=True,
+            done = subprocess.run([self.binary, 'ctl', 'deploy', *map(str, arguments), '-c', at], capture_output=True,
                                   text=True, timeout=CTL_SECONDS_MAX, stdin=subprocess.DEVNULL)
         except subprocess.TimeoutExpired:
             return False, 'timed out'
