@@ -10,9 +10,8 @@
 //    said so and lost its disk since says so no more. One that loses it after it has answered and before {B} is known
 //    is a member of B that lost its disk, as on any other day: the others of B have arrived, and it reads them.
 //  - A stale answer names another configuration, and is none. So is silence, and an error.
-//  - Of A a majority is enough, partition by partition: a node of A may be dead, which is why it is being replaced. Of
-//  B
-//    all are asked for: w=two counts in B, and one that is missing there would be missing from the start.
+//  - Of A a majority is enough, partition by partition: a node of A may be dead, which is why it is being replaced.
+//    All of B are asked for: w=two counts in B, and one that is missing there would be missing from the start.
 //  - A coordinator that restarts, or another one that is made the master, asks anew.
 // Pure, but for ask_nodes(). On the coordinator's loop.
 #pragma once

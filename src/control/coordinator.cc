@@ -34,9 +34,8 @@ Coordinator::Coordinator(runtime::Loop& loop, runtime::Workers& workers, runtime
       options_(std::move(options)),
       cache_(files, workers),
       taken_(loop),
-      follower_(
-          loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
-          [this](model::Configuration configuration) { take(std::move(configuration)); }),
+      follower_(loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
+                [this](model::Configuration configuration) { take(std::move(configuration)); }),
       gate_(loop) {}
 
 Coordinator::~Coordinator() { ASSERT(waiting_.empty()); }
@@ -107,22 +106,16 @@ runtime::Task<wire::Reply> Coordinator::handle(wire::Request request, TimePoint 
     reply.body = wire::Pong();
   } else if (const auto* fetched = std::get_if<wire::FetchConfig>(&request.body)) {
     Result<wire::ConfigReply> answer = co_await fetch(*fetched, deadline);
-    if (answer)
-      reply.body = std::move(*answer);
-    else
-      reply.body = answer.error();
+    if (answer) reply.body = std::move(*answer);
+    else reply.body = answer.error();
   } else if (auto* pushed = std::get_if<wire::PushConfig>(&request.body)) {
     Result<wire::ConfigReply> answer = co_await push(std::move(*pushed), deadline);
-    if (answer)
-      reply.body = std::move(*answer);
-    else
-      reply.body = answer.error();
+    if (answer) reply.body = std::move(*answer);
+    else reply.body = answer.error();
   } else if (std::holds_alternative<wire::StatusQuery>(request.body)) {
     Result<wire::StatusReply> answer = co_await status(deadline);
-    if (answer)
-      reply.body = std::move(*answer);
-    else
-      reply.body = answer.error();
+    if (answer) reply.body = std::move(*answer);
+    else reply.body = answer.error();
   } else {
     reply.body = Error(ErrorCode::kInvalid, "this is a coordinator: it answers for configurations only");
   }
