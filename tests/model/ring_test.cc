@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "model/ring_match.h"
+#include "support/sanitized.h"
 
 using namespace tako;
 using namespace tako::model;
@@ -168,7 +169,7 @@ TEST_CASE("more replicas than buckets are as many as there are buckets") {
 
 TEST_CASE("in random deployments no bucket is over its capacity, owners differ and zones are spread") {
   Random random(11);
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < rounds(25); ++round) {
     const unsigned replicas = static_cast<unsigned>(random.between(1, 5));
     const auto count = static_cast<unsigned>(random.between(1, 120));
     const std::uint64_t zones = random.between(1, 6);
@@ -226,7 +227,7 @@ std::vector<double> shares_of(const std::vector<RingBucket>& buckets, unsigned r
 
 TEST_CASE("random weights and zones: capacity is kept, order means nothing, and what is added can be removed") {
   Random random(23);
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < rounds(12); ++round) {
     const auto replicas = static_cast<unsigned>(random.between(1, 4));
     const std::uint64_t zones = round % 2 == 0 ? 1 : random.between(2, 5);
     std::vector<RingBucket> buckets;
