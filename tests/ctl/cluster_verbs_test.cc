@@ -188,7 +188,8 @@ TEST_CASE_FIXTURE(Status, "check says in one line whether all is well, and why n
   status["nodes"][1] = node_status("n2", "down");
   CHECK(check() == 1);
   CHECK(contains(out.str(), "unhealthy: node n2 is down; reads and writes: no further node can be lost"));
-  CHECK(std::count(out.str().begin(), out.str().end(), '\n') == 1);
+  const std::string said = out.str();
+  CHECK(std::count(said.begin(), said.end(), '\n') == 1);
 }
 
 TEST_CASE("the reserve counts every deployment by itself") {
