@@ -205,8 +205,7 @@ class Growth(_Separate):
                  '\n'.join(['active_deployment: e', *head, *old, *smaller]) + '\n']
         for step in steps:
             before = self.configuration(self.ports[0])['version']
-            code, out, err = self.push(step)
-            assert code == 0, (out, err)
+            until(60, 'the step to be allowed', lambda: self.push(step)[0] == 0, every=0.5)  # when all has arrived
             for port in self.ports:
                 until(15, 'the step', lambda: self.configuration(port)['version'] > before)
             for key, value in values.items():
