@@ -55,7 +55,6 @@ class Random;
   X(kPieceUnchecked, "-", "a piece that does not match its checksum is returned")                                    \
   X(kStagedForever, "-", "uploads that nobody finishes are never swept")                                             \
   X(kChecksumUnseen, "-", "a value that does not match its checksum is returned")                                    \
-  X(kDropsAnything, "-", "a copy is dropped though it changed meanwhile")                                            \
   X(kListSkips, "-", "the listing leaves out the last key of a page")                                                \
   X(kTombstoneUnlisted, "-", "tombstones are not listed for repair")                                                 \
   X(kNeverMends, "-", "a damaged value is not rewritten by a good copy")                                             \
@@ -79,8 +78,11 @@ class Random;
   X(kMajorityArrives, "-", "a target owner has arrived when it has read a majority, which may lack what w=two says") \
   X(kStayerArrives, "R2", "an owner in both deployments has arrived without having read the other active ones")        \
   X(kVotesKept, "-", "a node keeps its vote in partitions that it did not own meanwhile")                            \
+  X(kRefusedIsRead, "R23", "what our own promise refuses to take over counts as read")                              \
   X(kPassHalf, "-", "a repair pass ends after its first page")                                                       \
   X(kPassForgives, "-", "a partition counts as read though a copy failed")                                           \
+  X(kUnknownIsEqual, "-", "a partition that is being counted is called equal")                                       \
+  X(kDigestHalf, "-", "only the first half of the groups is compared")                                               \
   X(kPassOneWay, "-", "repair pulls nothing, and pushes nothing to a node that is newer")                            \
   X(kHandoffBlind, "-", "a copy that belongs elsewhere is dropped without asking")                                   \
   X(kHandoffOne, "-", "one owner's word is enough to drop a copy")                                                   \

@@ -40,8 +40,33 @@ Task<> Handoff::run() {
     if (loop().stopping()) break;
     const Duration interval = placement_->policy().background_repair_interval;
     const Duration wait = counters_.waiting > 0 || !ready ? std::min(interval, kRetryInterval) : interval;
-    if (!changed_) co_await kick_.wait(loop().now() + wait);
+    const TimePoint next = loop().now() + wait;
+    while (!changed_ && !loop().stopping() && loop().now() < next) {
+      co_await kick_.wait(std::min(next, loop().now() + kRetryInterval));
+      const bool strays = co_await holds_strays();
+      if (strays) break;
+    }
   }
+}
+
+namespace {
+
+Task<bool> holds_other_than(Shard* shard, std::shared_ptr<const PartitionSet> owned) {
+  const PartitionSet strays = shard->store().digests().occupied() - *owned;
+  co_return !strays.none();
+}
+
+}  // namespace
+
+// As far as the digests know, and without a look at the disk.
+Task<bool> Handoff::holds_strays() {
+  const auto owned = std::make_shared<const PartitionSet>(owned_);
+  for (Shard* shard : parts_.shards) {
+    auto look = holds_other_than(shard, owned);
+    const bool strays = co_await runtime::run_on(shard->loop(), std::move(look));
+    if (strays) co_return true;
+  }
+  co_return false;
 }
 
 // From one key that does not belong here to the next: runs of partitions that are owned, or empty, are stepped over.

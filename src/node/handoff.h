@@ -3,8 +3,8 @@
 // A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
 // one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
 // was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
-// that it has lost (standing.h). On the node's first loop; a cycle runs after a change of configuration, at start, and
-// each interval of the background repair.
+// that it has lost (standing.h). On the node's first loop; a cycle runs after a change of configuration, at start, each
+// interval of the background repair, and soon after the digests say that there is a copy that does not belong here.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,7 @@ class Handoff {
  private:
   Task<> run();
   Task<> cycle();
+  Task<bool> holds_strays();
   Task<Result<std::uint32_t>> next_stored(std::uint32_t first);
   Task<bool> drain(model::Partition first, model::Partition last);
   Task<bool> settle(store::Listing::Entry entry);

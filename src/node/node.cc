@@ -100,6 +100,7 @@ Task<Status> Node::load_digests() {
 
 Task<> Node::count_unknown(Shard* shard) {
   runtime::Loop& loop = first().loop();
+  if (buggify(loop.random(), "node/late_count")) co_await loop.sleep(12 * kCountInterval);
   while (!loop.stopping()) {
     auto count = shard->store().count_unknown();
     co_await runtime::run_on(shard->loop(), std::move(count));
@@ -267,16 +268,70 @@ Task<Result<wire::ArrivalReply>> Node::arrival(wire::ArrivalQuery query) {
   co_return reply;
 }
 
+Result<wire::RepairReply> Node::repair(wire::RepairQuery query) {
+  using Action = wire::RepairQuery::Action;
+  if (!placement_) return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration yet");
+  if (query.action != Action::kProgress) repairer_->begin_cycle(query.action == Action::kDryRun);
+  return repairer_->cycle_progress();
+}
+
+Task<Result<wire::DigestReply>> Node::compared(wire::DigestQuery question, wire::ConfigStamp config) {
+  return repairer_->compared(std::move(question), config);
+}
+
+Task<Node::Holdings> Node::holdings_of(Shard* shard) {
+  const store::Digests& digests = shard->store().digests();
+  co_return Holdings{digests.all(), digests.unknown().count()};
+}
+
+Task<Node::Holdings> Node::holdings() {
+  Holdings all;
+  for (const auto& shard : shards_) {
+    auto part = holdings_of(shard.get());
+    const Holdings of_shard = co_await runtime::run_on(shard->loop(), std::move(part));
+    all.totals.bytes += of_shard.totals.bytes;
+    all.totals.values += of_shard.totals.values;
+    all.totals.tombstones += of_shard.totals.tombstones;
+    all.unknown += of_shard.unknown;
+  }
+  co_return all;
+}
+
+namespace {
+
+nlohmann::json whole_seconds(const std::optional<Duration>& duration) {
+  nlohmann::json value;
+  if (duration) value = std::chrono::duration_cast<seconds>(*duration).count();
+  return value;
+}
+
+nlohmann::json describe(const std::vector<Repairer::Peer>& peers) {
+  nlohmann::json all = nlohmann::json::array();
+  for (const Repairer::Peer& peer : peers) {
+    all.push_back({{"id", peer.id},
+                   {"phase", peer.phase},
+                   {"seconds_since_agreement", whole_seconds(peer.since_agreement)},
+                   {"partitions_shared", peer.partitions_shared},
+                   {"partitions_to_compare", peer.partitions_to_compare}});
+  }
+  return all;
+}
+
+}  // namespace
+
 Task<wire::StatusReply> Node::status() {
+  const Holdings held = co_await holdings();
   const store::EngineStats disk = engine().stats();
   const PartitionSet& owned = repairer_->owned();
   const PartitionSet voting = (owned & standing_.informed()) - standing_.suspended();
   const Repairer::Counters& repaired = repairer_->counters();
-  const auto agreement = repairer_->oldest_agreement();
-  nlohmann::json seconds_since_agreement;
-  if (agreement) seconds_since_agreement = std::chrono::duration_cast<seconds>(*agreement).count();
+  const nlohmann::json seconds_since_agreement = whole_seconds(repairer_->oldest_agreement());
   const nlohmann::json status = {{"id", parts_.id},
                                  {"items", disk.keys_estimate},
+                                 {"values", held.totals.values},
+                                 {"tombstones", held.totals.tombstones},
+                                 {"value_bytes", held.totals.bytes},
+                                 {"partitions_not_counted", held.unknown},
                                  {"bytes", disk.bytes_on_disk},
                                  {"disk", disk.state},
                                  {"owned_partitions", owned.count()},
@@ -286,9 +341,13 @@ Task<wire::StatusReply> Node::status() {
                                  {"repair",
                                   {{"peers", repairer_->peers()},
                                    {"peers_up", repairer_->peers_up()},
+                                   {"with", describe(repairer_->peer_states())},
+                                   {"comparisons", repairer_->comparisons().comparisons},
+                                   {"comparisons_equal", repairer_->comparisons().equal},
                                    {"passes", repaired.passes},
                                    {"passes_failed", repaired.passes_failed},
                                    {"keys_compared", repaired.copied.keys_compared},
+                                   {"keys_differing", repaired.copied.keys_differing},
                                    {"keys_pulled", repaired.copied.keys_pulled},
                                    {"keys_pushed", repaired.copied.keys_pushed},
                                    {"bytes_pulled", repaired.copied.bytes_pulled},

@@ -68,6 +68,8 @@ class Node final : private Shard::Front, private Shard::Losses {
   Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) override;
   Task<wire::StatusReply> status() override;
   Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) override;
+  Result<wire::RepairReply> repair(wire::RepairQuery query) override;
+  Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) override;
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
   void overtaken(std::string key, model::Record record) override;
@@ -76,6 +78,12 @@ class Node final : private Shard::Front, private Shard::Losses {
   Task<Status> load_digests();
   Task<> count_unknown(Shard* shard);
   Task<> save_digests();
+  struct Holdings {
+    store::Digests::Totals totals;  // of what is counted
+    std::size_t unknown = 0;        // partitions
+  };
+  static Task<Holdings> holdings_of(Shard* shard);
+  Task<Holdings> holdings();
   Task<> tell_shards(std::string node, std::uint64_t incarnation);
   Shard& first() { return *shards_.front(); }
 

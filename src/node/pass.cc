@@ -12,13 +12,22 @@ constexpr Duration kPauseMax = seconds(1);
 constexpr Duration kStoredWithin = seconds(2);  // what was agreed on, here
 constexpr Duration kStoredPoll = milliseconds(20);
 
+// How many partitions that are not wanted may be listed between two that are. Each run costs a round trip, and each
+// partition between its keys: where votes wait for it time is dearer, where digests have found it the keys are.
+std::uint32_t gap_max(const PartitionSet& wanted, const PartitionSet& informed) {
+  constexpr std::uint32_t kGapMax = 64;
+  const bool many = wanted.count() >= 4096 || (wanted - informed).count() >= 256;
+  return many ? kGapMax : 0;
+}
+
 }  // namespace
 
 Pass::Pass(Parts parts, Source& source, Counters& counters)
     : parts_(std::move(parts)),
       source_(source),
       counters_(counters),
-      shared_(source.shared),
+      wanted_(source.todo & source.shared),
+      gap_max_(gap_max(wanted_, parts_.informed)),
       copies_(loop(), kCopiesMax) {}
 
 wire::Request Pass::request(decltype(wire::Request::body) body) const {
@@ -29,23 +38,36 @@ wire::Request Pass::request(decltype(wire::Request::body) body) const {
 }
 
 Task<bool> Pass::run() {
-  const std::uint32_t first = source_.resume_partition;
-  if (first == 0) source_.flawed = false;
   source_.spoiled.clear();
-  reached_ = first;
-  mine_.next_position = theirs_.next_position = static_cast<std::uint64_t>(first) << 48;
-  bool whole = co_await merge();
+  bool whole = true;
+  while (whole && reached_ < model::kPartitions) {
+    if (!wanted_[reached_]) {
+      ++reached_;
+      continue;
+    }
+    const std::uint32_t end = run_end(reached_);
+    whole = co_await merge(reached_, end);
+    if (whole) reached_ = end;
+  }
   co_await copy_differences();
   if (loop().stopping()) whole = false;
-  const std::uint32_t covered = whole ? model::kPartitions : reached_;
-  mark_read(first, covered);
-  source_.flawed |= !failed_.none();
-  source_.resume_partition = whole || !source_.spoiled.none() ? 0 : covered;
-  const bool all_read = whole && !source_.flawed;
-  co_return all_read;
+  mark_read();
+  co_return whole && failed_.none() && source_.spoiled.none();
 }
 
-Task<bool> Pass::merge() {
+// Of the run of wanted partitions that begins with this one.
+std::uint32_t Pass::run_end(std::uint32_t first) const {
+  std::uint32_t end = first + 1;
+  for (std::uint32_t p = end; p < model::kPartitions && p - end <= gap_max_; ++p) {
+    if (wanted_[p]) end = p + 1;
+  }
+  return end;
+}
+
+Task<bool> Pass::merge(std::uint32_t first, std::uint32_t end) {
+  mine_ = theirs_ = Side();
+  mine_.next_position = theirs_.next_position = static_cast<std::uint64_t>(first) << 48;
+  position_last_ = (static_cast<std::uint64_t>(end - 1) << 48) | 0xffff'ffff'ffffULL;
   while (!loop().stopping() && !source_.gone) {
     const TimePoint page_began = loop().now();
     if (mine_.needs_page()) {
@@ -80,8 +102,11 @@ void Pass::compare_heads() {
   const model::Ballot here = ours ? ours->ballot : model::Ballot{};
   const model::Ballot there = peers ? peers->ballot : model::Ballot{};
   reached_ = model::partition_of_position(ours ? ours->position : peers->position);
-  if (peers) take_promise_over(*peers, ours);
-  if (here != there) differences_.push_back({here > there ? std::move(*ours) : std::move(*peers), there > here});
+  counters_.keys_differing += here != there;
+  if (peers && !parts_.dry_run) take_promise_over(*peers, ours);
+  if (here != there && !parts_.dry_run) {
+    differences_.push_back({here > there ? std::move(*ours) : std::move(*peers), there > here});
+  }
   if (ours) mine_.entries.pop_front();
   if (peers) theirs_.entries.pop_front();
 }
@@ -144,10 +169,11 @@ Task<bool> Pass::settle(Entry entry) {
 
 Task<bool> Pass::refill_mine() {
   const std::uint32_t entries_max = buggify(loop().random(), "pass/page") ? 2 : kPageEntries;
-  auto listing = co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, ~0ull, entries_max);
+  auto listing =
+      co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, position_last_, entries_max);
   if (!listing) co_return false;
   for (auto& entry : listing->entries) {
-    if (!shared_[model::partition_of_position(entry.position)]) continue;
+    if (!wanted_[model::partition_of_position(entry.position)]) continue;
     mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise});
   }
   mine_.complete = listing->complete;
@@ -161,6 +187,7 @@ Task<bool> Pass::refill_theirs() {
   list.asker = parts_.id;
   list.position = theirs_.next_position;
   list.key = theirs_.next_key;
+  list.position_last = position_last_;
   list.entries_max = buggify(loop().random(), "pass/their-page") ? 1 : kPageEntries;
   wire::Request asked = request(std::move(list));
   auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
@@ -183,8 +210,9 @@ Task<bool> Pass::refill_theirs() {
   for (auto& entry : page->entries) {
     auto at = std::make_pair(model::position_of(entry.key), entry.key);
     if (at < before) co_return false;  // out of order: a peer that talks nonsense
+    before = at;
+    if (!wanted_[model::partition_of_position(at.first)]) continue;
     theirs_.entries.push_back({at.first, std::move(entry.key), entry.ballot, entry.promise});
-    before = std::move(at);
   }
   source_.keys_listed += page->entries.size();
   theirs_.complete = page->complete || planted(Plant::kPassHalf);
@@ -227,18 +255,29 @@ Task<> Pass::copy(Difference difference) {
 }
 
 Task<bool> Pass::pull(Entry entry) {
-  std::string key = std::move(entry.key);
   wire::Read read;
-  read.key = key;
+  read.key = entry.key;
   wire::Request asked = request(std::move(read));
   auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + copy_deadline(0));
   auto reply = net::expect<wire::ReadReply>(std::move(answer));
   if (!reply) co_return false;
   if (reply->slot.ballot() < entry.ballot) co_return false;  // handed off meanwhile, or lost
-  model::Record record = std::move(*reply->slot.record);
-  const std::uint64_t bytes = record.size;
-  const model::Ballot ballot = record.ballot;
-  const std::string noted = key;
+  const model::Record record = std::move(*reply->slot.record);
+  auto accepted = co_await store_copy(entry.key, record);
+  const bool refused = accepted && !accepted->stored && accepted->ballot < record.ballot;
+  if (refused) {
+    const bool settled = co_await refused_by_promise(entry, record, *accepted);
+    if (!settled) co_return false;
+  }
+  if (!accepted) co_return false;
+  if (accepted->written) {
+    ++counters_.keys_pulled;
+    counters_.bytes_pulled += record.size;
+  }
+  co_return true;
+}
+
+Task<Result<store::Accepted>> Pass::store_copy(std::string key, model::Record record) {
   Result<store::Accepted> accepted;
   if (record.tombstone() || record.value) {
     Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
@@ -248,12 +287,33 @@ Task<bool> Pass::pull(Entry entry) {
     Fetcher::From from(source_.id);
     accepted = co_await parts_.fetcher->fetch(std::move(key), std::move(record), std::move(from), TimePoint::max());
   }
-  if (!accepted) co_return false;
-  if (!accepted->stored && accepted->ballot < ballot) parts_.settler->note(noted);
-  if (accepted->written) {
-    ++counters_.keys_pulled;
-    counters_.bytes_pulled += bytes;
+  co_return accepted;
+}
+
+// What this node itself has promised refuses a copy. To a voter that may happen: the key is settled. One that catches
+// up must not vote before it has what is the newest: it has the key settled first. Where that cannot be, for lack of
+// voters, its own promise gives way: it was given, or taken over, without a vote, so it counted for nobody, and it is
+// promised again after the copy (22: the newest has to do).
+Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted) {
+  const std::uint32_t partition = model::partition_of_position(entry.position);
+  if (parts_.informed[partition] || planted(Plant::kRefusedIsRead)) {
+    parts_.settler->note(entry.key);
+    co_return true;
   }
+  if (!parts_.unsettleable[partition]) {
+    doubts_.push_back(entry);
+    co_return true;
+  }
+  Shard& shard = *parts_.shards[partition % parts_.shards.size()];
+  auto withdraw = shard.store().withdraw_promise(entry.key);
+  const auto promised = co_await runtime::run_on(shard.loop(), std::move(withdraw));
+  if (!promised) co_return false;
+  Entry again = entry;
+  again.promise = std::max(*promised, entry.promise);
+  promises_.push_back(std::move(again));
+  const auto stored = co_await store_copy(entry.key, record);
+  if (!stored || !stored->stored) co_return false;
+  accepted = *stored;
   co_return true;
 }
 
@@ -282,13 +342,13 @@ Task<bool> Pass::push(std::string key) {
   co_return true;
 }
 
-void Pass::mark_read(std::uint32_t from, std::uint32_t to) {
-  source_.without_vote -= PartitionSet::first(to) - PartitionSet::first(from);
+void Pass::mark_read() {
+  PartitionSet read = wanted_ & PartitionSet::first(reached_);
+  source_.without_vote -= read;
   source_.without_vote |= not_voting_;
-  PartitionSet read = shared_ & PartitionSet::first(to);
-  read -= PartitionSet::first(from);
   read -= failed_;
   read -= source_.spoiled;
+  source_.todo -= read;
   source_.pulled |= read;
   source_.pulled_as_voter -= read;
   source_.pulled_as_voter |= read - not_voting_;

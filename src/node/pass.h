@@ -1,15 +1,16 @@
-// Pass: one comparison of a node with one peer, over the partitions that both own, in storage order.
+// Pass: one comparison of a node with one peer, key by key, over some of the partitions that both own, in storage
+// order: `source.todo`, from which what was compared to the end is taken away.
 //
-// Two listings, ours and theirs, page by page, are merged: what is newer there is pulled, what is newer here is
-// pushed; equal ballots cost nothing. Both directions end in the acceptor's one test (store/store.h), so a pass may
-// run beside writes, twice, or stop half-way, and harm nothing; where a promise refuses a copy the key is settled
-// (settler.h), and the next pass goes on.
+// Two listings, run by run of adjacent partitions, ours and theirs, page by page, are merged: what is newer there is
+// pulled, what is newer here is pushed; equal ballots cost nothing. Both directions end in the acceptor's one test
+// (store/store.h), so a pass may run beside writes, twice, or stop half-way, and harm nothing; where a promise refuses
+// a copy the key is settled (settler.h), and the next pass goes on.
 // A node that catches up takes promises over too (rules 23 and 24): of a key on which the sources agree, the highest.
 // Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
-// and until then its partition stays unread. Where too few owners vote for that, more was lost than can be made good,
-// and the newest has to do (22: a possible loss). Large values go from node to node by pieces (fetcher.h), whichever
-// side found the difference. Memory: two pages and kCopiesMax values of a piece. Lives on the node's first loop, for
-// the time of the pass.
+// and until then its partition stays unread; likewise where a promise of its own, given since, refuses the copy. Where
+// too few owners vote for that, more was lost than can be made good, and the newest has to do (22: a possible loss).
+// Large values go from node to node by pieces (fetcher.h), whichever side found the difference. Memory: two pages and
+// kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
 #include <deque>
@@ -31,6 +32,7 @@ class Pass {
  public:
   struct Counters {
     std::uint64_t keys_compared = 0;
+    std::uint64_t keys_differing = 0;
     std::uint64_t keys_pulled = 0;
     std::uint64_t keys_pushed = 0;
     std::uint64_t bytes_pulled = 0;
@@ -46,6 +48,7 @@ class Pass {
     Settler* settler = nullptr;
     std::shared_ptr<const model::Placement> placement;
     bool hurry = false;           // a node that catches up does not pause between pages
+    bool dry_run = false;         // count what differs, and copy nothing
     PartitionSet informed;        // in which this node votes
     PartitionSet read_elsewhere;  // since it announced itself, from other sources
     PartitionSet unsettleable;    // too few other owners vote to agree on anything
@@ -53,8 +56,7 @@ class Pass {
 
   Pass(Parts parts, Source& source, Counters& counters);
 
-  // True: compared to the end, and nothing failed. Else `source.resume_partition` says how far, unless what was read
-  // was spoiled meanwhile. Marks what was read in the source.
+  // True: compared to the end, and nothing failed. Marks what was read in the source.
   Task<bool> run();
 
  private:
@@ -80,7 +82,8 @@ class Pass {
     bool pull = false;
   };
 
-  Task<bool> merge();
+  std::uint32_t run_end(std::uint32_t first) const;
+  Task<bool> merge(std::uint32_t first, std::uint32_t end);
   Task<bool> refill_mine();
   Task<bool> refill_theirs();
   void compare_heads();
@@ -93,8 +96,10 @@ class Pass {
   Task<> copy_differences();
   Task<> copy(Difference difference);
   Task<bool> pull(Entry entry);
+  Task<Result<store::Accepted>> store_copy(std::string key, model::Record record);
+  Task<bool> refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted);
   Task<bool> push(std::string key);
-  void mark_read(std::uint32_t from, std::uint32_t to);
+  void mark_read();
   Task<> pause(TimePoint page_began);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
@@ -103,13 +108,15 @@ class Pass {
   const Parts parts_;
   Source& source_;
   Counters& counters_;
-  const PartitionSet shared_;  // by the placement of the pass
+  const PartitionSet wanted_;
+  const std::uint32_t gap_max_;  // partitions that are not wanted and yet read, so that runs are not many
+  std::uint64_t position_last_ = ~0ull;
   Side mine_;
   Side theirs_;
   std::vector<Difference> differences_;
   std::vector<Entry> promises_;  // to be taken over, after the copies
   std::vector<Entry> doubts_;    // to be settled, after them
-  std::uint32_t reached_ = 0;    // the partition of the last key compared
+  std::uint32_t reached_ = 0;    // all partitions before it are compared
   PartitionSet not_voting_;
   PartitionSet failed_;
   runtime::Slots copies_;

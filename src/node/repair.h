@@ -1,13 +1,19 @@
-// Repairer: background anti-entropy of one node: with each peer, partition by partition, both ways, newest wins.
+// Repairer: background anti-entropy of one node, with each peer: what differs is found by digests, and what was found
+// is compared key by key and exchanged, both ways, newest wins.
 //
-// A pass with a peer (pass.h) is a merge of two listings in storage order. Passes are made with each peer at start, at
-// once when a peer (re)appears or restarted, and each configured interval. What a pass has read is also what makes a
-// node that has forgotten a voter again (standing.h): a Source keeps, by partition, whether its peer has been read
-// since we announced ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are
-// missing here, it is read again. The announcements (every second, to each peer) tell of losses, and lift what
-// suspends the votes after a start.
+// Digests (comparer.h) are compared with each peer every few seconds, and at once when it (re)appears; one of the two
+// asks for both, the other only when it was not asked for a while. The interval grows with the number of peers, so that
+// a node asks no more than kComparisonsPerSecond whatever the size of the cluster. What differs twice, with a pause
+// between, is put on the source's list (`todo`), and so is what nobody could say for a while because it was being
+// counted. A pass (pass.h) is a merge of two listings in storage order, over what is on the list. All that is shared is
+// put there each configured interval: the full cycle, which believes no digest. What a pass has read is also what makes
+// a node that has forgotten a voter again (standing.h): where a vote is missing the list does not wait for digests,
+// since votes need promises too. A Source keeps, by partition, whether its peer has been read since we announced
+// ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are missing here, it is
+// read again. The announcements (every second, to each peer) tell of losses, and lift what suspends the votes after a
+// start.
 //
-// On the node's first loop. In this form its cost follows the number of keys; digests come before it later.
+// On the node's first loop.
 #pragma once
 
 #include <map>
@@ -19,6 +25,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
+#include "node/comparer.h"
 #include "node/fetcher.h"
 #include "node/pass.h"
 #include "node/shard.h"
@@ -60,6 +67,8 @@ class Repairer {
   void heard_from(const std::string& node);
   // Something was lost here: what was read of these partitions does not count any more, and is read again.
   void read_again(const PartitionSet& partitions);
+  // A peer compares its digests with ours.
+  Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config);
   // Do we vote by what has been read? Asked for those of the partitions that are without vote.
   Task<> reconsider_votes(PartitionSet partitions);
   // Of those without vote here: too few of the other owners have one, as far as they said.
@@ -75,12 +84,27 @@ class Repairer {
   // Of these, those of which enough active owners were read by this configuration. REQUIRES: owned in both deployments
   PartitionSet read_active(const PartitionSet& partitions) const;
 
+  // The cycle that an operator asks for: with all peers, key by key, believing no digest. One that is under way is
+  // begun anew.
+  void begin_cycle(bool dry_run);
+  wire::RepairReply cycle_progress() const;
+
   const Counters& counters() const { return counters_; }
+  const Comparer::Counters& comparisons() const { return comparer_.counters(); }
   const PartitionSet& owned() const { return owned_; }
   std::size_t peers() const { return sources_.size(); }
   std::size_t peers_up() const;
   // Since the peer that has waited longest was compared to the end; none while one never was.
   std::optional<Duration> oldest_agreement() const;
+  // Of each peer, for the operator.
+  struct Peer {
+    std::string id;
+    const char* phase = "";
+    std::optional<Duration> since_agreement;
+    std::size_t partitions_shared = 0;
+    std::size_t partitions_to_compare = 0;  // found to differ, or not known to be equal
+  };
+  std::vector<Peer> peer_states() const;
 
  private:
   Task<> follow(std::shared_ptr<Source> source);
@@ -90,8 +114,16 @@ class Repairer {
   void learn(Source& source, const wire::AnnounceReply& reply);
   void lift_suspensions();
   bool lacks_votes_of(const Source& source) const;
-  bool due(const Source& source) const;
+  PartitionSet owed() const;
+  void fill_todo(Source& source) const;
+  bool informing(const Source& source) const;
+  bool asks(const Source& source) const;
+  Duration compare_interval() const;
+  Task<> compare_with(Source& source);
+  void not_known(Source& source, const PartitionSet& unknown);
   Task<> pass_with(Source& source);
+  Pass::Parts parts_of_pass(const Source& source) const;
+  Task<> look_through(std::shared_ptr<Source> copy, std::uint64_t cycle);
   Task<bool> save_standing();
   std::vector<const Source*> sources_by_index() const;
 
@@ -100,12 +132,22 @@ class Repairer {
   Parts parts_;
   std::shared_ptr<const model::Placement> placement_;
   PartitionSet owned_;
+  PartitionSet staying_;  // owned in both deployments, while other owners come or go
   std::map<std::string, std::shared_ptr<Source>> sources_;
   std::set<std::string> confirmed_;  // peers that answered an announcement of this start, as one they expected
+  Comparer comparer_;
   runtime::Slots passes_;
   runtime::Gate gate_;
   bool came_back_ = false;  // a peer remembers us as another: something was forgotten
   Counters counters_;
+  struct Cycle {  // an operator's
+    std::uint64_t number = 0;
+    bool dry_run = false;
+    std::vector<std::shared_ptr<Source>> sources;  // of a dry run: copies, which nothing else looks at
+    Pass::Counters before;                         // of all passes, when it began
+    Pass::Counters counted;                        // by a dry run
+  };
+  Cycle cycle_;
 };
 
 }  // namespace tako::node

@@ -118,27 +118,32 @@ Status Shard::check_owner(const std::string& key, const wire::ConfigStamp& their
           "node " + id_ + " does not own this key in configuration " + std::to_string(stamp_.counter)};
 }
 
+// What is asked of the node as a whole, whatever configuration the asker goes by. True: it was.
+Task<bool> Shard::front_serves(wire::Request& request, wire::Reply& reply) {
+  if (!front_) co_return false;
+  if (auto* announce = std::get_if<wire::Announce>(&request.body)) {
+    auto answer = co_await front_->announced(std::move(*announce));
+    put(reply, std::move(answer));
+  } else if (std::holds_alternative<wire::StatusQuery>(request.body)) {
+    wire::StatusReply answer = co_await front_->status();
+    reply.body = std::move(answer);
+  } else if (const auto* arrival = std::get_if<wire::ArrivalQuery>(&request.body)) {
+    auto answer = co_await front_->arrival(*arrival);
+    put(reply, std::move(answer));
+  } else if (const auto* repair = std::get_if<wire::RepairQuery>(&request.body)) {
+    put(reply, front_->repair(*repair));
+  } else {
+    co_return false;
+  }
+  reply.config = stamp_;
+  co_return true;
+}
+
 Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
   loop_.check_here();
   wire::Reply reply;
-  if (auto* announce = std::get_if<wire::Announce>(&request.body); announce && front_) {
-    auto answer = co_await front_->announced(std::move(*announce));
-    put(reply, std::move(answer));
-    reply.config = stamp_;
-    co_return reply;
-  }
-  if (std::holds_alternative<wire::StatusQuery>(request.body) && front_) {
-    wire::StatusReply answer = co_await front_->status();
-    reply.body = std::move(answer);
-    reply.config = stamp_;
-    co_return reply;
-  }
-  if (const auto* query = std::get_if<wire::ArrivalQuery>(&request.body); query && front_) {
-    auto answer = co_await front_->arrival(*query);
-    put(reply, std::move(answer));
-    reply.config = stamp_;
-    co_return reply;
-  }
+  const bool of_node = co_await front_serves(request, reply);
+  if (of_node) co_return reply;
   const Status current = check_configuration(request.config);
   if (auto* staged = std::get_if<wire::WritePiece>(&request.body)) {
     auto answer = co_await write_piece(std::move(*staged));
@@ -162,6 +167,9 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
     put(reply, std::move(answer));
   } else if (auto* wanted = std::get_if<wire::List>(&request.body)) {
     auto answer = co_await list(std::move(*wanted));
+    put(reply, std::move(answer));
+  } else if (auto* digest = std::get_if<wire::DigestQuery>(&request.body); digest && front_) {
+    auto answer = co_await front_->compared(std::move(*digest), request.config);
     put(reply, std::move(answer));
   } else if (std::holds_alternative<wire::Ping>(request.body)) {
     reply.body = wire::Pong{};

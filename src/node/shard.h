@@ -35,6 +35,8 @@ class Shard final : public net::Service {
     virtual Task<Result<wire::AnnounceReply>> announced(wire::Announce announce) = 0;
     virtual Task<wire::StatusReply> status() = 0;
     virtual Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) = 0;
+    virtual Result<wire::RepairReply> repair(wire::RepairQuery query) = 0;
+    virtual Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) = 0;
   };
 
   // Told on the shard's own loop what its store came upon.
@@ -89,6 +91,7 @@ class Shard final : public net::Service {
   const Counters& counters() const { return counters_; }
 
  private:
+  Task<bool> front_serves(wire::Request& request, wire::Reply& reply);
   Task<Result<wire::ReadReply>> read(wire::Read request, wire::ConfigStamp config);
   Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config, TimePoint deadline);
   Task<Result<store::Accepted>> take(wire::Write request, wire::ConfigStamp config, TimePoint deadline);

@@ -27,8 +27,8 @@ struct Source {
     pulled -= partitions;
     pulled_as_voter -= partitions;
     spoiled |= partitions;
-    resume_partition = 0;
     due = true;
+    pass_at = TimePoint();
   }
 
   const std::string id;
@@ -44,12 +44,20 @@ struct Source {
   std::uint64_t session = 0;  // its process
   std::uint64_t gains = 0;    // ... and how often it became a voter somewhere
   std::uint64_t incarnation = 0;
-  std::uint64_t announced = 0;         // our incarnation, as it knows it
-  std::uint32_t resume_partition = 0;  // a pass that failed goes on here
-  bool flawed = false;                 // a copy failed, before that
+  std::uint64_t announced = 0;  // our incarnation, as it knows it
   std::uint64_t keys_listed = 0;
-  std::optional<TimePoint> agreed_at;  // the last pass that went to the end
-  TimePoint next_pass{};
+
+  // To be compared key by key, and not before `pass_at`; of that, all that is shared by a full cycle.
+  PartitionSet todo;
+  TimePoint pass_at{};
+  bool full = false;
+  std::optional<TimePoint> cycle_at;  // the next full cycle; none: the first is still to come
+  bool owed = false;                  // to the cycle that an operator has asked for
+  // Digests.
+  TimePoint compare_at{};
+  std::optional<TimePoint> asked_at;       // it compared with us
+  std::optional<TimePoint> unknown_since;  // something is being counted, on either side
+  std::optional<TimePoint> agreed_at;      // equal, by digests or by a full cycle
 
   // Since our announcement: read to the last key, and: it voted when it was read.
   PartitionSet pulled;

@@ -175,44 +175,6 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record) {
   return accept(std::move(key), std::move(record), std::nullopt, Ballot());
 }
 
-Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_value) {
-  state_->loop.check_here();
-  if (key.size() > model::kKeyBytesMax || ballot.none()) {
-    co_return Result<Promised>(ErrorCode::kInvalid, "a promise of nothing, or of a key that is too long");
-  }
-  Promised promised;
-  {
-    KeyLock lock(state_->locks, key);
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      if (!locked) co_return Result<Promised>(locked.error());
-    }
-    auto loaded = co_await state_->load(key);
-    if (!loaded) co_return Result<Promised>(loaded.error());
-    StoredSlot& stored = *loaded;
-    promised.given = ballot > stored.slot.ballot() && ballot > stored.slot.promise;
-    promised.slot = stored.slot;
-    if (promised.given) {
-      stored.slot.promise = promised.slot.promise = ballot;
-      Batch batch;
-      batch.put(Family::kMeta, slot_key(model::position_of(key), key), encode_slot(stored));
-      if (!planted(Plant::kPromiseNotKept)) {
-        const Status written = co_await state_->engine.write(std::move(batch));
-        if (!written) co_return Result<Promised>(written.error());
-      }
-    }
-  }
-  const auto& record = promised.slot.record;
-  const bool elsewhere = record && !record->tombstone() && !record->value && !record->in_pieces();
-  if (promised.slot.record && !want_value) promised.slot.record->value.reset();
-  if (!want_value || !elsewhere) co_return Result<Promised>(std::move(promised));
-  // In a row of its own, or damaged: without it the reply says whose value to fetch.
-  const Ballot held = promised.slot.ballot();
-  auto whole = co_await read(std::move(key), true);
-  if (whole && whole->ballot() == held) promised.slot.record = std::move(whole->record);
-  co_return Result<Promised>(std::move(promised));
-}
-
 Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held before, Digests::Held after) {
   if (closing) co_return Status(ErrorCode::kStopping, "the node is stopping; try another one");
   Digests::Change change(digests, key, before, after);
@@ -266,7 +228,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<bool>(loaded.error());
   StoredSlot& stored = *loaded;
-  const bool changed = stored.slot.ballot() != ballot && !planted(Plant::kDropsAnything);
+  const bool changed = stored.slot.ballot() != ballot;
   if (!stored.slot.record || changed) co_return Result<bool>(false);
 
   const std::uint64_t position = model::position_of(key);

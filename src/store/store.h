@@ -109,6 +109,10 @@ class Store {
   // what is stored, as read() has it. Durable when it returns.
   Task<Result<Promised>> promise(std::string key, model::Ballot ballot, bool want_value);
 
+  // Of a node without vote there, whose promises count for nobody; what it was, or none. To be promised again when what
+  // it stood in the way of is stored (node/pass.h).
+  Task<Result<model::Ballot>> withdraw_promise(std::string key);
+
   // The piece `index` of a value to come. In any order; again changes nothing. kOverloaded: too many uploads;
   // kConflict: this one is over, or the piece was another; kCorrupt: it does not match its checksum.
   Task<Status> stage(std::string key, model::UploadId upload, std::uint32_t index, Bytes piece, std::uint64_t checksum);

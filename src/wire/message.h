@@ -91,6 +91,23 @@ struct List {
   std::uint32_t entries_max = 1000;
 };
 
+// --- digests --------------------------------------------------------------------------------------------------
+// Sums over the partitions that both own (store/digests.h), in a tree over all partitions: one root, 256 groups, 4,096
+// branches, and the partitions, its leaves. Compared under one configuration only.
+
+struct DigestSum {
+  bool known = true;  // false: a partition below is being counted
+  std::uint64_t sum = 0;
+};
+
+struct DigestQuery {
+  enum class Level : std::uint8_t { kRoot = 1, kGroup = 2, kBranch = 3, kLeaf = 4 };
+  std::string asker;
+  Level level = Level::kRoot;
+  DigestSum root;                    // kRoot: the asker's own
+  std::vector<std::uint16_t> nodes;  // whose sums are wanted; kRoot: none
+};
+
 // --- membership -----------------------------------------------------------------------------------------------
 
 // A node tells a peer who it is now, before it reads from it (rule 21), and how far its disk has come: the peer
@@ -127,12 +144,22 @@ struct ArrivalQuery {
   bool durably = false;  // the answer is to hold after a crash: what it rests on is written down before
 };
 
+// To a node, from the operator: compare all that is shared with all peers, key by key, now.
+struct RepairQuery {
+  enum class Action : std::uint8_t {
+    kProgress = 1,  // of the cycle that was asked for last
+    kRepair = 2,
+    kDryRun = 3,  // count what differs, and copy nothing
+  };
+  Action action = Action::kProgress;
+};
+
 struct Ping {};
 
 struct Request {
   ConfigStamp config;
   std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece,
-               Prepare, ArrivalQuery>
+               Prepare, ArrivalQuery, DigestQuery, RepairQuery>
       body;
 };
 
@@ -204,6 +231,12 @@ struct ListReply {
   std::uint64_t incarnation = 0;
 };
 
+struct DigestReply {
+  bool equal = false;           // kRoot: the sums are
+  bool busy = false;            // the asked reads the asker's partitions anyway: compare later
+  std::vector<DigestSum> sums;  // of the nodes asked for, in their order; kRoot: of all groups, unless equal
+};
+
 struct AnnounceReply {
   std::uint64_t known_incarnation = 0;  // the highest the asked knows of the announcer, before this one
   std::uint64_t incarnation = 0;        // the asked's own
@@ -232,10 +265,28 @@ struct ArrivalReply {
   std::uint64_t to_read = 0;  // of so many; less may be enough
 };
 
+// How far the cycle is that an operator asked for.
+struct RepairReply {
+  std::uint64_t cycle = 0;  // its number since this process began; 0: nobody asked for one
+  bool dry_run = false;
+  std::uint64_t peers = 0;
+  std::uint64_t peers_done = 0;
+  std::uint64_t peers_away = 0;       // not done, and they do not answer
+  std::uint64_t partitions = 0;       // once for each peer
+  std::uint64_t partitions_left = 0;  // ... to be compared
+  std::uint64_t keys_compared = 0;
+  std::uint64_t keys_differing = 0;
+  std::uint64_t keys_pulled = 0;
+  std::uint64_t keys_pushed = 0;
+  std::uint64_t bytes_pulled = 0;
+  std::uint64_t bytes_pushed = 0;
+  std::uint64_t failures = 0;  // copies that were not made; they are tried again
+};
+
 struct Reply {
   ConfigStamp config;
   std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
-               Discarded, PieceReply, PromiseReply, ArrivalReply>
+               Discarded, PieceReply, PromiseReply, ArrivalReply, DigestReply, RepairReply>
       body;
 };
 

@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Desk, "config validate says what the file is, or the one line 
 json node_status(const std::string& id, const std::string& state) {
   return {{"id", id},       {"address", id + ":1"}, {"state", state},          {"items", 12},
           {"bytes", 3'400}, {"disk", "ok"},         {"voting_partitions", 10}, {"owned_partitions", 10},
-          {"config_version", 3}};
+          {"config_version", 3}, {"repair", {{"seconds_since_agreement", 3}}}};
 }
 
 json cluster_status() {
@@ -121,10 +121,10 @@ TEST_CASE_FIXTURE(Status, "status of a healthy cluster says how many nodes it ca
                      "reads and writes  any one node can be lost\n"
                      "strict ones       any one node can be lost\n"
                      "\n"
-                     "NODE  ADDRESS  STATE  ITEMS   BYTES  CATCHING UP  CONFIG  DISK\n"
-                     "n1    n1:1     up        12  3.4 kB  no           3       ok\n"
-                     "n2    n2:1     up        12  3.4 kB  no           3       ok\n"
-                     "n3    n3:1     up        12  3.4 kB  no           3       ok\n");
+                     "NODE  ADDRESS  STATE  ITEMS   BYTES  CATCHING UP  AGREED   CONFIG  DISK\n"
+                     "n1    n1:1     up        12  3.4 kB  no           3 s ago  3       ok\n"
+                     "n2    n2:1     up        12  3.4 kB  no           3 s ago  3       ok\n"
+                     "n3    n3:1     up        12  3.4 kB  no           3 s ago  3       ok\n");
 }
 
 TEST_CASE_FIXTURE(Status, "status is a no when a node is down, or its disk fails, or keys are out of reach") {
@@ -132,7 +132,7 @@ TEST_CASE_FIXTURE(Status, "status is a no when a node is down, or its disk fails
   SUBCASE("down") {
     status["nodes"][1] = {{"id", "n2"}, {"address", "n2:1"}, {"state", "down"}, {"problem", "refused"}};
     CHECK(show(status) == 1);
-    CHECK(contains(out.str(), "n2    n2:1     down       -       -  -            -       -\n"));
+    CHECK(contains(out.str(), "n2    n2:1     down       -       -  -            -        -       -\n"));
     CHECK(contains(out.str(), "nodes             2 of 3 up\n"));
     CHECK(contains(out.str(), "reads and writes  no further node can be lost\n"));
   }

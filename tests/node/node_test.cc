@@ -145,6 +145,23 @@ TEST_CASE("a source that was no voter when it was read is read again as soon as 
   CHECK(c[1].get("k") == "v");
 }
 
+TEST_CASE("where a promise that was taken over refuses what another source has, the key is settled before the vote") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  const wire::Reply reply = c[2].ask(wire::Prepare{"k", {50, 1}, false});
+  REQUIRE(std::get<wire::PromiseReply>(reply.body).promised);
+  REQUIRE(c[3].put("k", "v", 10));
+  c[1].kill();
+  c[1].disk.wipe();
+  c[1].boot();
+  c.run_for(seconds(20));
+  CHECK_FALSE(c[1].votes("k"));
+  CHECK(c[1].votes("another key"));
+  put_everywhere(c, "k", "settled", 60);
+  CHECK(c.run_until([&] { return c.all_vote(); }, seconds(30)));
+  CHECK(c[1].get("k") == "settled");
+}
+
 // --- what cannot be read ----------------------------------------------------------------------------------------
 
 TEST_CASE("an unreadable row is forgotten with the partition's vote, and comes back from the others") {

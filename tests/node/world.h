@@ -27,6 +27,7 @@ struct Shape {
   std::string active;
   std::string target;
   std::map<std::string, std::vector<int>> deployments;
+  std::string interval = "30s";  // of background repair
 };
 
 inline std::shared_ptr<const model::Placement> placement_of(int version, const Shape& shape, int buckets_per_key = 3) {
@@ -34,9 +35,8 @@ inline std::shared_ptr<const model::Placement> placement_of(int version, const S
   if (!shape.target.empty()) text += "target_deployment: " + shape.target + "\n";
   text += "deployments:\n";
   for (const auto& [name, nodes] : shape.deployments) {
-    text += "  " + name +
-            ":\n    background_repair_interval: 30s\n    hash: {buckets_per_key: " + std::to_string(buckets_per_key) +
-            "}\n    buckets:\n";
+    text += "  " + name + ":\n    background_repair_interval: " + shape.interval +
+            "\n    hash: {buckets_per_key: " + std::to_string(buckets_per_key) + "}\n    buckets:\n";
     for (const int n : nodes) {
       const std::string number = std::to_string(n);
       text += "      b" + number + ": {n" + number + ": [localhost, " + std::to_string(4700 + n) + "]}\n";
@@ -140,6 +140,9 @@ class Cluster {
 
   // Sees each call; false: it is lost on the way.
   std::function<bool(const wire::Request& request, std::string_view to)> let_pass;
+  // ... and how long it and its reply would be.
+  bool count_bytes = false;
+  std::size_t bytes = 0;
 
   asio::io_context io{1};
   VirtualClock clock;
@@ -176,7 +179,9 @@ inline Task<Result<wire::Reply>> Machine::call(net::Peer to, wire::Request reque
   }
   if (cluster.let_pass && !cluster.let_pass(request, to.id)) co_return Error(ErrorCode::kUnavailable, "lost");
   net::Service* service = there->node->shards().shard_of(request).service;
+  const std::size_t asked = cluster.count_bytes ? wire::encode(request).size() : 0;
   auto reply = co_await service->handle(std::move(request), deadline);
+  if (cluster.count_bytes) cluster.bytes += asked + wire::encode(reply).size();
   co_return reply;
 }
 

@@ -105,7 +105,6 @@ std::string Disks::first_difference(bool everywhere) const {
       if (everywhere && copy->record) return key + ": " + id + " has a copy and is no owner:" + states;
     }
   }
-  if (everywhere && !leaks_.empty()) return leaks_.front();
   return "";
 }
 

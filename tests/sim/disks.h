@@ -20,6 +20,8 @@ class Disks {
 
   // Empty: converged. `everywhere`: also that nobody else has a copy, and no piece is left over.
   std::string first_difference(bool everywhere) const;
+  // Pieces that belong to no record: they are swept some time after the upload broke off.
+  std::string first_leak() const { return leaks_.empty() ? "" : leaks_.front(); }
 
   // Empty: what each node that runs says of what it holds, by partition, is what is on its disk; and it says so of all
   // partitions, but for those with an unreadable row. REQUIRES: nothing is being written

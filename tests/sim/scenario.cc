@@ -50,6 +50,7 @@ void draw_cluster(Scenario& s, Random random) {
   s.background_repair = coin(random, 90);
   s.disk_us = spread(random, 20, 10'000);
   s.buggify = coin(random, 60);
+  if (coin(random, 40)) s.repair_s = 86'400;  // digests have to find what differs
 }
 
 void draw_load(Scenario& s, Random random) {

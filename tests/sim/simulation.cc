@@ -18,7 +18,9 @@ constexpr Duration kCoreMax = seconds(60);
 // An operator ends what it has begun; a held request whose answer is lost is asked again after 25 s.
 constexpr Duration kToldMax = seconds(150);
 constexpr std::size_t kCoreKeys = 12;
-constexpr std::size_t kPollsToRead = 20;  // every ten seconds, where only reads repair
+constexpr std::int64_t kRepairMax = 60;        // longer intervals are not waited for
+constexpr Duration kQuietAfter = seconds(20);  // operations, and what proxies do behind their backs, are over
+constexpr std::size_t kPollsToRead = 20;       // every ten seconds, where only reads repair
 constexpr std::size_t kReadBackKeys = 60;
 // Under way in one machine when no client asks for anything: announcements, pages of a pass; at a coordinator everybody
 // waits for something newer.
@@ -196,7 +198,9 @@ class Simulation {
     look_at_every_value();
     const bool repaired = scenario_.background_repair != 0;
     if (!repaired && scenario_.read_repair == 0) return;
-    const Duration limit = store::Store::kStagedIdleMax + seconds(120 + 4 * scenario_.repair_s);
+    const std::int64_t interval_s = std::min<std::int64_t>(scenario_.repair_s, kRepairMax);
+    const Duration limit = store::Store::kStagedIdleMax + seconds(120 + 4 * interval_s);
+    const TimePoint quiet = world_.now() + kQuietAfter;
     std::string difference;
     const bool equal = wait_until(
         [&] {
@@ -206,11 +210,26 @@ class Simulation {
             difference = "not every owner votes";
             return false;
           }
-          difference = Disks(world_).first_difference(repaired);
+          const Disks disks(world_);
+          difference = disks.first_difference(repaired);
+          check_agreement(quiet, difference);
+          if (repaired && difference.empty()) difference = disks.first_leak();
           return difference.empty();
         },
         limit);
     if (!equal) world_.problem("did not converge: " + difference);
+  }
+
+  // Nobody writes any more, and nothing is handed over or lost: what all say to have found equal since then is equal.
+  void check_agreement(TimePoint quiet, const std::string& difference) {
+    if (difference.empty() || damage_.ever() || scenario_.reconfigurations > 0) return;
+    for (std::size_t i = 0; i < world_.nodes(); ++i) {
+      NodeMachine& node = world_.node(i);
+      if (!node.alive() || !node.host->service) return;
+      const auto agreed = node.node->repairer().oldest_agreement();
+      if (!agreed || *agreed > world_.now() - quiet || node.node->repairer().peers() == 0) return;
+    }
+    world_.problem("all say that they agree, and " + difference);
   }
 
   // One read may leave its repair out: too many at once, say.

@@ -113,6 +113,28 @@ inline Bytes random_piece(Random& random) {
 constexpr std::size_t kRequestKinds = std::variant_size_v<decltype(Request::body)>;
 constexpr std::size_t kReplyKinds = std::variant_size_v<decltype(Reply::body)>;
 
+inline std::vector<DigestSum> random_sums(Random& random) {
+  std::vector<DigestSum> sums(random.below(40));
+  for (DigestSum& sum : sums) {
+    sum.known = random.below(4) != 0;
+    sum.sum = sum.known ? random.next() : 0;
+  }
+  return sums;
+}
+
+inline DigestQuery random_digest(Random& random) {
+  DigestQuery digest;
+  digest.asker = random_text(random, kNodeIdBytesMax);
+  digest.level = static_cast<DigestQuery::Level>(random.between(1, 4));
+  if (digest.level == DigestQuery::Level::kRoot) {
+    digest.root = DigestSum{true, random.next()};
+  } else {
+    digest.nodes.resize(random.below(40));
+    for (std::uint16_t& node : digest.nodes) node = static_cast<std::uint16_t>(random.next());
+  }
+  return digest;
+}
+
 inline Request random_request(Random& random, std::size_t kind) {
   Request request;
   request.config = random_stamp(random);
@@ -154,7 +176,9 @@ inline Request random_request(Random& random, std::size_t kind) {
       break;
     }
     case 11: request.body = Prepare{key(), model::Ballot{1 + random_number(random), 1}, random_flag(random)}; break;
-    default: request.body = ArrivalQuery{random_flag(random)}; break;
+    case 12: request.body = ArrivalQuery{random_flag(random)}; break;
+    case 13: request.body = random_digest(random); break;
+    default: request.body = RepairQuery{static_cast<RepairQuery::Action>(random.between(1, 3))}; break;
   }
   return request;
 }
@@ -204,12 +228,25 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       reply.body = std::move(promise);
       break;
     }
-    default: {
+    case 12: {
       ArrivalReply arrival{random_stamp(random), random_flag(random), 0, 0, random_number(random), 0};
       arrival.owned = static_cast<std::uint32_t>(random.below(model::kPartitions + 1));
       arrival.arrived = static_cast<std::uint32_t>(random.below(arrival.owned + 1));
       arrival.to_read = random_number(random);
       reply.body = arrival;
+      break;
+    }
+    case 13: reply.body = DigestReply{random.below(2) == 0, random.below(2) == 0, random_sums(random)}; break;
+    default: {
+      RepairReply repair;
+      repair.dry_run = random_flag(random);
+      for (std::uint64_t* number :
+           {&repair.cycle, &repair.peers, &repair.peers_done, &repair.peers_away, &repair.partitions,
+            &repair.partitions_left, &repair.keys_compared, &repair.keys_differing, &repair.keys_pulled,
+            &repair.keys_pushed, &repair.bytes_pulled, &repair.bytes_pushed, &repair.failures}) {
+        *number = random_number(random);
+      }
+      reply.body = repair;
       break;
     }
   }
@@ -256,6 +293,25 @@ inline bool same(const Prepare& a, const Prepare& b) {
 inline bool same(const PieceStored&, const PieceStored&) { return true; }
 inline bool same(const Discarded&, const Discarded&) { return true; }
 inline bool same(const PieceReply& a, const PieceReply& b) { return a.piece == b.piece && a.checksum == b.checksum; }
+inline bool same(const DigestSum& a, const DigestSum& b) { return a.known == b.known && a.sum == b.sum; }
+inline bool same(const std::vector<DigestSum>& a, const std::vector<DigestSum>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) { return same(x, y); });
+}
+inline bool same(const RepairQuery& a, const RepairQuery& b) { return a.action == b.action; }
+inline bool same(const RepairReply& a, const RepairReply& b) {
+  const auto tied = [](const RepairReply& r) {
+    return std::tie(r.cycle, r.dry_run, r.peers, r.peers_done, r.peers_away, r.partitions, r.partitions_left,
+                    r.keys_compared, r.keys_differing, r.keys_pulled, r.keys_pushed, r.bytes_pulled, r.bytes_pushed,
+                    r.failures);
+  };
+  return tied(a) == tied(b);
+}
+inline bool same(const DigestQuery& a, const DigestQuery& b) {
+  return a.asker == b.asker && a.level == b.level && same(a.root, b.root) && a.nodes == b.nodes;
+}
+inline bool same(const DigestReply& a, const DigestReply& b) {
+  return a.equal == b.equal && a.busy == b.busy && same(a.sums, b.sums);
+}
 inline bool same(const List& a, const List& b) {
   return a.asker == b.asker && a.position == b.position && a.key == b.key && a.position_last == b.position_last &&
          a.entries_max == b.entries_max;

@@ -1,0 +1,70 @@
+// Promises of a Store: what is refused from now on (rules 2 and 24).
+#include "base/plant.h"
+#include "store/slot_codec.h"
+#include "store/store_state.h"
+
+namespace tako::store {
+
+using model::Ballot;
+
+Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_value) {
+  state_->loop.check_here();
+  if (key.size() > model::kKeyBytesMax || ballot.none()) {
+    co_return Result<Promised>(ErrorCode::kInvalid, "a promise of nothing, or of a key that is too long");
+  }
+  Promised promised;
+  {
+    KeyLock lock(state_->locks, key);
+    if (!lock.try_lock()) {
+      const Status locked = co_await lock.wait();
+      if (!locked) co_return Result<Promised>(locked.error());
+    }
+    auto loaded = co_await state_->load(key);
+    if (!loaded) co_return Result<Promised>(loaded.error());
+    StoredSlot& stored = *loaded;
+    promised.given = ballot > stored.slot.ballot() && ballot > stored.slot.promise;
+    promised.slot = stored.slot;
+    if (promised.given) {
+      stored.slot.promise = promised.slot.promise = ballot;
+      Batch batch;
+      batch.put(Family::kMeta, slot_key(model::position_of(key), key), encode_slot(stored));
+      if (!planted(Plant::kPromiseNotKept)) {
+        const Status written = co_await state_->engine.write(std::move(batch));
+        if (!written) co_return Result<Promised>(written.error());
+      }
+    }
+  }
+  const auto& record = promised.slot.record;
+  const bool elsewhere = record && !record->tombstone() && !record->value && !record->in_pieces();
+  if (promised.slot.record && !want_value) promised.slot.record->value.reset();
+  if (!want_value || !elsewhere) co_return Result<Promised>(std::move(promised));
+  // In a row of its own, or damaged: without it the reply says whose value to fetch.
+  const Ballot held = promised.slot.ballot();
+  auto whole = co_await read(std::move(key), true);
+  if (whole && whole->ballot() == held) promised.slot.record = std::move(whole->record);
+  co_return Result<Promised>(std::move(promised));
+}
+
+Task<Result<Ballot>> Store::withdraw_promise(std::string key) {
+  state_->loop.check_here();
+  KeyLock lock(state_->locks, key);
+  if (!lock.try_lock()) {
+    const Status locked = co_await lock.wait();
+    if (!locked) co_return Result<Ballot>(locked.error());
+  }
+  auto loaded = co_await state_->load(key);
+  if (!loaded) co_return Result<Ballot>(loaded.error());
+  StoredSlot& stored = *loaded;
+  const Ballot promised = stored.slot.promise;
+  if (promised.none()) co_return Result<Ballot>(promised);
+  stored.slot.promise = Ballot();
+  const std::string row = slot_key(model::position_of(key), key);
+  Batch batch;
+  if (stored.slot.record) batch.put(Family::kMeta, row, encode_slot(stored));
+  else batch.erase(Family::kMeta, row);
+  const Status written = co_await state_->engine.write(std::move(batch));
+  if (!written) co_return Result<Ballot>(written.error());
+  co_return Result<Ballot>(promised);
+}
+
+}  // namespace tako::store
