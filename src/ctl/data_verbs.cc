@@ -136,16 +136,34 @@ Task<int> get_value(Console& console, Door& door, GetOptions options) {
   co_return co_await get_to_file(console, door, std::move(options), *target);
 }
 
+namespace {
+
+// As it stands in a header; people type it without the quotes.
+std::string quoted_tag(const std::string& tag) {
+  return tag == "*" || tag.front() == '"' ? tag : '"' + tag + '"';
+}
+
+wire::HttpHeaders headers_of(const PutOptions& options) {
+  wire::HttpHeaders headers;
+  if (!options.content_type.empty()) headers.emplace_back("content-type", options.content_type);
+  if (!options.if_match.empty()) headers.emplace_back("if-match", quoted_tag(options.if_match));
+  if (!options.if_none_match.empty()) headers.emplace_back("if-none-match", quoted_tag(options.if_none_match));
+  return headers;
+}
+
+}  // namespace
+
 Task<int> put_value(Console& console, Door& door, PutOptions options) {
-  const Result<std::string> target = target_of("/values/", options.key);
+  Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
+  if (options.ttl_s > 0) *target += "?ttl=" + std::to_string(options.ttl_s);
   std::optional<std::uint64_t> size;
   auto read = reader_of(console.in, options.file, size);
   if (!read) co_return fail(console, kExitUsage, read.error().message);
 
   Upload upload;
   upload.target = *target;
-  if (!options.content_type.empty()) upload.headers.emplace_back("content-type", options.content_type);
+  upload.headers = headers_of(options);
   Progress progress(console, size, 0);
   FileSource source(console, progress, std::move(*read));
   Result<Bytes> first = co_await source.next();

@@ -5,6 +5,7 @@
 // still the same. What arrives, at either end, is held against the value's checksum.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "ctl/console.h"
@@ -19,8 +20,11 @@ struct GetOptions {
 
 struct PutOptions {
   std::string key;
-  std::string file;          // empty or "-": the input
-  std::string content_type;  // empty: none
+  std::string file;           // empty or "-": the input
+  std::string content_type;   // empty: none
+  std::string if_match;       // only if this is the value's ETag, or "*": only if there is one
+  std::string if_none_match;  // only if it is not, or "*": only if there is none
+  std::uint64_t ttl_s = 0;    // expires after so many seconds; 0: never
 };
 
 struct KeyOptions {

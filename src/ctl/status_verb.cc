@@ -15,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::uint64_t kAgreedLateS = 600;
+
 // Believes nothing about the kinds of what a proxy says.
 std::string text_in(const json& object, const char* name, const std::string& otherwise = "-") {
   const auto found = object.find(name);
@@ -40,7 +42,7 @@ struct Node {
   std::string disk;
   std::string version;
   bool up = false;
-  std::optional<std::uint64_t> items, bytes, voting, owned;
+  std::optional<std::uint64_t> items, bytes, voting, owned, agreed_s;
 
   bool disk_good() const { return disk == "ok" || disk == "-"; }
   // It has forgotten nothing, as far as it says.
@@ -61,6 +63,7 @@ std::vector<Node> nodes_in(const json& status) {
     node.bytes = number_in(entry, "bytes");
     node.voting = number_in(entry, "voting_partitions");
     node.owned = number_in(entry, "owned_partitions");
+    node.agreed_s = number_in(object_in(entry, "repair"), "seconds_since_agreement");
     nodes.push_back(std::move(node));
   }
   return nodes;
@@ -72,8 +75,16 @@ std::string catching_up(const Node& node) {
   return std::to_string(*node.owned - *node.voting) + " of " + std::to_string(*node.owned);
 }
 
+// Since it was last found to hold what each of its peers holds.
+std::string agreement(const Node& node) {
+  if (!node.agreed_s) return "-";
+  const std::uint64_t s = *node.agreed_s;
+  if (s < 120) return std::to_string(s) + " s ago";
+  return s < 7200 ? std::to_string(s / 60) + " min ago" : std::to_string(s / 3600) + " h ago";
+}
+
 std::string table_of(const std::vector<Node>& nodes, const std::string& version, bool colour) {
-  Table table({"NODE", "ADDRESS", "STATE", "ITEMS", "BYTES", "CATCHING UP", "CONFIG", "DISK"});
+  Table table({"NODE", "ADDRESS", "STATE", "ITEMS", "BYTES", "CATCHING UP", "AGREED", "CONFIG", "DISK"});
   table.align(3, Align::kRight);
   table.align(4, Align::kRight);
   for (const Node& node : nodes) {
@@ -82,6 +93,7 @@ std::string table_of(const std::vector<Node>& nodes, const std::string& version,
     table.add({node.id, node.address, Cell(node.up ? "up" : "down", node.up ? Tone::kGood : Tone::kBad),
                node.items ? std::to_string(*node.items) : "-", node.bytes ? bytes_of(*node.bytes) : "-",
                Cell(behind, behind == "no" || behind == "-" ? Tone::kPlain : Tone::kDoubtful),
+               Cell(agreement(node), node.agreed_s.value_or(0) > kAgreedLateS ? Tone::kDoubtful : Tone::kPlain),
                Cell(node.version, current ? Tone::kPlain : Tone::kDoubtful),
                Cell(node.disk, node.disk_good() ? Tone::kPlain : Tone::kBad)});
   }

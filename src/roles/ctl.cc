@@ -13,6 +13,7 @@
 #include "ctl/data_verbs.h"
 #include "ctl/deploy_verbs.h"
 #include "ctl/locate.h"
+#include "ctl/repair_verb.h"
 #include "ctl/status_verb.h"
 #include "roles/machine.h"
 #include "roles/options.h"
@@ -32,7 +33,7 @@ struct CtlOptions {
   bool json = false;
   std::string key;
   std::string file;
-  std::string content_type;
+  ctl::PutOptions put;
   std::uint64_t expected = 0;
   bool force = false;
   // node, bucket, deploy
@@ -43,6 +44,7 @@ struct CtlOptions {
   std::uint16_t http_port = 0;
   std::uint64_t weight = 0;
   ctl::DeployOptions deploy;
+  ctl::RepairOptions repair;
 };
 
 // The way in, for one verb.
@@ -152,6 +154,19 @@ CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char
   return sub;
 }
 
+void add_repair(CLI::App& app, CtlOptions& o, Verb& chosen) {
+  auto* repair = add_verb(app, "repair", "compares all replicas key by key, now, and brings them up to date",
+                          "repair --dry-run", chosen,
+                          [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+                            auto known = co_await way.configuration();
+                            if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+                            co_return co_await ctl::repair_now(console, machine.transport(0), machine.first(),
+                                                               std::move(*known), o.repair);
+                          });
+  repair->add_option("--node", o.repair.node, "what this node shares with its peers")->type_name("ID");
+  repair->add_flag("--dry-run", o.repair.dry_run, "count what differs, and copy nothing; exit code 1 if anything does");
+}
+
 void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   auto* get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
                        through_door([&o](ctl::Console& c, ctl::Door& d) {
@@ -162,11 +177,19 @@ void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
 
   auto* put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
                        through_door([&o](ctl::Console& c, ctl::Door& d) {
-                         return ctl::put_value(c, d, {o.key, o.file, o.content_type});
+                         ctl::PutOptions options = o.put;
+                         options.key = o.key;
+                         options.file = o.file;
+                         return ctl::put_value(c, d, std::move(options));
                        }));
   put->add_option("key", o.key, "the key")->required();
   put->add_option("file", o.file, "the value; without it, the input")->type_name("FILE");
-  put->add_option("--content-type", o.content_type, "comes back on reads")->type_name("TYPE");
+  put->add_option("--content-type", o.put.content_type, "comes back on reads")->type_name("TYPE");
+  put->add_option("--if-match", o.put.if_match, "only over the value with this ETag (see stat), or any: '*'")
+      ->type_name("ETAG");
+  put->add_option("--if-none-match", o.put.if_none_match, "only if the value has another ETag; '*': if there is none")
+      ->type_name("ETAG");
+  put->add_option("--ttl", o.put.ttl_s, "it expires after so many seconds")->type_name("SECONDS");
 
   auto* rm = add_verb(app, "rm", "removes a key", "rm users/17", chosen,
                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::remove_value(c, d, {o.key}); }));
@@ -182,6 +205,7 @@ void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
   locate->add_option("key", o.key, "the key")->required();
   add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
+  add_repair(app, o, chosen);
   add_verb(app, "check", "is all well? in one line; exit code 1 if not", "check", chosen,
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::check_cluster(c, d); }));
 }
