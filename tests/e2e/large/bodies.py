@@ -2,7 +2,6 @@
 import hashlib
 import http.client
 import os
-import random
 import socket
 import subprocess
 import threading
@@ -14,12 +13,11 @@ BLOCK = MIB
 STEP_SECONDS_MAX = 3600  # of one transfer: a slow disk, and 16 GiB
 
 
-def make_file(path, size, seed):
-    """Random bytes, different in every block."""
-    draw = random.Random(seed)
+def make_file(path, size):
+    """Random bytes."""
     with open(path, 'wb', buffering=0) as f:
         for at in range(0, size, BLOCK):
-            f.write(draw.randbytes(min(BLOCK, size - at)))
+            f.write(os.urandom(min(BLOCK, size - at)))
 
 
 def same_files(a, b):

@@ -27,7 +27,7 @@ SEEN_SECONDS_MAX = 90      # until a key can be read again after a death
 
 class Killed:
     def __init__(self, context, report, size, seed):
-        self.context, self.report, self.seed = context, report, seed
+        self.context, self.report = context, report
         self.draw = random.Random(f'{seed}/killed')
         self.part = 'killed'
         self.may = {key: set() for key in KEYS}  # digests that a reader may see
@@ -54,7 +54,7 @@ class Killed:
         self.files, self.digests = [], {}
         for i in range(BODIES):
             path = self.context.folder / f'body{i}'
-            make_file(path, self.draw.randrange(*BODY_BYTES), f'{self.seed}/{i}')
+            make_file(path, self.draw.randrange(*BODY_BYTES))
             self.files.append(path)
             self.digests[path] = digest_of(path)
 

@@ -3,13 +3,14 @@
 
     tests/e2e/large/run.py --binary build/tako --scratch DIR [--gib 4] [--only PART] [--seed N]
 
-    whole    a file of so many GiB, up, down, by ranges and resumed (curl, wget, tako ctl), through `tako cluster` and
-             through a process for each role: identical, and no process above 256 MiB resident; beside four copies by
-             dd conv=fsync to the same disk, and nginx serving that file
-    stalled  two hundred clients that stall in the middle of large uploads and downloads: others are slowed by no more
-             than a fifth, memory is bounded, all are let go at their deadline, nothing stays on disk
-    killed   kill -9 of a replica and of a proxy at twenty random moments of uploads and downloads: no torn value is
-             ever visible, broken downloads break visibly, and the space of all is given back
+    cluster    a file of so many GiB, up, down, by ranges and resumed (curl, wget, tako ctl), through `tako cluster`:
+               identical, and no process above 256 MiB resident; beside four copies by dd conv=fsync to the same disk,
+               and nginx serving that file
+    processes  the same through a process for each role, over TCP
+    stalled    two hundred clients that stall in the middle of large uploads and downloads: others are slowed by no
+               more than a fifth, memory is bounded, all are let go at their deadline, nothing stays on disk
+    killed     kill -9 of a replica and of a proxy at twenty random moments of uploads and downloads: no torn value is
+               ever visible, broken downloads break visibly, and the space of all is given back
 
 Needs about nine times that many GiB in DIR, which is left as it was. Figures, not times, decide: nothing fails for
 being slow, except beside itself. Prints a table; exit 1 when a promise was broken. Run it on a quiet machine.
@@ -33,9 +34,9 @@ from harness import Context  # noqa: E402
 from killed import Killed  # noqa: E402
 from report import MIB, Report  # noqa: E402
 from stalled import Stalled  # noqa: E402
-from whole import Whole  # noqa: E402
+from whole import WholeCluster, WholeProcesses  # noqa: E402
 
-PARTS = {'whole': Whole, 'stalled': Stalled, 'killed': Killed}
+PARTS = {'cluster': WholeCluster, 'processes': WholeProcesses, 'stalled': Stalled, 'killed': Killed}
 SCRATCH_FACTOR = 9
 
 
@@ -43,7 +44,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--binary', required=True, help='the tako to run')
     parser.add_argument('--scratch', required=True, help='a folder on the disk to be used')
-    parser.add_argument('--gib', type=float, default=4, help='size of the file of `whole` (default 4)')
+    parser.add_argument('--gib', type=float, default=4, help='size of the file (default 4)')
     parser.add_argument('--only', choices=PARTS, action='append', help='this part; repeatable')
     parser.add_argument('--seed', type=int, help='default: drawn, and printed')
     parser.add_argument('--keep', action='store_true', help='keep data and logs')

@@ -231,7 +231,7 @@ class Stalled:
     def run(self):
         cluster = Processes(self.context, 'stalled')
         large = self.context.folder / 'large'
-        make_file(large, LARGE_BYTES, 'large')
+        make_file(large, LARGE_BYTES)
         upload(cluster.port, 'large', large)
         Window(cluster.port, WARM_SECONDS)
         self.before = cluster.value_bytes()

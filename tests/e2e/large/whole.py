@@ -18,37 +18,31 @@ KEY = 'whole'
 
 
 class Whole:
-    """`what`: which clusters."""
+    kind = None  # of cluster
 
     def __init__(self, context, report, size, seed):
         self.context, self.report, self.size = context, report, size
         self.draw = random.Random(f'{seed}/whole')
         self.source = context.folder / 'source'
-        say(f'a file of {size / 2**30:.2f} GiB of random bytes, seed {seed}')
-        make_file(self.source, size, f'{seed}/source')
+        say(f'a file of {size / 2**30:.2f} GiB of random bytes')
+        make_file(self.source, size)
 
     def run(self):
+        self.part = f'whole, {self.kind.kind}'
         self.beside()
-        for kind in (OneProcess, Processes):
-            self.part = f'whole, {kind.kind}'
-            cluster = kind(self.context, f'whole-{kind.__name__}')
-            try:
-                self.through(cluster)
-            finally:
-                self.context.close()
-            cluster.remove()
-        self.source.unlink()
+        cluster = self.kind(self.context, 'whole')
+        self.through(cluster)
+        cluster.remove()
 
     # --- what it is compared with ---------------------------------------------------------------------------------
 
     def beside(self):
-        part = 'whole, beside'
         copies = [self.context.folder / f'copy{i}' for i in range(COPIES)]
         began = time.monotonic()
         running = [subprocess.Popen(['dd', f'if={self.source}', f'of={c}', 'bs=1M', 'conv=fsync'],
                                     stderr=subprocess.DEVNULL) for c in copies]
         assert [p.wait() for p in running] == [0] * COPIES, 'dd failed: is the disk full?'
-        self.dd = self.report.rate(part, f'{COPIES} copies by dd conv=fsync', self.size, time.monotonic() - began,
+        self.dd = self.report.rate(self.part, f'{COPIES} copies by dd conv=fsync', self.size, time.monotonic() - began,
                                    ', the value counted once')
         for copy in copies:
             copy.unlink()
@@ -59,7 +53,7 @@ class Whole:
             download(url)
             seconds, size = download(url)
             assert size == self.size
-            self.nginx = self.report.rate(part, 'nginx serving it', size, seconds)
+            self.nginx = self.report.rate(self.part, 'nginx serving it', size, seconds)
             self.web.terminate()
             self.web.wait(20)
 
@@ -78,7 +72,7 @@ class Whole:
             self.web = subprocess.Popen(['nginx', '-e', f'{folder}/nginx/error.log', '-c', str(config)],
                                         env=environment, stdin=subprocess.DEVNULL)
         except FileNotFoundError:
-            self.report.figure('whole, beside', 'nginx serving it', 'not measured: nginx is not installed')
+            self.report.figure(self.part, 'nginx serving it', 'not measured: nginx is not installed')
             return None
         until(20, 'nginx', lambda: accepts(port))
         return port
@@ -164,3 +158,11 @@ class Whole:
         after = f'{before / MIB:.0f} MiB, {cluster.value_bytes() / MIB:.0f} MiB {took or EMPTY_SECONDS_MAX:.0f} s later'
         self.report.promise(self.part, 'space of a deleted value given back', took is not None, after)
         self.report.figure(self.part, 'logs of all nodes, which stay for a while', f'{cluster.log_bytes() / MIB:.0f} MiB')
+
+
+class WholeCluster(Whole):
+    kind = OneProcess
+
+
+class WholeProcesses(Whole):
+    kind = Processes
