@@ -3,6 +3,10 @@
 namespace tako::wire {
 namespace {
 
+// A piece of a value has a frame's worth of bytes and a head, so it comes in two frames. Room for both is made at once:
+// a string that grows doubles, and each piece in memory would have as much beside it that nobody uses.
+constexpr std::size_t kHeadBytesMax = 4 << 10;
+
 Error broken(ErrorCode code, const Frame& frame, std::string_view what) {
   return {code, "the peer sent " + std::string(what) + " (message " + std::to_string(frame.id) + "): close"};
 }
@@ -43,6 +47,7 @@ Result<std::optional<Message>> Assembler::add(const Frame& frame) {
       return broken(ErrorCode::kTooLarge, frame, "pieces of more than 256 messages at once");
     }
     found = partial_.emplace(key, std::string()).first;
+    found->second.reserve(frame.payload.size() + kHeadBytesMax);
   }
   std::string& bytes = found->second;
   if (bytes.size() + frame.payload.size() > kMessageBytesMax) {
