@@ -26,10 +26,17 @@ std::set<std::string> node_ids(const model::Configuration& configuration) {
   return ids;
 }
 
+// The nodes' buffers of pieces add up here, and each keeps what it has gathered while others are written.
+store::RocksLimits limits_of_many() {
+  store::RocksLimits limits;
+  limits.pieces_buffer_bytes = 4 << 20;
+  return limits;
+}
+
 class ClusterServer final : public Server {
  public:
   ClusterServer(Machine& machine, ServerOptions options, model::Configuration file)
-      : machine_(machine), options_(std::move(options)), file_(std::move(file)), resources_(store::RocksLimits{}) {
+      : machine_(machine), options_(std::move(options)), file_(std::move(file)), resources_(limits_of_many()) {
     if (options_.listen.empty()) options_.listen = kLoopback;
     for (std::size_t i = 0; i < options_.ports.size(); ++i) {
       proxies_.push_back(std::make_unique<ProxyHost>(machine_, "p" + std::to_string(i + 1)));

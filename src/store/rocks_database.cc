@@ -129,9 +129,9 @@ Result<std::unique_ptr<RocksDatabase::Open>> RocksDatabase::open_rocks() {
   options.avoid_flush_during_recovery = space_.low();
 
   const std::vector<rocksdb::ColumnFamilyDescriptor> families = {
-      {rocksdb::kDefaultColumnFamilyName, family_options(Family::kSystem, shared.cache)},
-      {"meta", family_options(Family::kMeta, shared.cache)},
-      {"chunks", family_options(Family::kChunks, shared.cache)},
+      {rocksdb::kDefaultColumnFamilyName, family_options(Family::kSystem, shared.limits, shared.cache)},
+      {"meta", family_options(Family::kMeta, shared.limits, shared.cache)},
+      {"chunks", family_options(Family::kChunks, shared.limits, shared.cache)},
   };
   auto open = std::make_unique<Open>();
   rocksdb::DB* db = nullptr;

@@ -33,6 +33,7 @@ namespace tako::store {
 struct RocksLimits {
   std::size_t block_cache_bytes = 256 << 20;
   std::size_t write_buffer_bytes = 256 << 20;
+  std::size_t pieces_buffer_bytes = 16 << 20;     // of one database, up to three times; nobody reads them from there
   unsigned background_threads = 2;                // for compactions, and as many for flushes
   std::uint64_t background_bytes_per_second = 0;  // what those may write; 0: no bound
   int open_files_max = 256;                       // of one database

@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kMemtableBytes = 64 << 20;
 constexpr std::size_t kSystemMemtableBytes = 4 << 20;
-constexpr std::size_t kChunksMemtableBytes = 16 << 20;  // mostly values that nobody reads from here
 constexpr std::uint64_t kLogBytesMax = 256 << 20;  // of all live logs: what a restart replays at most
 constexpr std::uint64_t kBlobBytesMin = 4 << 10;
 constexpr std::uint64_t kBlobFileBytes = 128 << 20;
@@ -34,7 +33,8 @@ rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cac
 
 }  // namespace
 
-rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions family_options(Family family, const RocksLimits& limits,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_options(cache)));
   options.write_buffer_size = family == Family::kSystem ? kSystemMemtableBytes : kMemtableBytes;
@@ -50,7 +50,7 @@ rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr
     // share of all those values would be. RocksDatabase::give_back() does it when it pays.
     options.enable_blob_garbage_collection = false;
     // Tables of pieces are tiny, so they are merged by their number, and seldom.
-    options.write_buffer_size = kChunksMemtableBytes;
+    options.write_buffer_size = limits.pieces_buffer_bytes;
     options.level0_file_num_compaction_trigger = 16;
     options.level0_slowdown_writes_trigger = 48;
     options.level0_stop_writes_trigger = 64;

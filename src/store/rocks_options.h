@@ -11,6 +11,7 @@
 namespace tako::store {
 
 rocksdb::DBOptions database_options(const RocksLimits& limits);
-rocksdb::ColumnFamilyOptions family_options(Family family, const std::shared_ptr<rocksdb::Cache>& cache);
+rocksdb::ColumnFamilyOptions family_options(Family family, const RocksLimits& limits,
+                                            const std::shared_ptr<rocksdb::Cache>& cache);
 
 }  // namespace tako::store
