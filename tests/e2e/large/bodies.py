@@ -1,4 +1,4 @@
-"""Large bodies: files of random bytes, and clients that send, fetch and compare them. Nothing is held in memory whole."""
+"""Large bodies: files of random bytes, and clients that send, fetch and compare them, never whole in memory."""
 import hashlib
 import http.client
 import os
@@ -159,7 +159,8 @@ class Sent:
         began = time.monotonic()
         try:
             with socket.create_connection(('127.0.0.1', port), timeout=90) as s, open(path, 'rb') as f:
-                s.sendall(f'PUT /values/{key}{query} HTTP/1.1\r\nHost: h\r\nContent-Length: {self.size}\r\n\r\n'.encode())
+                head = f'PUT /values/{key}{query} HTTP/1.1\r\nHost: h\r\nContent-Length: {self.size}\r\n\r\n'
+                s.sendall(head.encode())
                 while part := f.read(256 << 10):
                     self.bytes += len(part)  # before: it may have been sent though this fails
                     s.sendall(part)

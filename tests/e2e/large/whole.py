@@ -157,7 +157,8 @@ class Whole:
         took = settle(EMPTY_SECONDS_MAX, lambda: cluster.value_bytes() <= EMPTY_BYTES_MAX)
         after = f'{before / MIB:.0f} MiB, {cluster.value_bytes() / MIB:.0f} MiB {took or EMPTY_SECONDS_MAX:.0f} s later'
         self.report.promise(self.part, 'space of a deleted value given back', took is not None, after)
-        self.report.figure(self.part, 'logs of all nodes, which stay for a while', f'{cluster.log_bytes() / MIB:.0f} MiB')
+        logs = f'{cluster.log_bytes() / MIB:.0f} MiB'
+        self.report.figure(self.part, 'logs of all nodes, which stay for a while', logs)
 
 
 class WholeCluster(Whole):

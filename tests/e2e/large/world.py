@@ -161,7 +161,7 @@ class Processes(Cluster):
             until(READY_SECONDS_MAX, f'{name} again', lambda: accepts(self.layout.port[name]))
 
 
-# --- what is in the databases of stopped nodes; None without RocksDB's own tool ----------------------------------------
+# --- what is in the databases of stopped nodes; None without RocksDB's own tool -------------------------------------
 
 def staged_rows(cluster):
     """Rows that say of an upload that it is staged."""
