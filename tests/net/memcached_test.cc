@@ -266,7 +266,8 @@ TEST_CASE("a server that stops answers what is under way") {
     memcached.world.loop().post([&] { memcached.handler.released = true; });
     co_await memcached.server.stop();
     const std::string answer = co_await client.receive_all();
-    CHECK(answer == "STORED\r\n");
+    // What stood behind it in the same bytes may have been begun too.
+    CHECK(answer.substr(0, 8) == "STORED\r\n");
   });
 }
 
