@@ -12,7 +12,8 @@ namespace tako::proxy {
 namespace {
 
 constexpr Duration kAgainAfter = milliseconds(100);
-constexpr Duration kAskMin = seconds(1);  // one replica, before another one is asked
+constexpr Duration kAskMin = seconds(1);   // one replica, before another one is asked
+constexpr std::uint32_t kAheadAlways = 1;  // beside the next piece: what keeps a replica at work while that is sent
 
 }  // namespace
 
@@ -134,8 +135,9 @@ void Download::State::read_ahead() {
   const std::uint32_t wanted = std::min(kReadAhead, taken) + 1;
   while (ahead.size() < wanted && next_to_ask <= last) {
     auto piece = std::make_shared<Piece>();
-    if (!ahead.empty()) {
-      if (!reach.pieces.try_acquire()) return;
+    if (ahead.size() > kAheadAlways) {
+      // A client that stalls keeps its places until it is let go: half are left to uploads, which cannot do without.
+      if (reach.pieces.free() <= kPiecesInMemoryMax / 2 || !reach.pieces.try_acquire()) return;
       piece->counted = true;
     }
     piece->index = next_to_ask++;
