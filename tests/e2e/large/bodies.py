@@ -1,4 +1,4 @@
-"""Large bodies: files of random bytes, and clients that send, fetch and compare them, never whole in memory."""
+"""Large bodies: files of random bytes, and clients that send, fetch and compare them, a block at a time."""
 import hashlib
 import http.client
 import os
@@ -146,21 +146,20 @@ def parts_are(port, key, spans, source):
 class Sent:
     """An upload of a file: what became of it. status: None where no answer came."""
 
-    def __init__(self, port, key, path, query=''):
+    def __init__(self, port, key, path):
         self.size, self.bytes, self.status, self.seconds = os.path.getsize(path), 0, None, 0.0
-        self.thread = threading.Thread(target=self._run, args=(port, key, path, query), daemon=True)
+        self.thread = threading.Thread(target=self._run, args=(port, key, path), daemon=True)
         self.thread.start()
 
     @property
     def all_sent(self):
         return self.bytes == self.size
 
-    def _run(self, port, key, path, query):
+    def _run(self, port, key, path):
         began = time.monotonic()
         try:
             with socket.create_connection(('127.0.0.1', port), timeout=90) as s, open(path, 'rb') as f:
-                head = f'PUT /values/{key}{query} HTTP/1.1\r\nHost: h\r\nContent-Length: {self.size}\r\n\r\n'
-                s.sendall(head.encode())
+                s.sendall(f'PUT /values/{key} HTTP/1.1\r\nHost: h\r\nContent-Length: {self.size}\r\n\r\n'.encode())
                 while part := f.read(256 << 10):
                     self.bytes += len(part)  # before: it may have been sent though this fails
                     s.sendall(part)

@@ -26,6 +26,7 @@ SMALL_CLIENTS = 2
 SMALL_BYTES = 1000
 SMALL_KEYS = 500
 LARGE_BYTES = 64 * MIB
+UPLOADED_BYTES = 4 * MIB
 STALLED_BYTES = 64 * MIB       # what an upload has promised to send
 SENT_BYTES = (MIB, 3 * MIB)    # and sends
 TAKEN_BYTES = 700_000          # of a download
@@ -81,6 +82,20 @@ def large_load(port, ends, out):
     out.put(('large', total))
 
 
+def upload_load(port, ends, out):
+    """The bytes of large values that are answered until then; of the last one the share that fell into that time."""
+    total, value = 0, os.urandom(UPLOADED_BYTES)
+    while (began := time.monotonic()) < ends:
+        with socket.create_connection(('127.0.0.1', port), timeout=60) as s:
+            s.sendall(f'PUT /values/up HTTP/1.1\r\nHost: h\r\nContent-Length: {len(value)}\r\n\r\n'.encode())
+            s.sendall(value)
+            head = s.recv(65536)
+            assert head.startswith(b'HTTP/1.1 200'), head
+        ended = time.monotonic()
+        total += len(value) * (min(ended, ends) - began) / (ended - began)
+    out.put(('uploads', total))
+
+
 class Window:
     """What the load got through in one measurement."""
 
@@ -88,7 +103,7 @@ class Window:
         context = multiprocessing.get_context('fork')
         out, ends = context.Queue(), time.monotonic() + seconds
         running = [context.Process(target=small_load, args=(port, i, ends, out)) for i in range(SMALL_CLIENTS)]
-        running.append(context.Process(target=large_load, args=(port, ends, out)))
+        running += [context.Process(target=load, args=(port, ends, out)) for load in (large_load, upload_load)]
         for process in running:
             process.start()
         got = [out.get(timeout=seconds + 60) for _ in running]
@@ -97,11 +112,12 @@ class Window:
         times = sorted(t for kind, result in got if kind == 'small' for t in result)
         self.operations = len(times) / seconds
         self.p50, self.p99 = (times[int(len(times) * share)] * 1000 for share in (0.5, 0.99))
-        self.bytes = sum(result for kind, result in got if kind == 'large') / seconds
+        self.down = sum(result for kind, result in got if kind == 'large') / seconds
+        self.up = sum(result for kind, result in got if kind == 'uploads') / seconds
 
     def __str__(self):
         return (f'{self.operations:.0f} small ops/s (p50 {self.p50:.2f}, p99 {self.p99:.1f} ms), '
-                f'large {self.bytes / 1e6:.0f} MB/s')
+                f'large {self.down / 1e6:.0f} MB/s down, {self.up / 1e6:.1f} up')
 
 
 # --- those who stall -------------------------------------------------------------------------------------------------
@@ -285,7 +301,8 @@ class Stalled:
     def judge(self, windows):
         """Each turn beside its own; the better of them counts, since a busy machine only ever takes away."""
         pairs = list(zip(windows['free'], windows['stalled']))
-        for name, of in (('small values', lambda w: w.operations), ('a large download', lambda w: w.bytes)):
+        for name, of in (('small values', lambda w: w.operations), ('a large download', lambda w: w.down),
+                         ('large uploads', lambda w: w.up)):
             slower = [of(free) / max(of(stalled), 1e-9) for free, stalled in pairs]
             self.report.promise(self.part, f'{name}: slower by no more than a fifth', min(slower) <= SLOWER_MAX,
                                 ', '.join(f'{s:.2f} times' for s in slower))

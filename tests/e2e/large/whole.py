@@ -92,6 +92,8 @@ class Whole:
         self.ranges(cluster)
         self.resumed(cluster, 'curl -C -', ['curl', '-sS', '-o', 'part'], ['-C', '-'])
         self.resumed(cluster, 'wget -c', ['wget', '-q', '-O', 'part'], ['-c'])
+        cluster.restart()
+        self.identical('the whole, after a restart of everything', compare(url_of(cluster.port, KEY), self.source))
         self.gone(cluster)
         self.by_ctl(cluster)
         cluster.memory(self.report, self.part)
@@ -157,8 +159,7 @@ class Whole:
         took = settle(EMPTY_SECONDS_MAX, lambda: cluster.value_bytes() <= EMPTY_BYTES_MAX)
         after = f'{before / MIB:.0f} MiB, {cluster.value_bytes() / MIB:.0f} MiB {took or EMPTY_SECONDS_MAX:.0f} s later'
         self.report.promise(self.part, 'space of a deleted value given back', took is not None, after)
-        logs = f'{cluster.log_bytes() / MIB:.0f} MiB'
-        self.report.figure(self.part, 'logs of all nodes, which stay for a while', logs)
+        self.report.figure(self.part, 'logs of all nodes then', f'{cluster.log_bytes() / MIB:.0f} MiB')
 
 
 class WholeCluster(Whole):

@@ -110,6 +110,13 @@ class Cluster:
     def ended_by_themselves(self):
         return [f'{name} ended with {s.process.returncode}' for name, s in self.servers.items() if not s.running()]
 
+    def restart(self):
+        """All of it, cleanly."""
+        self.look()
+        self.stop()
+        self.start()
+        self.whole()
+
     def stop(self):
         for server in self.servers.values():
             if server.running():
@@ -161,7 +168,7 @@ class Processes(Cluster):
             until(READY_SECONDS_MAX, f'{name} again', lambda: accepts(self.layout.port[name]))
 
 
-# --- what is in the databases of stopped nodes; None without RocksDB's own tool -------------------------------------
+# --- what is in the databases of stopped nodes; None without RocksDB's own tool ------------------------------------
 
 def staged_rows(cluster):
     """Rows that say of an upload that it is staged."""
