@@ -25,15 +25,11 @@ constexpr unsigned kWorkersMin = 4;
 // as such buffers come and go, and keeps what a burst of large values took.
 constexpr int kMappedBytesMin = 1 << 20;
 
-// Smaller ones, pieces of large values above all, stay with the arena they came from, and each thread would have one.
-constexpr unsigned kArenasMin = 2;
-
 }  // namespace
 
 Process::Process(unsigned loops) : workers_(std::max(kWorkersMin, loops * kWorkersPerLoop)) {
   ASSERT(loops > 0);
   ::mallopt(M_MMAP_THRESHOLD, kMappedBytesMin);
-  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(kArenasMin, loops)));
   for (unsigned i = 0; i < loops; ++i) {
     Thread thread;
     thread.io = std::make_unique<asio::io_context>(1);
