@@ -14,6 +14,7 @@ constexpr std::size_t kPassesAtOnce = 1;
 constexpr Duration kContactInterval = seconds(1);
 constexpr Duration kContactDeadline = seconds(2);
 constexpr Duration kRetryInterval = seconds(5);
+constexpr Duration kOwedRetryInterval = milliseconds(500);  // where votes wait for it
 constexpr Duration kCompareInterval = seconds(3);
 constexpr unsigned kComparisonsPerSecond = 50;
 constexpr Duration kConfirmPause = milliseconds(500);  // writes on their way to all replicas have arrived
@@ -392,7 +393,7 @@ Task<> Repairer::pass_with(Source& source) {
     source.owed = false;
   } else {
     ++counters_.passes_failed;
-    source.pass_at = loop().now() + kRetryInterval;
+    source.pass_at = loop().now() + (informing(source) ? kOwedRetryInterval : kRetryInterval);
   }
   source.compare_at = TimePoint();
   co_await reconsider_votes(source.pulled);
