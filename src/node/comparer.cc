@@ -135,7 +135,6 @@ Task<Sums> Comparer::sums(PartitionSet shared, Level level, Nodes nodes) {
 
 Task<Result<wire::DigestReply>> Comparer::ask(net::Peer peer, wire::DigestQuery question, wire::ConfigStamp stamp) {
   using Answer = Result<wire::DigestReply>;
-  ++counters_.messages;
   question.asker = parts_.id;
   const bool root = question.level == Level::kRoot;
   const std::size_t asked = root ? all_groups().size() : question.nodes.size();

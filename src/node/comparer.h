@@ -44,7 +44,6 @@ class Comparer {
   struct Counters {
     std::uint64_t comparisons = 0;
     std::uint64_t equal = 0;
-    std::uint64_t messages = 0;
   };
 
   // REQUIRES: what the parts point to outlives it

@@ -271,7 +271,10 @@ Task<Result<wire::ArrivalReply>> Node::arrival(wire::ArrivalQuery query) {
 Result<wire::RepairReply> Node::repair(wire::RepairQuery query) {
   using Action = wire::RepairQuery::Action;
   if (!placement_) return Error(ErrorCode::kUnavailable, "node " + parts_.id + " has no configuration yet");
-  if (query.action != Action::kProgress) repairer_->begin_cycle(query.action == Action::kDryRun);
+  if (query.action != Action::kProgress) {
+    const Status begun = repairer_->begin_cycle(query.action == Action::kDryRun);
+    if (!begun) return begun.error();
+  }
   return repairer_->cycle_progress();
 }
 

@@ -85,8 +85,8 @@ class Repairer {
   PartitionSet read_active(const PartitionSet& partitions) const;
 
   // The cycle that an operator asks for: with all peers, key by key, believing no digest. One that is under way is
-  // begun anew.
-  void begin_cycle(bool dry_run);
+  // begun anew. kOverloaded: what is left of a dry run has not ended yet.
+  Status begin_cycle(bool dry_run);
   wire::RepairReply cycle_progress() const;
 
   const Counters& counters() const { return counters_; }
@@ -124,6 +124,7 @@ class Repairer {
   Task<> pass_with(Source& source);
   Pass::Parts parts_of_pass(const Source& source) const;
   Task<> look_through(std::shared_ptr<Source> copy, std::uint64_t cycle);
+  Task<> look_at(Source& copy, std::uint64_t cycle);
   Task<bool> save_standing();
   std::vector<const Source*> sources_by_index() const;
 
@@ -146,6 +147,7 @@ class Repairer {
     std::vector<std::shared_ptr<Source>> sources;  // of a dry run: copies, which nothing else looks at
     Pass::Counters before;                         // of all passes, when it began
     Pass::Counters counted;                        // by a dry run
+    std::size_t looking = 0;                       // tasks of dry runs
   };
   Cycle cycle_;
 };

@@ -10,7 +10,10 @@ constexpr Duration kMeetPause = milliseconds(250);
 
 }  // namespace
 
-void Repairer::begin_cycle(bool dry_run) {
+Status Repairer::begin_cycle(bool dry_run) {
+  if (dry_run && cycle_.looking > 0) {
+    return {ErrorCode::kOverloaded, "node " + parts_.id + " is still busy with a dry run; try again when it is over"};
+  }
   cycle_.dry_run = dry_run;
   ++cycle_.number;
   cycle_.before = counters_.copied;
@@ -30,40 +33,47 @@ void Repairer::begin_cycle(bool dry_run) {
     part->pass_at = TimePoint();
     cycle_.sources.push_back(part);
     if (dry_run) {
+      ++cycle_.looking;
       loop().spawn(gate_, look_through(part, cycle_.number));
     } else {
       part->kick.notify();
     }
   }
+  return ok_status();
 }
 
 Task<> Repairer::look_through(std::shared_ptr<Source> copy, std::uint64_t cycle) {
+  co_await look_at(*copy, cycle);
+  --cycle_.looking;
+}
+
+Task<> Repairer::look_at(Source& copy, std::uint64_t cycle) {
   const auto wanted = [this, cycle, &copy] {
-    return !loop().stopping() && cycle == cycle_.number && sources_.contains(copy->id);
+    return !loop().stopping() && cycle == cycle_.number && sources_.contains(copy.id);
   };
   // This node may just have begun.
   for (const TimePoint end = loop().now() + kMeetMax; wanted() && loop().now() < end;) {
-    const Source& source = *sources_.at(copy->id);
-    copy->up = source.up;
-    copy->incarnation = source.incarnation;
-    if (copy->up) break;
+    const Source& source = *sources_.at(copy.id);
+    copy.up = source.up;
+    copy.incarnation = source.incarnation;
+    if (copy.up) break;
     co_await loop().sleep(kMeetPause);
   }
   const bool turn = co_await passes_.acquire(TimePoint::max());
   if (!turn) co_return;
-  if (wanted() && copy->up) {
-    Pass::Parts parts = parts_of_pass(*copy);
+  if (wanted() && copy.up) {
+    Pass::Parts parts = parts_of_pass(copy);
     parts.dry_run = true;
     Pass::Counters counted;
-    Pass pass(std::move(parts), *copy, counted);
+    Pass pass(std::move(parts), copy, counted);
     const bool whole = co_await pass.run();
     if (cycle == cycle_.number) {
       cycle_.counted.keys_compared += counted.keys_compared;
       cycle_.counted.keys_differing += counted.keys_differing;
       cycle_.counted.failures += !whole;
     }
-    copy->owed = !whole;
-    copy->up = whole;
+    copy.owed = !whole;
+    copy.up = whole;
   }
   passes_.release();
 }

@@ -30,6 +30,13 @@ struct Watched {
     digests = deeper = 0;
   }
 
+  // The first so many nodes.
+  void fill(std::size_t nodes) {
+    for (int i = 0; i < 50; ++i) {
+      for (std::size_t n = 1; n <= nodes; ++n) REQUIRE(cluster[n].put("k" + std::to_string(i), "v", 7));
+    }
+  }
+
   Cluster cluster;
   std::vector<wire::List> lists;
   std::size_t digests = 0;
@@ -38,9 +45,7 @@ struct Watched {
 
 TEST_CASE("replicas that agree exchange the roots of their digests every few seconds, and list nothing") {
   Watched world(3, kThree);
-  for (int i = 0; i < 50; ++i) {
-    for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
-  }
+  world.fill(3);
   world.cluster.run_for(seconds(10));
   world.forget();
   world.cluster.run_for(seconds(15));
@@ -57,9 +62,7 @@ TEST_CASE("replicas that agree exchange the roots of their digests every few sec
 
 TEST_CASE("a difference is found within seconds, and only its partition is listed") {
   Watched world(3, kThree);
-  for (int i = 0; i < 50; ++i) {
-    for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
-  }
+  world.fill(3);
   world.cluster.run_for(seconds(10));
   world.forget();
   for (std::size_t n = 1; n <= 3; ++n) {
@@ -80,9 +83,7 @@ TEST_CASE("a difference is found within seconds, and only its partition is liste
 
 TEST_CASE("a node that was killed counts its partitions anew, and lists nothing if it has missed nothing") {
   Watched world(3, kThree);
-  for (int i = 0; i < 50; ++i) {
-    for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
-  }
+  world.fill(3);
   world.cluster.run_for(seconds(10));
   world.forget();
   world.cluster[2].kill();
@@ -99,9 +100,7 @@ TEST_CASE("a node that was killed counts its partitions anew, and lists nothing 
 TEST_CASE("what a node missed while it was away comes soon after it is back") {
   Watched world(3, kThree);
   world.cluster[3].kill();
-  for (int i = 0; i < 50; ++i) {
-    for (std::size_t n = 1; n <= 2; ++n) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
-  }
+  world.fill(2);
   world.cluster.run_for(seconds(60));
   world.cluster[3].boot();
   world.cluster.run_for(seconds(5));
@@ -117,9 +116,7 @@ wire::RepairReply repair(Machine& machine, Action action) {
 
 TEST_CASE("an operator's cycle lists everything once with each peer, and says what it found") {
   Watched world(3, kThree);
-  for (int i = 0; i < 50; ++i) {
-    for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
-  }
+  world.fill(3);
   world.cluster.run_for(seconds(10));
   const auto progress = [&](Action action = Action::kProgress) { return repair(world.cluster[1], action); };
   CHECK(progress().cycle == 0);
