@@ -11,6 +11,14 @@ int fail(Console& console, int exit_code, const std::string& message) {
   return exit_code;
 }
 
+int fail(Console& console, const Error& error) {
+  return fail(console, error.code == ErrorCode::kInvalid ? kExitUsage : kExitNo, error.message);
+}
+
+void redraw(Console& console, const std::string& line) {
+  if (console.progress) console.err << "\r\x1b[K" << line << std::flush;
+}
+
 int finish(Console& console, int exit_code) {
   console.out.flush();
   if (console.out) return exit_code;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "runtime/clock.h"
 #include "runtime/workers.h"
@@ -33,6 +34,12 @@ struct Console {
 
 // Complains, and returns the exit code.
 int fail(Console& console, int exit_code, const std::string& message);
+
+// The same of an error: kExitUsage if the question was wrong, else kExitNo.
+int fail(Console& console, const Error& error);
+
+// One line on a terminal that takes the place of the one before; empty: there is none any more.
+void redraw(Console& console, const std::string& line);
 
 // Flushes what was written. A full disk or a closed pipe is a failure, not silence.
 int finish(Console& console, int exit_code);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "ctl/transfer.h"
 #include "model/record.h"
@@ -36,14 +37,6 @@ Result<Read> reader_of(std::istream& in, const std::string& file, std::optional<
 Tone tone_of(const std::string& state) {
   if (state == "current") return Tone::kGood;
   return state == "older" || state == "no_vote" ? Tone::kDoubtful : Tone::kBad;
-}
-
-// A member as text: "-" where it is absent, null, or of another kind.
-std::string text_in(const json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end() || found->is_null()) return "-";
-  if (found->is_string()) return printable(found->get_ref<const std::string&>());
-  return found->dump();
 }
 
 std::string time_in(const json& object, const char* name) {

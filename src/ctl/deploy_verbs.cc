@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/config_verbs.h"
+#include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "model/plan.h"
 
@@ -15,10 +16,6 @@ namespace {
 
 using model::Configuration;
 using nlohmann::json;
-
-int code_of(const Error& error) { return error.code == ErrorCode::kInvalid ? kExitUsage : kExitNo; }
-
-int fail(Console& console, const Error& error) { return fail(console, code_of(error), error.message); }
 
 int finish_json(Console& console, const json& out, int exit_code) {
   console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
@@ -31,20 +28,15 @@ struct Content {
   double bytes = 0;
 };
 
-std::uint64_t number_in(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
 std::optional<Content> content_in(const json& status) {
   const auto nodes = status.find("nodes");
   if (nodes == status.end() || !nodes->is_array()) return std::nullopt;
   double keys = 0, bytes = 0, partitions = 0;
   for (const json& node : *nodes) {
-    if (!node.is_object() || number_in(node, "owned_partitions") == 0) continue;
-    keys += static_cast<double>(number_in(node, "items"));
-    bytes += static_cast<double>(number_in(node, "bytes"));
-    partitions += static_cast<double>(number_in(node, "owned_partitions"));
+    if (!node.is_object() || number_in(node, "owned_partitions").value_or(0) == 0) continue;
+    keys += static_cast<double>(number_in(node, "items").value_or(0));
+    bytes += static_cast<double>(number_in(node, "bytes").value_or(0));
+    partitions += static_cast<double>(number_in(node, "owned_partitions").value_or(0));
   }
   if (partitions == 0) return std::nullopt;
   return Content{keys / partitions, bytes / partitions};
@@ -123,11 +115,6 @@ struct Progress {
   json whole;
 };
 
-std::string text_in(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 Task<Result<Progress>> progress_of(Coordinators coordinators) {
   const Result<Configuration> in_force = co_await fetch_config(coordinators);
   if (!in_force) co_return in_force.error();
@@ -136,23 +123,21 @@ Task<Result<Progress>> progress_of(Coordinators coordinators) {
   Progress progress;
   progress.whole = json::parse(*text, nullptr, false);
   if (!progress.whole.is_object()) co_return Error(ErrorCode::kInternal, "the coordinator's answer is no JSON object");
-  progress.version = number_in(progress.whole, "version");
-  progress.active = text_in(progress.whole, "active");
-  progress.target = text_in(progress.whole, "target");
-  progress.phase = text_in(progress.whole, "phase");
-  progress.reason = text_in(progress.whole, "reason");
-  progress.owned = number_in(progress.whole, "owned");
-  progress.arrived = number_in(progress.whole, "arrived");
-  progress.read = number_in(progress.whole, "read");
-  progress.to_read = number_in(progress.whole, "to_read");
-  if (progress.whole.contains("seconds_left") && progress.whole["seconds_left"].is_number_unsigned()) {
-    progress.seconds_left = number_in(progress.whole, "seconds_left");
-  }
+  progress.version = number_in(progress.whole, "version").value_or(0);
+  progress.active = text_in(progress.whole, "active", "");
+  progress.target = text_in(progress.whole, "target", "");
+  progress.phase = text_in(progress.whole, "phase", "");
+  progress.reason = text_in(progress.whole, "reason", "");
+  progress.owned = number_in(progress.whole, "owned").value_or(0);
+  progress.arrived = number_in(progress.whole, "arrived").value_or(0);
+  progress.read = number_in(progress.whole, "read").value_or(0);
+  progress.to_read = number_in(progress.whole, "to_read").value_or(0);
+  progress.seconds_left = number_in(progress.whole, "seconds_left");
   co_return progress;
 }
 
 std::string how_far(const Progress& progress) {
-  std::string line = printable(progress.target) + ": " + std::to_string(progress.arrived) + " of " +
+  std::string line = progress.target + ": " + std::to_string(progress.arrived) + " of " +
                      std::to_string(progress.owned) + " partitions have arrived, " +
                      percent(progress.read, progress.to_read) + " read";
   if (progress.seconds_left) {
@@ -163,11 +148,6 @@ std::string how_far(const Progress& progress) {
     line += text;
   }
   return line;
-}
-
-void redraw(Console& console, const std::string& line) {
-  if (!console.progress) return;
-  console.err << "\r\x1b[K" << line << std::flush;
 }
 
 // Asks for the promotion until it is granted, or cannot be any more. REQUIRES: `moving` has a target

@@ -145,10 +145,6 @@ int report(Console& console, const Run& run, bool dry_run) {
   return finish(console, whole && !(dry_run && differs) ? kExitYes : kExitNo);
 }
 
-void redraw(Console& console, const std::string& line) {
-  if (console.progress) console.err << "\r\x1b[K" << line << std::flush;
-}
-
 }  // namespace
 
 Task<int> repair_now(Console& console, net::Transport& transport, runtime::Loop& loop,

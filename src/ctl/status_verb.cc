@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/config_verbs.h"
+#include "ctl/json_fields.h"
 #include "ctl/table.h"
 
 namespace tako::ctl {
@@ -16,25 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kAgreedLateS = 600;
-
-// Believes nothing about the kinds of what a proxy says.
-std::string text_in(const json& object, const char* name, const std::string& otherwise = "-") {
-  const auto found = object.find(name);
-  if (found == object.end() || found->is_null()) return otherwise;
-  return printable(found->is_string() ? found->get<std::string>() : found->dump());
-}
-
-std::optional<std::uint64_t> number_in(const json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
-}
-
-const json& object_in(const json& object, const char* name) {
-  static const json kEmpty = json::object();
-  const auto found = object.find(name);
-  return found != object.end() && found->is_object() ? *found : kEmpty;
-}
 
 struct Node {
   std::string id;

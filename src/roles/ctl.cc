@@ -118,12 +118,10 @@ using Verb = std::function<Task<int>(Machine&, Way&, ctl::Console&)>;
 using DoorVerb = std::function<Task<int>(ctl::Console&, ctl::Door&)>;
 using ConfigVerb = std::function<int(ctl::Console&, const model::Configuration&)>;
 
-int code_of(const Error& error) { return error.code == ErrorCode::kInvalid ? ctl::kExitUsage : ctl::kExitNo; }
-
 Verb through_door(DoorVerb verb) {
   return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
     const auto door = co_await way.door();
-    if (!door) co_return ctl::fail(console, code_of(door.error()), door.error().message);
+    if (!door) co_return ctl::fail(console, door.error());
     co_return co_await verb(console, **door);
   };
 }
@@ -131,7 +129,7 @@ Verb through_door(DoorVerb verb) {
 Verb with_config(ConfigVerb verb) {
   return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
     const auto known = co_await way.configuration();
-    if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+    if (!known) co_return ctl::fail(console, known.error());
     co_return verb(console, *known);
   };
 }
@@ -141,7 +139,7 @@ using RulingVerb = std::function<Task<int>(ctl::Console&, ctl::Coordinators)>;
 Verb through_coordinators(RulingVerb verb) {
   return [verb](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
     auto contacts = co_await way.ruling();
-    if (!contacts) co_return ctl::fail(console, code_of(contacts.error()), contacts.error().message);
+    if (!contacts) co_return ctl::fail(console, contacts.error());
     ctl::Coordinators coordinators(machine.transport(0), machine.first(), std::move(*contacts));
     co_return co_await verb(console, std::move(coordinators));
   };
@@ -159,7 +157,7 @@ void add_repair(CLI::App& app, CtlOptions& o, Verb& chosen) {
                           "repair --dry-run", chosen,
                           [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
                             auto known = co_await way.configuration();
-                            if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+                            if (!known) co_return ctl::fail(console, known.error());
                             co_return co_await ctl::repair_now(console, machine.transport(0), machine.first(),
                                                                std::move(*known), o.repair);
                           });
@@ -314,7 +312,7 @@ void add_bucket_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
 Verb plan_verb(CtlOptions& o) {
   return [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
     auto known = co_await way.configuration();
-    if (!known) co_return ctl::fail(console, code_of(known.error()), known.error().message);
+    if (!known) co_return ctl::fail(console, known.error());
     const auto door = co_await way.door();
     ctl::Door* look = door ? *door : nullptr;
     std::vector<control::Contact> contacts = way.contacts();

@@ -1,0 +1,30 @@
+#include "ctl/json_fields.h"
+
+#include <nlohmann/json.hpp>
+
+#include "ctl/console.h"
+
+namespace tako::ctl {
+
+using nlohmann::json;
+
+std::optional<std::uint64_t> number_in(const json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
+  return found->get<std::uint64_t>();
+}
+
+std::string text_in(const json& object, const char* name, const std::string& otherwise) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return otherwise;
+  const bool text = found->is_string();
+  return printable(text ? found->get<std::string>() : found->dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+const json& object_in(const json& object, const char* name) {
+  static const json kEmpty = json::object();
+  const auto found = object.find(name);
+  return found != object.end() && found->is_object() ? *found : kEmpty;
+}
+
+}  // namespace tako::ctl
