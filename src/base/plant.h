@@ -64,6 +64,8 @@ class Random;
   X(kDigestDropKept, "-", "a digest still counts a copy that was dropped")                                           \
   X(kDigestUnsure, "-", "a write whose outcome is unknown leaves the digest as it was")                              \
   X(kDigestCountsTwice, "-", "what is written while its partition is counted may be counted twice")                  \
+  X(kFloorUnfenced, "G5", "a proposal below the fence is taken")                                                     \
+  X(kFloorDropsPromise, "G3", "a promise above the floor goes with the tombstone")                                   \
   X(kDigestsStale, "-", "digests saved at a clean stop are used after an unclean one")                               \
   /* node */                                                                                                         \
   X(kWipedVotes, "B17", "a node with an empty disk votes at once")                                                   \
@@ -83,6 +85,10 @@ class Random;
   X(kPassForgives, "-", "a partition counts as read though a copy failed")                                           \
   X(kUnknownIsEqual, "-", "a partition that is being counted is called equal")                                       \
   X(kDigestHalf, "-", "only the first half of the groups is compared")                                               \
+  X(kFloorUnsynced, "G6", "a floor is raised without a comparison")                                                  \
+  X(kFloorSyncEarly, "G7", "a comparison begun before all owners were fenced counts")                                \
+  X(kFloorMajority, "G8", "a floor is raised when a majority of the owners has synced")                              \
+  X(kTombstoneByClock, "G1", "tombstones are dropped when they are old, without asking anybody")                     \
   X(kPassOneWay, "-", "repair pulls nothing, and pushes nothing to a node that is newer")                            \
   X(kHandoffBlind, "-", "a copy that belongs elsewhere is dropped without asking")                                   \
   X(kHandoffOne, "-", "one owner's word is enough to drop a copy")                                                   \

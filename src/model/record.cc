@@ -1,5 +1,7 @@
 #include "model/record.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "model/checksum.h"
 
@@ -22,6 +24,12 @@ Record make_tombstone(Version version) {
   record.ballot = record.version = record.root = version;
   record.kind = Kind::kTombstone;
   return record;
+}
+
+Timestamp ends_at(const Record& record) {
+  if (record.tombstone()) return record.ballot.timestamp;
+  if (record.expires_at == 0 || record.expires_at > kNeverEnds - kExpiryMargin) return kNeverEnds;
+  return std::max(record.ballot.timestamp, record.expires_at + kExpiryMargin);
 }
 
 }  // namespace tako::model

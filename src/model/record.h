@@ -72,12 +72,37 @@ struct Record {
 Record make_value(Version version, Bytes value, std::string content_type = "");
 Record make_tombstone(Version version);
 
+// --- floors and fences (protocol rule 20; node/collector.h) ------------------------------------------------------
+// Both are times; a ballot is below one, or at it, by its timestamp. A *fence* F of a node: it takes nothing from
+// proposers at ballots up to F any more. A *floor* F of a partition: of all that was ever written to it at ballots up
+// to F its owners had the same when they agreed on F, and have since dropped what had ended. So a key that is absent
+// there is a tombstone at F.
+
+// The lowest floor under which a record is dropped: a tombstone's ballot; where a value expires, kExpiryMargin later,
+// so that who decides under a ballot knows by that ballot alone what no floor below it can have dropped
+// (proxy/replicator_strict.cc). kNeverEnds: it stays.
+inline constexpr Timestamp kNeverEnds = ~Timestamp{0};
+inline constexpr Timestamp kExpiryMargin = 60'000'000;
+Timestamp ends_at(const Record& record);
+
+// What «absent» stands for: above all ballots up to the floor.
+constexpr Ballot ballot_of_floor(Timestamp floor) { return floor == 0 ? Ballot{} : Ballot{floor, ~std::uint64_t{0}}; }
+// As a promise.
+constexpr Ballot promise_of_fence(Timestamp fence) { return fence == 0 ? Ballot{} : Ballot{fence + 1, 0}; }
+
 // What a replica knows of a key. No record: never written, or forgotten; the promise stays either way.
 struct Slot {
   Ballot promise;  // nothing below it is stored; none if nothing was promised
   std::optional<Record> record;
+  Timestamp floor = 0;  // of its partition, from before the slot was read; not stored with it
 
   Ballot ballot() const { return record ? record->ballot : Ballot{}; }
+  // It is a tombstone at the floor, whether its row is still there or not.
+  bool gone() const { return floor != 0 && (!record || ends_at(*record) <= floor); }
+  // It holds that ballot, or something newer.
+  bool covers(const Ballot& other) const {
+    return ballot() >= other || (gone() && other.timestamp <= floor);
+  }
 };
 
 }  // namespace tako::model

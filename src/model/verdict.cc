@@ -168,24 +168,47 @@ Verdict judge_promise(std::span<const ReplicaReply> replies) {
       });
 }
 
+namespace {
+
+bool holds_something(const ReplicaReply& reply) {
+  return reply.state == State::kPresent || (reply.state == State::kPromised && !reply.ballot.none());
+}
+
+bool holds_nothing(const ReplicaReply& reply) {
+  return reply.state == State::kAbsent || (reply.state == State::kPromised && reply.ballot.none());
+}
+
+bool gone_by(Timestamp floor, const ReplicaReply& reply) {
+  return floor != 0 && (holds_nothing(reply) || (holds_something(reply) && reply.ends <= floor));
+}
+
+}  // namespace
+
+Timestamp deciding_floor(std::span<const ReplicaReply> replies) {
+  Timestamp highest = 0;
+  for (const ReplicaReply& reply : replies) {
+    if (reply.informed && gone_by(reply.floor, reply)) highest = std::max(highest, reply.floor);
+  }
+  return highest;
+}
+
 std::optional<std::size_t> newest(std::span<const ReplicaReply> replies) {
+  const Timestamp floor = deciding_floor(replies);
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < replies.size(); ++i) {
-    const bool present =
-        replies[i].state == State::kPresent || (replies[i].state == State::kPromised && !replies[i].ballot.none());
-    if (!present) continue;
+    if (!holds_something(replies[i]) || replies[i].ballot.timestamp <= floor) continue;
     if (!best || replies[i].ballot > replies[*best].ballot) best = i;
   }
   return best;
 }
 
 bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies) {
+  const Timestamp floor = deciding_floor(replies);
   return judge(
              replies,
-             [&ballot](const ReplicaReply& reply) {
+             [&ballot, floor](const ReplicaReply& reply) {
                if (!votes(reply)) return false;
-               const bool promised_nothing = reply.state == State::kPromised && reply.ballot.none();
-               if (ballot.none()) return reply.state == State::kAbsent || promised_nothing;
+               if (ballot.none()) return holds_nothing(reply) || gone_by(floor, reply);
                return reply.holds(ballot);
              },
              quorum_of) == Verdict::kYes;

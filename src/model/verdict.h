@@ -6,6 +6,12 @@
 //
 // Votes: a replica that has forgotten (node/standing.h) stores and answers, but its «nothing» proves no absence and
 // its «stored» makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
+//
+// Floors (rule 20): a replica that is informed and holds nothing, or nothing but what has ended by its partition's
+// floor F, says thereby that all owners had agreed on all ballots up to F, and that of this key nothing is left of
+// them: it is a tombstone at F. The highest such F decides: what others hold at ballots up to it is dead, and those of
+// them that hold nothing, or what has ended by it, hold that same tombstone, whether they have dropped it or will. The
+// floor of a replica that holds something live says nothing of the key: others may be empty because they were behind.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/record.h"
 #include "model/replica.h"
 #include "model/version.h"
 
@@ -46,7 +53,9 @@ struct ReplicaReply {
   bool holds(const Ballot& asked) const {
     return (state == State::kPresent || state == State::kStored || state == State::kPromised) && ballot == asked;
   }
-  Version version;  // ... and that record's version
+  Version version;              // ... and that record's version
+  Timestamp floor = 0;          // of the key's partition, as it says
+  Timestamp ends = kNeverEnds;  // of what it holds (model::ends_at)
 };
 
 enum class Verdict : std::uint8_t {
@@ -72,10 +81,14 @@ Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies);
 // Has a majority of voters in each deployment given its promise (rules 11 and 12)?
 Verdict judge_promise(std::span<const ReplicaReply> replies);
 
-// The reply with the highest ballot among kPresent and kPromised ones.
+// At which the key is known to be a tombstone; 0: at none.
+Timestamp deciding_floor(std::span<const ReplicaReply> replies);
+
+// The reply with the highest ballot among kPresent and kPromised ones, and above the deciding floor.
 std::optional<std::size_t> newest(std::span<const ReplicaReply> replies);
 
-// A majority of voters in each deployment holds exactly `ballot` (none: holds nothing): chosen for ever (rule 15).
+// A majority of voters in each deployment holds exactly `ballot` (none: holds nothing, or what the deciding floor has
+// ended): chosen for ever (rule 15).
 bool settled(const Ballot& ballot, std::span<const ReplicaReply> replies);
 
 }  // namespace tako::model

@@ -162,6 +162,7 @@ Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const s
   auto held = net::expect<wire::ReadReply>(std::move(answer));
   if (!held) co_return false;
   if (held->slot.ballot() >= entry.ballot) co_return true;
+  if (held->voter.informed && held->slot.covers(entry.ballot)) co_return true;
 
   auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return false;

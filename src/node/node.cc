@@ -34,6 +34,7 @@ Node::Node(Parts parts)
     shard.engine = on.engine;
     shard.part = {static_cast<unsigned>(shards_.size()), count};
     shard.standing = &standing_;
+    shard.floors = &floors_;
     shard.front = shards_.empty() ? this : nullptr;
     shard.losses = this;
     shards_.push_back(std::make_unique<Shard>(std::move(shard)));
@@ -44,8 +45,12 @@ Node::Node(Parts parts)
   Fetcher* fetcher = fetcher_.get();
   settler_ = std::make_unique<Settler>(first().loop(), parts_.agreement);
   Settler* settler = settler_.get();
-  repairer_ =
-      std::make_unique<Repairer>(Repairer::Parts{parts_.id, all, parts_.transport, &standing_, fetcher, settler});
+  collector_ = std::make_unique<Collector>(
+      Collector::Parts{parts_.id, all, parts_.transport, &standing_, &floors_, parts_.collection});
+  Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}};
+  repair.take_floors = [this](Repairer::FloorList floors) { return collector_->take_floors(std::move(floors)); };
+  repair.raise_fence = [this](Timestamp fence) { return collector_->raise_fence(fence); };
+  repairer_ = std::make_unique<Repairer>(std::move(repair));
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
   mender_ =
       std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get(), fetcher});
@@ -79,11 +84,22 @@ Task<Status> Node::start() {
   // Whether these were heard of long ago is not known any more.
   const auto known = peers_->incarnations();
   for (const auto& [node, incarnation] : known) co_await tell_shards(node, incarnation);
+  loaded = co_await load_floors();
+  if (!loaded) co_return loaded;
   loaded = co_await load_digests();
   if (!loaded) co_return loaded;
   loop.spawn(gate_, sweep_uploads());
   for (const auto& shard : shards_) loop.spawn(gate_, count_unknown(shard.get()));
   co_return ok_status();
+}
+
+Task<Status> Node::load_floors() {
+  for (const auto& shard : shards_) {
+    auto load = shard->store().load_floors();
+    const Status loaded = co_await runtime::run_on(shard->loop(), std::move(load));
+    if (!loaded) co_return loaded;
+  }
+  co_return co_await collector_->load();
 }
 
 // --- digests ----------------------------------------------------------------------------------------------------
@@ -162,6 +178,7 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   repairer_->adopt(placement, duties);
   mender_->adopt(placement);
   handoff_->adopt(placement, *duties);
+  collector_->adopt(placement, duties, *repairer_);
 }
 
 // Until the configuration in force is durable in the mark.
@@ -175,6 +192,7 @@ Task<> Node::save_standing() {
 }
 
 Task<> Node::stop() {
+  co_await collector_->stop();
   co_await settler_->stop();
   co_await repairer_->stop();
   co_await handoff_->stop();
@@ -225,6 +243,7 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   }
   const std::string from = announce.node;
   if (peers_->is_news(announce)) co_await tell_shards(from, announce.incarnation);
+  collector_->renewed(from, announce.incarnation);
   const auto heard = co_await peers_->hear(std::move(announce));
   if (!heard) co_return heard.error();
   repairer_->heard_from(from);
@@ -282,6 +301,10 @@ Task<Result<wire::DigestReply>> Node::compared(wire::DigestQuery question, wire:
   return repairer_->compared(std::move(question), config);
 }
 
+Task<Result<wire::CollectReply>> Node::collecting(wire::CollectQuery query, wire::ConfigStamp config) {
+  return collector_->asked(std::move(query), config);
+}
+
 Task<Node::Holdings> Node::holdings_of(Shard* shard) {
   const store::Digests& digests = shard->store().digests();
   co_return Holdings{digests.all(), digests.unknown().count()};
@@ -328,6 +351,11 @@ Task<wire::StatusReply> Node::status() {
   const PartitionSet& owned = repairer_->owned();
   const PartitionSet voting = (owned & standing_.informed()) - standing_.suspended();
   const Repairer::Counters& repaired = repairer_->counters();
+  const Collector::Counters& collected = collector_->counters();
+  const Timestamp fence = collector_->fence();
+  const Timestamp wall = first().loop().wall();
+  nlohmann::json fence_age;
+  if (fence != 0) fence_age = wall > fence ? (wall - fence) / 1'000'000 : 0;
   const nlohmann::json seconds_since_agreement = whole_seconds(repairer_->oldest_agreement());
   const nlohmann::json status = {{"id", parts_.id},
                                  {"items", disk.keys_estimate},
@@ -340,6 +368,14 @@ Task<wire::StatusReply> Node::status() {
                                  {"owned_partitions", owned.count()},
                                  {"voting_partitions", voting.count()},
                                  {"incarnation", standing_.incarnation()},
+                                 {"collection",
+                                  {{"tombstones", held.totals.tombstones},
+                                   {"partitions_to_collect", collector_->to_collect()},
+                                   {"partitions_collected", collected.partitions},
+                                   {"rows_dropped", collected.rows},
+                                   {"promises_dropped", collected.promises},
+                                   {"fence_age_seconds", fence_age},
+                                   {"waits_for", collector_->waits_for()}}},
                                  {"config_version", placement_ ? placement_->config().counter : 0},
                                  {"repair",
                                   {{"peers", repairer_->peers()},

@@ -13,6 +13,7 @@
 #include "model/placement.h"
 #include "net/switchboard.h"
 #include "net/transport.h"
+#include "node/collector.h"
 #include "node/fetcher.h"
 #include "node/handoff.h"
 #include "node/mender.h"
@@ -39,6 +40,7 @@ class Node final : private Shard::Front, private Shard::Losses {
     // Every node of the cluster is known to be new (`tako cluster` made all their folders just now).
     bool newborn_cluster = false;
     Settler::Agreement agreement;  // of the first loop, by the same configuration
+    Collector::Options collection;
   };
 
   // REQUIRES: what the parts point to outlives it
@@ -60,6 +62,8 @@ class Node final : private Shard::Front, private Shard::Losses {
   const Handoff& handoff() const { return *handoff_; }
   const Mender& mender() const { return *mender_; }
   const Fetcher& fetcher() const { return *fetcher_; }
+  const Collector& collector() const { return *collector_; }
+  const store::Floors& floors() const { return floors_; }
   // Of the partitions of the loop with this index; on that loop.
   const store::Digests& digests(std::size_t index = 0) const { return shards_[index]->store().digests(); }
   store::Engine& engine() { return *parts_.loops.front().engine; }
@@ -70,11 +74,13 @@ class Node final : private Shard::Front, private Shard::Losses {
   Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) override;
   Result<wire::RepairReply> repair(wire::RepairQuery query) override;
   Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) override;
+  Task<Result<wire::CollectReply>> collecting(wire::CollectQuery query, wire::ConfigStamp config) override;
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
   void overtaken(std::string key, model::Record record) override;
   Task<> save_standing();
   Task<> sweep_uploads();
+  Task<Status> load_floors();
   Task<Status> load_digests();
   Task<> count_unknown(Shard* shard);
   Task<> save_digests();
@@ -90,9 +96,11 @@ class Node final : private Shard::Front, private Shard::Losses {
   Parts parts_;
   const std::uint64_t session_;
   Standing standing_;
+  store::Floors floors_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Settler> settler_;
+  std::unique_ptr<Collector> collector_;
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Handoff> handoff_;
   std::unique_ptr<Mender> mender_;

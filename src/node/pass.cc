@@ -39,6 +39,7 @@ wire::Request Pass::request(decltype(wire::Request::body) body) const {
 
 Task<bool> Pass::run() {
   source_.spoiled.clear();
+  source_.sweeping = PartitionSet::all();
   bool whole = true;
   while (whole && reached_ < model::kPartitions) {
     if (!wanted_[reached_]) {
@@ -52,6 +53,8 @@ Task<bool> Pass::run() {
   co_await copy_differences();
   if (loop().stopping()) whole = false;
   mark_read();
+  FloorList floors = floors_read();
+  if (!floors.empty() && parts_.take_floors) co_await parts_.take_floors(std::move(floors));
   co_return whole && failed_.none() && source_.spoiled.none();
 }
 
@@ -99,16 +102,37 @@ void Pass::compare_heads() {
     if (order < 0) peers = nullptr;
     if (order > 0) ours = nullptr;
   }
-  const model::Ballot here = ours ? ours->ballot : model::Ballot{};
-  const model::Ballot there = peers ? peers->ballot : model::Ballot{};
   reached_ = model::partition_of_position(ours ? ours->position : peers->position);
-  counters_.keys_differing += here != there;
-  if (peers && !parts_.dry_run) take_promise_over(*peers, ours);
-  if (here != there && !parts_.dry_run) {
-    differences_.push_back({here > there ? std::move(*ours) : std::move(*peers), there > here});
-  }
+  auto found = difference(ours, peers);
+  counters_.keys_differing += found.has_value();
+  if (peers && !parts_.dry_run) take_promise_over(*peers, ours, found.has_value());
+  if (found && !parts_.dry_run) differences_.push_back(std::move(*found));
   if (ours) mine_.entries.pop_front();
   if (peers) theirs_.entries.pop_front();
+}
+
+// The word of a side about what is absent counts while it votes: else a row may be missing that could not be read.
+std::optional<Pass::Difference> Pass::difference(const Entry* ours, const Entry* peers) const {
+  const auto partition = static_cast<model::Partition>(reached_);
+  const model::Ballot here = ours ? ours->ballot : model::Ballot{};
+  const model::Ballot there = peers ? peers->ballot : model::Ballot{};
+  if (here == there) return std::nullopt;
+  const Timestamp floor_here = parts_.floors->of(partition);
+  const Timestamp floor_there = their_floor(partition);
+  const Timestamp ends_here = here.none() ? 0 : ours->ends;
+  const Timestamp ends_there = there.none() ? 0 : peers->ends;
+  const Timestamp floor = std::max(floor_here, floor_there);
+  if (floor != 0 && ends_here <= floor && ends_there <= floor) return std::nullopt;
+  const bool here_gone = floor_here != 0 && ends_here <= floor_here && parts_.standing->votes(partition);
+  const bool there_gone = floor_there != 0 && ends_there <= floor_there && !not_voting_[partition];
+  const Entry& any = ours ? *ours : *peers;
+  if (here_gone && there.timestamp <= floor_here) {
+    return Difference{Entry{any.position, any.key, model::ballot_of_floor(floor_here), {}, floor_here}, false, true};
+  }
+  if (there_gone && here.timestamp <= floor_there) {
+    return Difference{Entry{any.position, any.key, model::ballot_of_floor(floor_there), {}, floor_there}, true, true};
+  }
+  return Difference{here > there ? *ours : *peers, there > here, false};
 }
 
 // Promised above what is stored, and not the same is stored everywhere. Of the first source nothing is known to compare
@@ -122,9 +146,9 @@ bool Pass::doubtful(const Entry* ours, const Entry& peers) const {
   return !here.none() || parts_.read_elsewhere[reached_];
 }
 
-void Pass::take_promise_over(const Entry& peers, const Entry* ours) {
+void Pass::take_promise_over(const Entry& peers, const Entry* ours, bool differ) {
   if (parts_.informed[reached_]) return;
-  if (doubtful(ours, peers)) {
+  if (differ && doubtful(ours, peers)) {
     doubts_.push_back(peers);
   } else if (peers.promise > peers.ballot) {
     promises_.push_back(peers);
@@ -174,7 +198,7 @@ Task<bool> Pass::refill_mine() {
   if (!listing) co_return false;
   for (auto& entry : listing->entries) {
     if (!wanted_[model::partition_of_position(entry.position)]) continue;
-    mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise});
+    mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise, entry.ends});
   }
   mine_.complete = listing->complete;
   mine_.next_position = listing->next_position;
@@ -206,13 +230,18 @@ Task<bool> Pass::refill_theirs() {
   for (const auto& [first, last] : page->not_voting) {
     for (std::uint32_t p = first; p <= last; ++p) not_voting_.set(p);
   }
+  source_.fence = std::max(source_.fence, page->fence);
+  if (!page->floors.empty()) their_floors_.resize(model::kPartitions);
+  for (const auto& [run, floor] : page->floors) {
+    for (std::uint32_t p = run.first; p <= run.second; ++p) their_floors_[p] = floor;
+  }
   auto before = begin;
   for (auto& entry : page->entries) {
     auto at = std::make_pair(model::position_of(entry.key), entry.key);
     if (at < before) co_return false;  // out of order: a peer that talks nonsense
     before = at;
     if (!wanted_[model::partition_of_position(at.first)]) continue;
-    theirs_.entries.push_back({at.first, std::move(entry.key), entry.ballot, entry.promise});
+    theirs_.entries.push_back({at.first, std::move(entry.key), entry.ballot, entry.promise, entry.ends});
   }
   source_.keys_listed += page->entries.size();
   theirs_.complete = page->complete || planted(Plant::kPassHalf);
@@ -242,6 +271,13 @@ Task<> Pass::copy(Difference difference) {
   bool copied = false;
   if (planted(Plant::kPassOneWay) && (difference.pull || source_.id > parts_.id)) {
     copied = true;
+  } else if (difference.absence) {
+    model::Record absence = model::make_tombstone(difference.entry.ballot);
+    if (difference.pull) {
+      copied = co_await store_here(std::move(difference.entry), std::move(absence));
+    } else {
+      copied = co_await push_record(std::move(difference.entry.key), std::move(absence));
+    }
   } else if (difference.pull) {
     copied = co_await pull(std::move(difference.entry));
   } else {
@@ -261,8 +297,14 @@ Task<bool> Pass::pull(Entry entry) {
   auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + copy_deadline(0));
   auto reply = net::expect<wire::ReadReply>(std::move(answer));
   if (!reply) co_return false;
-  if (reply->slot.ballot() < entry.ballot) co_return false;  // handed off meanwhile, or lost
-  const model::Record record = std::move(*reply->slot.record);
+  const bool gone = reply->slot.ballot() < entry.ballot;
+  if (gone) co_return reply->voter.informed && reply->slot.covers(entry.ballot);  // else handed off meanwhile, or lost
+  const bool stored = co_await store_here(std::move(entry), std::move(*reply->slot.record));
+  co_return stored;
+}
+
+// Here, what was pulled.
+Task<bool> Pass::store_here(Entry entry, model::Record record) {
   auto accepted = co_await store_copy(entry.key, record);
   const bool refused = accepted && !accepted->stored && accepted->ballot < record.ballot;
   if (refused) {
@@ -297,7 +339,7 @@ Task<Result<store::Accepted>> Pass::store_copy(std::string key, model::Record re
 Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted) {
   const std::uint32_t partition = model::partition_of_position(entry.position);
   if (parts_.informed[partition] || planted(Plant::kRefusedIsRead)) {
-    parts_.settler->note(entry.key);
+    note_refused(entry.key);
     co_return true;
   }
   if (!parts_.unsettleable[partition]) {
@@ -321,9 +363,13 @@ Task<bool> Pass::push(std::string key) {
   auto slot = co_await parts_.shards.front()->store().read(key, true);
   if (!slot) co_return false;
   if (!slot->record) co_return true;
+  co_return co_await push_record(std::move(key), std::move(*slot->record));
+}
+
+Task<bool> Pass::push_record(std::string key, model::Record record) {
   wire::Write write;
   write.key = key;
-  write.record = std::move(*slot->record);
+  write.record = std::move(record);
   write.source = wire::Write::Source::kCopy;
   const model::Ballot ballot = write.record.ballot;
   const std::uint64_t bytes = write.record.size;
@@ -337,9 +383,29 @@ Task<bool> Pass::push(std::string key) {
     ++counters_.keys_pushed;
     counters_.bytes_pushed += bytes;
   } else if (reply->stored < ballot) {
-    parts_.settler->note(key);
+    note_refused(key);
   }
   co_return true;
+}
+
+void Pass::note_refused(const std::string& key) {
+  refused_.set(model::partition_of(key));
+  parts_.settler->note(key);
+}
+
+// Of what was compared to the end with a voter.
+Pass::FloorList Pass::floors_read() const {
+  FloorList floors;
+  if (their_floors_.empty()) return floors;
+  PartitionSet read = wanted_ & PartitionSet::first(reached_);
+  read -= failed_;
+  read -= refused_;
+  read -= not_voting_;
+  read -= source_.spoiled;
+  read.for_each([&](model::Partition p) {
+    if (their_floors_[p] > parts_.floors->of(p)) floors.emplace_back(p, their_floors_[p]);
+  });
+  return floors;
 }
 
 void Pass::mark_read() {
@@ -352,6 +418,7 @@ void Pass::mark_read() {
   source_.pulled |= read;
   source_.pulled_as_voter -= read;
   source_.pulled_as_voter |= read - not_voting_;
+  source_.swept |= (read & source_.sweeping) - refused_;
 }
 
 // A duty cycle of one half: as long asleep as the page took.

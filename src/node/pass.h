@@ -9,13 +9,20 @@
 // Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
 // and until then its partition stays unread; likewise where a promise of its own, given since, refuses the copy. Where
 // too few owners vote for that, more was lost than can be made good, and the newest has to do (22: a possible loss).
+// What is absent, or has ended, is a tombstone at its side's floor (model/record.h). So there is no difference where
+// both sides' have ended by the higher of the two floors; and against a live record at or below the floor of a voter it
+// is absence that is newer, and is copied: as a tombstone of the floor's ballot. Who has compared a partition to the
+// end with a voter takes its floor over: it has all that the voter has by then (collector.h).
 // Large values go from node to node by pieces (fetcher.h), whichever side found the difference. Memory: two pages and
 // kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/placement.h"
@@ -24,12 +31,16 @@
 #include "node/settler.h"
 #include "node/shard.h"
 #include "node/source.h"
+#include "node/standing.h"
 #include "runtime/sync.h"
+#include "store/floors.h"
 
 namespace tako::node {
 
 class Pass {
  public:
+  using FloorList = std::vector<std::pair<model::Partition, Timestamp>>;
+
   struct Counters {
     std::uint64_t keys_compared = 0;
     std::uint64_t keys_differing = 0;
@@ -52,6 +63,9 @@ class Pass {
     PartitionSet informed;        // in which this node votes
     PartitionSet read_elsewhere;  // since it announced itself, from other sources
     PartitionSet unsettleable;    // too few other owners vote to agree on anything
+    const Standing* standing = nullptr;
+    const store::Floors* floors = nullptr;
+    std::function<Task<>(FloorList)> take_floors;
   };
 
   Pass(Parts parts, Source& source, Counters& counters);
@@ -68,6 +82,7 @@ class Pass {
     std::string key;
     model::Ballot ballot;
     model::Ballot promise;
+    Timestamp ends = model::kNeverEnds;
   };
   // One side's listing, a page at a time.
   struct Side {
@@ -80,6 +95,7 @@ class Pass {
   struct Difference {
     Entry entry;  // the newer one
     bool pull = false;
+    bool absence = false;  // it is a tombstone at the floor
   };
 
   std::uint32_t run_end(std::uint32_t first) const;
@@ -87,8 +103,9 @@ class Pass {
   Task<bool> refill_mine();
   Task<bool> refill_theirs();
   void compare_heads();
+  std::optional<Difference> difference(const Entry* ours, const Entry* peers) const;
   bool doubtful(const Entry* ours, const Entry& peers) const;
-  void take_promise_over(const Entry& peers, const Entry* ours);
+  void take_promise_over(const Entry& peers, const Entry* ours, bool differ);
   Task<> adopt_promises();
   Task<> settle_doubts();
   Task<bool> settle(Entry entry);
@@ -96,10 +113,15 @@ class Pass {
   Task<> copy_differences();
   Task<> copy(Difference difference);
   Task<bool> pull(Entry entry);
+  Task<bool> store_here(Entry entry, model::Record record);
   Task<Result<store::Accepted>> store_copy(std::string key, model::Record record);
   Task<bool> refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted);
   Task<bool> push(std::string key);
+  Task<bool> push_record(std::string key, model::Record record);
+  void note_refused(const std::string& key);
   void mark_read();
+  FloorList floors_read() const;
+  Timestamp their_floor(std::uint32_t p) const { return their_floors_.empty() ? 0 : their_floors_[p]; }
   Task<> pause(TimePoint page_began);
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
@@ -119,6 +141,8 @@ class Pass {
   std::uint32_t reached_ = 0;    // all partitions before it are compared
   PartitionSet not_voting_;
   PartitionSet failed_;
+  PartitionSet refused_;                 // a promise was in the way of a copy
+  std::vector<Timestamp> their_floors_;  // empty: none
   runtime::Slots copies_;
 };
 

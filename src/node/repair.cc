@@ -136,6 +136,22 @@ void Repairer::read_again(const PartitionSet& partitions) {
   }
 }
 
+void Repairer::begin_sweep(const PartitionSet& partitions) {
+  for (const auto& [id, source] : sources_) source->forget_sweep(partitions);
+}
+
+PartitionSet Repairer::swept_with(const std::string& node) const {
+  const auto found = sources_.find(node);
+  return found == sources_.end() ? PartitionSet() : found->second->swept;
+}
+
+void Repairer::read_from(const std::string& node, const PartitionSet& partitions) {
+  const auto found = sources_.find(node);
+  if (found == sources_.end()) return;
+  found->second->todo |= partitions & found->second->shared;
+  found->second->kick.notify();
+}
+
 Task<> Repairer::follow(std::shared_ptr<Source> source) {
   while (!loop().stopping() && !source->gone) {
     const bool up = co_await contact(*source);
@@ -410,6 +426,9 @@ Pass::Parts Repairer::parts_of_pass(const Source& source) const {
   parts.hurry = (owned_ & parts_.standing->informed()).none();
   parts.unsettleable = unsettleable();
   parts.informed = parts_.standing->informed();
+  parts.standing = parts_.standing;
+  parts.floors = parts_.floors;
+  parts.take_floors = parts_.take_floors;
   for (const auto& [id, other] : sources_) {
     if (other.get() != &source) parts.read_elsewhere |= other->pulled;
   }
@@ -452,6 +471,13 @@ Task<> Repairer::reconsider_votes(PartitionSet partitions) {
   partitions &= owned_;
   partitions -= standing.informed();
   if (!self || partitions.none()) co_return;
+  // What this node has told others of a fence may be forgotten: theirs is at least as high (collector.h).
+  const auto placement = placement_;
+  Timestamp fence = 0;
+  for (const auto& [id, source] : sources_) fence = std::max(fence, source->fence);
+  const bool fenced = co_await parts_.raise_fence(fence);
+  if (!fenced || placement != placement_ || loop().stopping()) co_return;
+  partitions -= standing.informed();
   Judge judge(*placement_, *self, sources_by_index());
   std::size_t gained = 0;
   std::size_t doubtful = 0;

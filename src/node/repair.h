@@ -16,6 +16,7 @@
 // On the node's first loop.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,8 @@ namespace tako::node {
 
 class Repairer {
  public:
+  using FloorList = Pass::FloorList;
+
   struct Parts {
     std::string id;
     std::vector<Shard*> shards;  // the first is on this loop
@@ -44,6 +47,9 @@ class Repairer {
     Standing* standing = nullptr;
     Fetcher* fetcher = nullptr;
     Settler* settler = nullptr;
+    const store::Floors* floors = nullptr;
+    std::function<Task<>(FloorList floors)> take_floors;
+    std::function<Task<bool>(Timestamp fence)> raise_fence;  // durable, if true
   };
 
   struct Counters {
@@ -69,6 +75,11 @@ class Repairer {
   void read_again(const PartitionSet& partitions);
   // A peer compares its digests with ours.
   Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config);
+  // Of these, which have been compared with the peer to the end, nothing refused, by passes begun since begin_sweep()?
+  void begin_sweep(const PartitionSet& partitions);
+  PartitionSet swept_with(const std::string& node) const;
+  // To be compared with this peer key by key.
+  void read_from(const std::string& node, const PartitionSet& partitions);
   // Do we vote by what has been read? Asked for those of the partitions that are without vote.
   Task<> reconsider_votes(PartitionSet partitions);
   // Of those without vote here: too few of the other owners have one, as far as they said.

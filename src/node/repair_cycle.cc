@@ -64,6 +64,7 @@ Task<> Repairer::look_at(Source& copy, std::uint64_t cycle) {
   if (wanted() && copy.up) {
     Pass::Parts parts = parts_of_pass(copy);
     parts.dry_run = true;
+    parts.take_floors = nullptr;
     Pass::Counters counted;
     Pass pass(std::move(parts), copy, counted);
     const bool whole = co_await pass.run();

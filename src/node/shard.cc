@@ -27,7 +27,7 @@ Shard::Shard(Parts parts)
     : id_(std::move(parts.id)),
       loop_(*parts.loop),
       engine_(*parts.engine),
-      store_(loop_, engine_, parts.part),
+      store_(loop_, engine_, parts.part, *parts.floors),
       standing_(*parts.standing),
       front_(parts.front) {
   report_losses(*parts.losses);
@@ -171,6 +171,9 @@ Task<wire::Reply> Shard::handle(wire::Request request, TimePoint deadline) {
   } else if (auto* digest = std::get_if<wire::DigestQuery>(&request.body); digest && front_) {
     auto answer = co_await front_->compared(std::move(*digest), request.config);
     put(reply, std::move(answer));
+  } else if (auto* collect = std::get_if<wire::CollectQuery>(&request.body); collect && front_) {
+    auto answer = co_await front_->collecting(std::move(*collect), request.config);
+    put(reply, std::move(answer));
   } else if (std::holds_alternative<wire::Ping>(request.body)) {
     reply.body = wire::Pong{};
   } else {
@@ -238,17 +241,24 @@ Task<Result<wire::PromiseReply>> Shard::prepare(wire::Prepare request, wire::Con
 // the configuration in force: its copy stays, but it is no vote of an older one.
 Task<Result<store::Accepted>> Shard::take(wire::Write request, wire::ConfigStamp config, TimePoint deadline) {
   const bool elsewhere = !request.value_from.empty() && fetcher_;
+  const bool copy = request.source == wire::Write::Source::kCopy;
+  const store::Origin origin = copy ? store::Origin::kCopy : store::Origin::kProposal;
   if (!elsewhere) {
-    co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload,
-                                     request.promise);
+    co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload, request.promise,
+                                     origin);
   }
-  auto accepted = co_await store_.accept(request.key, request.record, request.upload, request.promise);
+  const model::Ballot ballot = request.record.ballot;
+  auto accepted = co_await store_.accept(request.key, request.record, request.upload, request.promise, origin);
   const bool missing = !accepted && accepted.code() == ErrorCode::kNotFound;
   if (!missing) co_return accepted;
   Fetcher::From from(std::move(request.value_from), request.upload);
   auto fetch = fetcher_->fetch(request.key, std::move(request.record), std::move(from), deadline);
   accepted = co_await runtime::run_on(fetcher_->loop(), std::move(fetch));
-  if (!accepted || request.source == wire::Write::Source::kCopy) co_return accepted;
+  if (!accepted || copy) co_return accepted;
+  if (ballot.timestamp <= store_.floors().fence() && !planted(Plant::kFloorUnfenced)) {
+    co_return Error(ErrorCode::kTimeout,
+                    "the value took so long to be copied that its write is too old; write it again");
+  }
   const Status current = check_configuration(config);
   if (!current) co_return current.error();
   const Status owner = check_owner(request.key, config);
@@ -290,6 +300,13 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   const auto self = *self_;
   std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
   if (buggify(loop_.random(), "shard/list")) entries_max = loop_.random().between(1, 3);
+  const store::Floors& floors = store_.floors();
+  const auto shared = duties->shared.find(*asker);
+  std::vector<std::pair<model::Partition, Timestamp>> floors_before;
+  if (shared != duties->shared.end()) {
+    const PartitionSet raised = floors.among(shared->second);
+    raised.for_each([&](model::Partition p) { floors_before.emplace_back(p, floors.of(p)); });
+  }
   PartitionSet voting;
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, standing_.voting_word(i));
   auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
@@ -302,11 +319,11 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   reply.incarnation = standing_.incarnation();
   for (auto& entry : listing->entries) {
     if (!placement->share(*asker, self, model::partition_of_position(entry.position))) continue;
-    reply.entries.push_back({std::move(entry.key), entry.ballot, entry.promise});
+    reply.entries.push_back({std::move(entry.key), entry.ballot, entry.promise, entry.ends});
   }
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, voting.word(i) & standing_.voting_word(i));
   const std::uint32_t last = model::partition_of_position(reply.complete ? request.position_last : reply.next_position);
-  const auto shared = duties->shared.find(*asker);
+  reply.fence = floors.fence();
   if (shared == duties->shared.end()) co_return reply;
   PartitionSet listed = shared->second & PartitionSet::first(last + 1);
   listed -= PartitionSet::first(model::partition_of_position(request.position));
@@ -318,6 +335,15 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
     }
     open = !voting[partition];
   });
+  for (const auto& [partition, floor] : floors_before) {
+    if (!listed[partition]) continue;
+    auto& told = reply.floors;
+    if (!told.empty() && told.back().floor == floor && told.back().run.second + 1 == partition) {
+      told.back().run.second = partition;
+    } else {
+      told.push_back({{partition, partition}, floor});
+    }
+  }
   co_return reply;
 }
 
@@ -331,6 +357,12 @@ Task<Result<bool>> Shard::drop(std::string key, model::Ballot ballot) {
   const bool ours = self_ && placement_->owns(*self_, model::partition_of(key));
   if (ours && !planted(Plant::kDropsOwned)) co_return false;  // again
   co_return co_await store_.drop(std::move(key), ballot);
+}
+
+Task<Status> Shard::raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, bool as_voter) {
+  loop_.check_here();
+  if (as_voter) std::erase_if(floors, [this](const auto& one) { return !standing_.votes(one.first); });
+  co_return co_await store_.raise_floors(std::move(floors));
 }
 
 Task<Result<bool>> Shard::erase_unreadable(std::string key) {

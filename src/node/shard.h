@@ -37,6 +37,7 @@ class Shard final : public net::Service {
     virtual Task<Result<wire::ArrivalReply>> arrival(wire::ArrivalQuery query) = 0;
     virtual Result<wire::RepairReply> repair(wire::RepairQuery query) = 0;
     virtual Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) = 0;
+    virtual Task<Result<wire::CollectReply>> collecting(wire::CollectQuery query, wire::ConfigStamp config) = 0;
   };
 
   // Told on the shard's own loop what its store came upon.
@@ -55,6 +56,7 @@ class Shard final : public net::Service {
     store::Engine* engine = nullptr;
     store::Store::Part part;  // the partitions that are this shard's
     Standing* standing = nullptr;
+    store::Floors* floors = nullptr;  // the node's
     Front* front = nullptr;  // of the first shard
     Losses* losses = nullptr;
   };
@@ -74,6 +76,8 @@ class Shard final : public net::Service {
   // A copy that this node pulled for itself.
   Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
+  // as_voter: of those only in which this node votes at this moment.
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, bool as_voter);
   // See Store.
   Task<Result<bool>> erase_unreadable(std::string key);
 

@@ -27,8 +27,14 @@ struct Source {
     pulled -= partitions;
     pulled_as_voter -= partitions;
     spoiled |= partitions;
+    forget_sweep(partitions);
     due = true;
     pass_at = TimePoint();
+  }
+
+  void forget_sweep(const PartitionSet& partitions) {
+    swept -= partitions;
+    sweeping -= partitions;
   }
 
   const std::string id;
@@ -64,6 +70,10 @@ struct Source {
   PartitionSet pulled_as_voter;
   PartitionSet without_vote;  // as it said in the last pass
   PartitionSet spoiled;       // what the pass under way reads in these is not to be counted
+  Timestamp fence = 0;        // of the peer, the highest it named
+  // For the collector (collector.h): compared to the end, with nothing refused, by passes that began after it asked.
+  PartitionSet swept;
+  PartitionSet sweeping;  // in which the pass under way may be such a one
 };
 
 struct Informed {

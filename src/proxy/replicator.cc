@@ -21,7 +21,8 @@ StatAnswer describe(const Round& round) {
     ReplicaState state;
     state.node = std::string(round.peer(i).id);
     if (reply.state == State::kPresent) {
-      state.state = reply.ballot == answer.record->ballot ? "current" : "older";
+      const bool current = answer.record && reply.ballot == answer.record->ballot;
+      state.state = current ? "current" : "older";
       state.timestamp = reply.version.timestamp;
     } else if (reply.state == State::kAbsent) {
       state.state = reply.informed ? "absent" : "no_vote";

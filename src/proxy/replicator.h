@@ -149,6 +149,7 @@ class Replicator {
     model::WriteLevel level = model::WriteLevel::kTwo;
     bool own_timestamp = true;       // not the client's: it may be issued again, above what refuses it
     std::shared_ptr<Upload> upload;  // a large one's
+    bool nowhere = false;            // no replica has stored it, or ever will
     TimePoint deadline;
     TimePoint fetch_deadline;  // as long as replicas fetch
   };
@@ -159,6 +160,7 @@ class Replicator {
     model::Ballot ballot;
     std::optional<model::Record> newest;  // of what they hold
     bool settled = false;                 // a majority holds exactly that, or nothing
+    Timestamp floor = 0;                  // at which the key is a tombstone; 0: there is none that decides
   };
   // What is to be stored under a prepared ballot.
   struct Acceptance {
@@ -208,7 +210,7 @@ class Replicator {
   Task<bool> complete_value(Prepared& prepared, std::string key, bool want_value, TimePoint deadline);
   Task<Shared> accept(Shared before, std::string key, Acceptance what, TimePoint deadline);
   Task<bool> propose_again(Prepared& prepared, std::string key, TimePoint deadline);
-  bool expired(const model::Record& record) const;
+  bool expired(const model::Record& record, const model::Ballot& at) const;
   model::Record record_of(const Draft& draft, const Prepared& prepared) const;
   Task<Result<UpdateAnswer>> update_with(std::string key, Decide decide, std::shared_ptr<Upload> upload,
                                          bool want_value, TimePoint deadline);

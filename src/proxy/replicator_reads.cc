@@ -114,7 +114,8 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
       if (!settled) continue;
     }
     const bool over =
-        level == model::ReadLevel::kQuorum && answer.record && !answer.record->tombstone() && expired(*answer.record);
+        level == model::ReadLevel::kQuorum && answer.record && !answer.record->tombstone() &&
+        expired(*answer.record, round->highest);
     if (over && !planted(Plant::kExpiryByClock)) {
       const auto leave = [](const std::optional<model::Record>&) { return Result<std::optional<Draft>>(std::nullopt); };
       const auto absence = co_await update(key, leave, false, deadline);

@@ -18,8 +18,15 @@
 //    tells neither; then the answer is «unknown».
 //    Once ours is given up, the answer rests on what was found being accepted under the new ballot: the copies of ours
 //    that are left stay below it.
+//    Where nothing is found because a floor has ended it (model/record.h), and ours was at or below that floor, it may
+//    have taken effect and been deleted since: «unknown» too, unless all had refused it.
 // 5. What has expired counts as absent, by this proxy's clock. Another's may say otherwise, and somebody may build on
 //    it. So absence is written down, as a tombstone under the prepared ballot, before it is answered (17).
+//    Owners drop what has expired when a floor F ends it (ends_at <= F), and others answer «absent» by that floor while
+//    we prepare. So what ends at or below our own ballot has expired for us, whatever our clock says: if we decide on
+//    it as present our ballot is below ends_at, so below every such F; the fence at F refuses our accept then, and what
+//    was accepted before it was there when the owners synced. Readers go by the highest ballot or promise that a
+//    replica names, its fence among them.
 // 6. One operation goes by one configuration from prepare to accept; told «stale», it begins anew, as under 4 (30).
 // 7. A record may come into being only under a majority's promise. There is no «store it if E is stored»: that E was
 //    chosen is more than one replica can know.
@@ -136,6 +143,7 @@ Task<bool> Replicator::complete_value(Prepared& prepared, std::string key, bool 
   const Round& round = *prepared.round;
   const auto best = model::newest(round.replies);
   if (best) prepared.newest = round.records[*best];
+  prepared.floor = best ? 0 : model::deciding_floor(round.replies);
   prepared.settled = model::settled(best ? round.replies[*best].ballot : Ballot(), round.replies);
   // Where it has to be written again, too.
   const bool needed = prepared.newest && lacks_value(*prepared.newest) && (want_value || !prepared.settled);
@@ -190,6 +198,9 @@ Task<std::optional<Ballot>> Replicator::agree(std::string key, std::optional<Rec
   auto prepared = co_await prepare(key, false, deadline);
   if (!prepared) co_return none;
   const auto& newest = prepared->newest;
+  // All owners had it when they agreed on a floor above it: what came after it did so with their knowledge.
+  const bool covered = rescued && !newest && rescued->ballot.timestamp <= prepared->floor;
+  if (covered) co_return model::ballot_of_floor(prepared->floor);
   const bool older = rescued && (!newest || newest->version < rescued->version);
   if (rescued && !older) co_return newest->ballot;
   if (rescued) prepared->newest = std::move(rescued);
@@ -206,6 +217,7 @@ struct Replicator::Attempts {
   struct Own {
     Record record;                 // as proposed
     std::optional<Record> before;  // what it was decided on
+    bool nowhere = false;          // all have refused it
   };
   std::vector<Own> own;
   bool often = false;      // this proxy has updated the key a moment ago
@@ -220,8 +232,11 @@ struct Replicator::Attempts {
     }
     return nullptr;
   }
-  Fate fate(const std::optional<Record>& found) const {
+  // `floor`: by which nothing was found.
+  Fate fate(const std::optional<Record>& found, Timestamp floor) const {
     if (done(found)) return Fate::kDone;
+    const bool covered = !found && own.back().record.ballot.timestamp <= floor && !own.back().nowhere;
+    if (covered && !planted(Plant::kAppliedTwice)) return Fate::kUnknown;
     const model::Version& last = own.back().record.version;
     if (!found || found->version < last || planted(Plant::kAppliedTwice)) return Fate::kDead;
     return conditional(*found) && found->base < last ? Fate::kDead : Fate::kUnknown;
@@ -255,8 +270,8 @@ class Replicator::Turn {
   bool taken_ = false;
 };
 
-bool Replicator::expired(const Record& record) const {
-  return record.expires_at != 0 && record.expires_at <= clock_.wall();
+bool Replicator::expired(const Record& record, const Ballot& at) const {
+  return record.expires_at != 0 && (record.expires_at <= clock_.wall() || model::ends_at(record) <= at.timestamp);
 }
 
 Record Replicator::record_of(const Draft& draft, const Prepared& prepared) const {
@@ -308,7 +323,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
                                                                   Attempts& attempts, TimePoint deadline) {
   const auto& newest = prepared.newest;
   if (!attempts.own.empty()) {
-    const auto fate = attempts.fate(newest);
+    const auto fate = attempts.fate(newest, prepared.floor);
     if (fate == Attempts::Fate::kUnknown) co_return unknown_outcome();
     if (fate == Attempts::Fate::kDone) {
       bool agreed = prepared.settled;
@@ -319,7 +334,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
     }
     if (attempts.of_upload) co_return unknown_outcome();
   }
-  const bool over = newest && expired(*newest);
+  const bool over = newest && expired(*newest, prepared.ballot);
   const bool visible = newest && !newest->tombstone() && !over;
   const std::optional<Record> now = visible ? newest : std::nullopt;
   auto decided = decide(now);
@@ -354,7 +369,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
 Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string key, Acceptance what, Shared before,
                                                                     std::optional<Record> now, Attempts& attempts,
                                                                     TimePoint deadline) {
-  attempts.own.push_back({what.record, now});
+  attempts.own.push_back({what.record, now, false});
   const bool ahead = attempts.often && !what.upload && !what.record.in_pieces();
   what.promise = ahead ? clock_.next(what.record.ballot) : Ballot();
   const Record record = what.record;
@@ -377,17 +392,17 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string 
 Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
   Record& record = proposal.record;
   Attempts attempts;
-  attempts.own.push_back({record.without_value(), std::nullopt});
+  attempts.own.push_back({record.without_value(), std::nullopt, proposal.nowhere});
   Duration pause = kPauseMin;
   while (loop_.now() < proposal.deadline && !loop_.stopping()) {
     auto prepared = co_await prepare(proposal.key, false, proposal.deadline);
     if (!prepared) break;
     const auto& newest = prepared->newest;
-    const auto fate = attempts.fate(newest);
-    const bool lost = fate == Attempts::Fate::kUnknown && !proposal.own_timestamp;
+    const auto fate = attempts.fate(newest, prepared->floor);
+    const bool lost = fate == Attempts::Fate::kUnknown && !proposal.own_timestamp && newest;
     if (fate == Attempts::Fate::kUnknown && !lost) {
       // Else it would stand in the way of the next one too.
-      if (!prepared->settled) co_await propose_again(*prepared, proposal.key, proposal.deadline);
+      if (newest && !prepared->settled) co_await propose_again(*prepared, proposal.key, proposal.deadline);
       break;
     }
     bool agreed = fate == Attempts::Fate::kDead ? false : prepared->settled;
@@ -396,8 +411,10 @@ Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
       what.record = record;
       what.record.ballot = prepared->ballot;
       if (proposal.own_timestamp) what.record.version = what.record.root = prepared->ballot;
+      // Of an older version than what a floor has ended: replicas where that still stands are to know that we know.
+      if (!newest && prepared->floor != 0) what.record.base = model::ballot_of_floor(prepared->floor);
       what.upload = proposal.upload;
-      attempts.own.push_back({what.record.without_value(), std::nullopt});
+      attempts.own.push_back({what.record.without_value(), std::nullopt, false});
       const Shared round = co_await accept(prepared->round, proposal.key, std::move(what), proposal.deadline);
       agreed = model::judge_write(model::WriteLevel::kQuorum, round->replies) == Verdict::kYes &&
                model::judge_write(proposal.level, round->replies) == Verdict::kYes;
@@ -443,7 +460,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_ahead(std::string k
   attempts.often = loop_.now() < ahead.until;
   if (ahead.promise.none()) co_return std::nullopt;
   if (ahead.placement != placement_ || loop_.now() >= ahead.until) co_return std::nullopt;
-  if (expired(ahead.record) || (want_value && lacks_value(ahead.record))) co_return std::nullopt;
+  if (expired(ahead.record, ahead.promise) || (want_value && lacks_value(ahead.record))) co_return std::nullopt;
   const std::optional<Record> now = ahead.record.tombstone() ? std::nullopt : std::optional<Record>(ahead.record);
   auto decided = decide(now);
   // A refusal is a read, and that it still stands is not known.

@@ -116,6 +116,7 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
     }
     const bool promised = round->highest > record.ballot && !refused_by_newer(*round, record.version);
     const bool in_part = promised || (proposal.level == model::WriteLevel::kQuorum && round->highest > record.ballot);
+    proposal.nowhere = nowhere;
     if (in_part && !round->no_space && loop_.now() < proposal.deadline) co_return co_await finish(std::move(proposal));
     co_return write_failed(*round, proposal);
   }

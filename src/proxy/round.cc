@@ -66,6 +66,8 @@ void Round::learn_from(const Round& before) {
 
 bool Round::behind(std::size_t i, const model::Ballot& ballot) const {
   const auto& reply = replies[i];
+  const bool gone = reply.state == State::kAbsent || reply.ends <= reply.floor;
+  if (gone && ballot.timestamp <= reply.floor) return false;  // it is a tombstone there, newer than that
   return damaged[i] || reply.state == State::kAbsent || (reply.state == State::kPresent && reply.ballot < ballot);
 }
 
@@ -101,6 +103,15 @@ void Round::drop_old_votes() {
   }
 }
 
+void Round::take_slot(std::size_t i, model::Slot slot) {
+  replies[i].floor = slot.floor;
+  if (!slot.record) return;
+  replies[i].ballot = slot.record->ballot;
+  replies[i].version = slot.record->version;
+  replies[i].ends = model::ends_at(*slot.record);
+  records[i] = std::move(slot.record);
+}
+
 void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
   auto reply = net::expect<wire::ReadReply>(std::move(answer));
   if (!reply) {
@@ -109,11 +120,7 @@ void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
     model::Slot& slot = reply->slot;
     note(std::max(slot.ballot(), slot.promise));
     replies[i].state = slot.record ? State::kPresent : State::kAbsent;
-    if (slot.record) {
-      replies[i].ballot = slot.record->ballot;
-      replies[i].version = slot.record->version;
-      records[i] = std::move(slot.record);
-    }
+    take_slot(i, std::move(slot));
     weigh(i, reply->voter);
   }
   changed.notify();
@@ -151,11 +158,7 @@ void Round::heard_promise(std::size_t i, Result<wire::Reply> answer) {
     } else {
       replies[i].state = reply->voter.votes ? State::kRefused : State::kAbsent;
     }
-    if (slot.record) {
-      replies[i].ballot = slot.record->ballot;
-      replies[i].version = slot.record->version;
-      records[i] = std::move(slot.record);
-    }
+    take_slot(i, std::move(slot));
     weigh(i, reply->voter);
   }
   changed.notify();

@@ -56,6 +56,7 @@ struct Round {
 
  private:
   void failed(std::size_t i, const Error& error);
+  void take_slot(std::size_t i, model::Slot slot);
   void note(const model::Ballot& seen);
   // Rule 8: a vote of an incarnation that is known to be over is none.
   void weigh(std::size_t i, const wire::Voter& voter);

@@ -14,7 +14,7 @@ using model::PartitionSet;
 
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kFormat = 2;
 constexpr std::uint32_t kSparseRows = 256;  // a page with fewer was too short a stretch
 
 std::uint64_t begin_of(std::uint32_t p) { return static_cast<std::uint64_t>(p) << 48; }
@@ -57,6 +57,7 @@ Digests::Held Digests::held(std::uint64_t position, const model::Record& record)
   held.bytes = record.tombstone() ? 0 : record.size;
   held.values = record.tombstone() ? 0 : 1;
   held.tombstones = record.tombstone() ? 1 : 0;
+  held.ends = model::ends_at(record);
   return held;
 }
 
@@ -85,6 +86,7 @@ Digests::Digests(unsigned index, unsigned count) : index_(index), count_(count) 
   ASSERT(index < count);
   for (std::uint32_t p = index; p < model::kPartitions; p += count) ours_.set(p);
   totals_.resize(model::kPartitions / count + 1);
+  ends_.resize(totals_.size(), model::kNeverEnds);
   doubtful_ = ours_;
 }
 
@@ -127,6 +129,7 @@ void Digests::apply(const Change& change) {
     Totals& totals = totals_[slot_of(p)];
     totals.take(change.before_);
     totals.add(change.after_);
+    lower_ends(p, change.after_.ends);
     if (known_[p]) know(p, p + 1u);
   } else if (page_open_) {
     const auto touched = touched_.find(Place(change.position_, change.key_));
@@ -146,6 +149,15 @@ Digests::Totals Digests::all() const {
   return all;
 }
 
+PartitionSet Digests::ending_by(Timestamp floor) const {
+  PartitionSet ending;
+  const PartitionSet candidates = ending_ & known_;
+  candidates.for_each([&](Partition p) {
+    if (ends(p) <= floor) ending.set(p);
+  });
+  return ending;
+}
+
 void Digests::doubt(Partition p) {
   ASSERT(ours_[p]);
   known_.reset(p);
@@ -153,6 +165,8 @@ void Digests::doubt(Partition p) {
   pending_.reset(p);
   doubtful_.set(p);
   totals_[slot_of(p)] = Totals{};
+  set_ends(p, model::kNeverEnds);
+  if (looking_ == p) looking_ = model::kPartitions;
 }
 
 void Digests::know(std::uint32_t first, std::uint32_t end) {
@@ -213,7 +227,9 @@ void Digests::end_page(const std::vector<Row>& rows, const std::optional<Place>&
   }
   const auto add = [this](std::uint64_t position, const Held& held) {
     const Partition p = model::partition_of_position(position);
-    if (pending_[p]) totals_[slot_of(p)].add(held);
+    if (!pending_[p]) return;
+    totals_[slot_of(p)].add(held);
+    lower_ends(p, held.ends);
   };
   for (const Row& row : rows) {
     if (!touched_.contains(Place(row.position, row.key))) add(row.position, row.held);
@@ -250,8 +266,9 @@ void Digests::leave_out(Partition p) {
 }
 
 // --- saved ------------------------------------------------------------------------------------------------------
-// saved := format: u8 = 1, nonce: u64, known: u64[1024], n: varint, n * (partition: u16, sum: u64, bytes: varint,
-//          values: varint, tombstones: varint) of those that are not empty, XXH3-64 of all before: u64
+// saved := format: u8 = 2, nonce: u64, known: u64[1024], n: varint, n * (partition: u16, sum: u64, bytes: varint,
+//          values: varint, tombstones: varint, ends: varint (+ 1; 0: never)) of those that are not empty,
+//          XXH3-64 of all before: u64. Others are not read: they are counted anew.
 
 std::string Digests::encode(std::uint64_t nonce) const {
   wire::Writer out(16 + model::kPartitions / 8 + occupied_.count() * 24);
@@ -266,6 +283,7 @@ std::string Digests::encode(std::uint64_t nonce) const {
     out.varint(totals.bytes);
     out.varint(totals.values);
     out.varint(totals.tombstones);
+    out.varint(ends(p) + 1);
   });
   out.u64(xxh3_64(out.view()));
   return out.take();
@@ -283,17 +301,25 @@ void Digests::restore(const std::string& saved, std::uint64_t nonce) {
   PartitionSet known;
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) known.set_word(i, in.u64());
   known &= ours_;
-  std::vector<std::pair<Partition, Totals>> all(in.count(model::kPartitions, 2 + 8 + 3));
-  for (auto& [p, totals] : all) {
+  struct Saved {
+    Partition p = 0;
+    Totals totals;
+    Timestamp ends = 0;
+  };
+  std::vector<Saved> all(in.count(model::kPartitions, 2 + 8 + 4));
+  for (auto& [p, totals, ends] : all) {
     p = in.u16();
     totals.sum = in.u64();
     totals.bytes = in.varint();
     totals.values = static_cast<std::uint32_t>(in.varint(~0u));
     totals.tombstones = static_cast<std::uint32_t>(in.varint(~0u));
+    ends = in.varint() - 1;
   }
   if (!in.finish("digests")) return;
-  for (const auto& [p, totals] : all) {
-    if (known[p]) totals_[slot_of(p)] = totals;
+  for (const auto& [p, totals, ends] : all) {
+    if (!known[p]) continue;
+    totals_[slot_of(p)] = totals;
+    lower_ends(p, ends);
   }
   doubtful_ -= known;
   known_ |= known;

@@ -20,10 +20,14 @@
 // keys did not change between the two moments, so the page has them as they are. So each is counted exactly once, and
 // Changes that end later correct what was counted by as much as they change it.
 //
-// On the Store's loop; no I/O here (store_digests.cc). Memory: 24 bytes a partition, and the keys written to while one
+// Beside the sums there is a bound: no record in the partition ends (model::ends_at) before it. It is lowered with each
+// write and count, and raised only by who looks at all of the partition (store_floor.cc).
+//
+// On the Store's loop; no I/O here (store_digests.cc). Memory: 32 bytes a partition, and the keys written to while one
 // page is read, up to a limit.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -47,6 +51,7 @@ class Digests {
     std::uint64_t bytes = 0;
     std::uint32_t values = 0;
     std::uint32_t tombstones = 0;
+    Timestamp ends = model::kNeverEnds;
     bool none() const { return values + tombstones == 0; }
   };
   struct Totals {
@@ -100,6 +105,27 @@ class Digests {
   // REQUIRES: ours
   const Totals& of(model::Partition p) const { return totals_[slot_of(p)]; }
   Totals all() const;  // of those known
+  // Of the known ones, those in which something may have ended by then.
+  model::PartitionSet ending_by(Timestamp floor) const;
+  Timestamp ends(model::Partition p) const { return ends_[slot_of(p)]; }
+  const model::PartitionSet& ending() const { return ending_; }  // ... at some time
+  void lower_ends(model::Partition p, Timestamp ends) {
+    ends_[slot_of(p)] = std::min(ends_[slot_of(p)], ends);
+    if (ends != model::kNeverEnds) ending_.set(p);
+    if (looking_ == p) look_ends_ = std::min(look_ends_, ends);
+  }
+  // Whoever looks at all of a partition lowers its bound to what he finds; where he comes to the end, that and what was
+  // written meanwhile are the bound. One at a time.
+  void begin_look(model::Partition p) {
+    looking_ = p;
+    look_ends_ = model::kNeverEnds;
+  }
+  void end_look() {
+    if (looking_ == model::kPartitions) return;
+    const auto p = static_cast<model::Partition>(looking_);
+    looking_ = model::kPartitions;
+    set_ends(p, look_ends_);
+  }
   bool busy() const { return first_ != nullptr; }
 
   // Nothing is known of the partition any more.
@@ -137,6 +163,11 @@ class Digests {
   using Place = std::pair<std::uint64_t, std::string>;
 
   std::size_t slot_of(model::Partition p) const { return count_ == 1 ? p : p / count_; }
+  void set_ends(model::Partition p, Timestamp ends) {
+    ends_[slot_of(p)] = ends;
+    ending_.reset(p);
+    if (ends != model::kNeverEnds) ending_.set(p);
+  }
   bool counted(const Change& change) const;
   bool in_page(const Change& change) const;
   void touch(const Change& change);
@@ -150,6 +181,10 @@ class Digests {
   const unsigned count_;
   model::PartitionSet ours_;
   std::vector<Totals> totals_;
+  std::vector<Timestamp> ends_;
+  model::PartitionSet ending_;
+  std::uint32_t looking_ = model::kPartitions;  // none
+  Timestamp look_ends_ = model::kNeverEnds;
   model::PartitionSet known_;
   model::PartitionSet occupied_;
   model::PartitionSet doubtful_;  // not known, and not in the sweep

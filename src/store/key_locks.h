@@ -1,7 +1,8 @@
 // KeyLocks and KeyLock: one at a time in a key, in the order of asking. On one loop; nothing here blocks a thread.
 //
 // The table has an entry only for a key that is held. A KeyLock lives in the frame of the coroutine that locks and
-// lets go in its destructor, handing the key to the first who waits. There are no deadlocks, since nobody holds two.
+// lets go in its destructor, handing the key to the first who waits. There are no deadlocks, since nobody who holds one
+// waits for another.
 // A wait ends when the loop stops (kStopping); too many at one key are refused (kOverloaded).
 #pragma once
 

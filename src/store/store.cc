@@ -59,18 +59,21 @@ bool same_value(const Record& a, const Record& b) {
   return a.version == b.version && a.kind == b.kind && a.size == b.size && a.checksum == b.checksum;
 }
 
-Accepted describe(const Slot& slot) {
+Accepted describe(const Slot& slot, Timestamp fence) {
   Accepted accepted;
   accepted.ballot = slot.ballot();
+  if (slot.gone()) accepted.ballot = std::max(accepted.ballot, model::ballot_of_floor(slot.floor));
   if (slot.record) accepted.version = slot.record->version;
-  accepted.promise = slot.promise;
+  accepted.promise = std::max(slot.promise, model::promise_of_fence(fence));
   return accepted;
 }
 
 }  // namespace
 
+Store::Store(runtime::Loop& loop, Engine& engine, Part part, Floors& floors)
+    : state_(std::make_unique<State>(loop, engine, part, &floors)) {}
 Store::Store(runtime::Loop& loop, Engine& engine, Part part)
-    : state_(std::make_unique<State>(loop, engine, part)) {}
+    : state_(std::make_unique<State>(loop, engine, part, nullptr)) {}
 Store::Store(runtime::Loop& loop, Engine& engine) : Store(loop, engine, Part()) {}
 Store::~Store() = default;
 
@@ -91,9 +94,19 @@ Task<Result<StoredSlot>> Store::State::load(std::string key) {
   co_return stored;
 }
 
+// The floor of before: what is absent then is dead by it, whatever comes meanwhile.
 Task<Result<Slot>> Store::read(std::string key, bool want_value) {
   state_->loop.check_here();
-  auto stored = co_await state_->load(key);
+  const Timestamp floor = state_->floors.of(model::partition_of(key));
+  auto slot = co_await state_->read(std::move(key), want_value);
+  if (!slot) co_return slot;
+  slot->floor = floor;
+  slot->promise = std::max(slot->promise, model::promise_of_fence(state_->floors.fence()));
+  co_return slot;
+}
+
+Task<Result<Slot>> Store::State::read(std::string key, bool want_value) {
+  auto stored = co_await load(key);
   if (!stored) co_return Result<Slot>(stored.error());
   Slot& slot = stored->slot;
   if (!slot.record) co_return Result<Slot>(std::move(slot));
@@ -101,9 +114,9 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
     slot.record->value.reset();
     co_return Result<Slot>(std::move(slot));
   }
-  if (stored->pieces > 0) co_return co_await state_->load_value(std::move(key), std::move(*stored));
+  if (stored->pieces > 0) co_return co_await load_value(std::move(key), std::move(*stored));
   if (slot.record->value && !matches(*slot.record, slot.record->value->view())) {
-    state_->note_damaged(key, slot.record->ballot);
+    note_damaged(key, slot.record->ballot);
     co_return Result<Slot>(damaged_error());
   }
   co_return Result<Slot>(std::move(slot));
@@ -111,7 +124,16 @@ Task<Result<Slot>> Store::read(std::string key, bool want_value) {
 
 // --- writing ----------------------------------------------------------------------------------------------------
 
-Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload, Ballot promise) {
+bool Store::State::shut_out(const std::string& key, const Ballot& ballot, const Slot& slot, Origin origin) const {
+  const bool fenced = origin == Origin::kProposal && ballot.timestamp <= floors.fence();
+  if (fenced && !planted(Plant::kFloorUnfenced)) return true;
+  const Timestamp floor = floors.of(model::partition_of(key));
+  const bool gone = !slot.record || model::ends_at(*slot.record) <= floor;
+  return gone && ballot.timestamp <= floor;
+}
+
+Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload, Ballot promise,
+                                     Origin origin) {
   state_->loop.check_here();
   const Status valid = check_record(key, record);
   if (!valid) co_return Result<Accepted>(valid.error());
@@ -123,31 +145,42 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   }
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<Accepted>(loaded.error());
-  const StoredSlot& stored = *loaded;
+  StoredSlot& stored = *loaded;
+  stored.slot.floor = state_->floors.of(model::partition_of(key));
 
-  Accepted accepted = describe(stored.slot);
+  Accepted accepted = describe(stored.slot, state_->floors.fence());
   const bool same = record.ballot == stored.slot.ballot();
   const bool mends = same && state_->is_damaged(key, record.ballot) && !planted(Plant::kNeverMends);
   const bool newer = planted(Plant::kAcceptsOlder)
                          ? !same
                          : record.ballot > stored.slot.ballot() &&
-                               (record.ballot >= stored.slot.promise || planted(Plant::kPromiseIgnored));
+                               (record.ballot >= stored.slot.promise || planted(Plant::kPromiseIgnored)) &&
+                               !state_->shut_out(key, record.ballot, stored.slot, origin);
   accepted.stored = same;
   if (!newer && !mends) {
     if (same && upload) {  // the value came another way
       const Status freed = co_await state_->end_upload(key, *upload);
       if (!freed) log::debug("upload_not_freed", {{"key", key}, {"reason", freed.error().message}});
     }
+    if (same) accepted.ballot = record.ballot;
     co_return Result<Accepted>(std::move(accepted));
   }
-  accepted.ballot = record.ballot;
-  accepted.version = record.version;
+  const model::Version version = record.version;
+  const Ballot ballot = record.ballot;
   std::optional<Record> overtaken;
   const auto& replaced = stored.slot.record;
   // A conditional one that was never chosen is dead: its condition held for what is not there any more.
-  if (replaced && record.version < replaced->version && replaced->root == replaced->version) {
+  // And one whose writer knew what he wrote over (proxy/replicator_strict.cc, finish()) has overtaken nothing.
+  const bool unknowing = replaced && std::max(record.version, record.base) < replaced->version;
+  if (unknowing && replaced->root == replaced->version) {
     overtaken = co_await state_->whole_record(key, stored);
   }
+  // The fence may have been raised meanwhile; from here to the batch there is no other moment.
+  if (!mends && state_->shut_out(key, ballot, stored.slot, origin)) {
+    co_return Result<Accepted>(describe(stored.slot, state_->floors.fence()));
+  }
+  accepted.ballot = ballot;
+  accepted.version = version;
 
   const std::uint64_t position = model::position_of(key);
   const Digests::Held before = Digests::held(position, stored.slot);
@@ -168,11 +201,11 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
 }
 
 Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload) {
-  return accept(std::move(key), std::move(record), upload, Ballot());
+  return accept(std::move(key), std::move(record), upload, Ballot(), Origin::kCopy);
 }
 
 Task<Result<Accepted>> Store::accept(std::string key, Record record) {
-  return accept(std::move(key), std::move(record), std::nullopt, Ballot());
+  return accept(std::move(key), std::move(record), std::nullopt, Ballot(), Origin::kCopy);
 }
 
 Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held before, Digests::Held after) {
@@ -234,6 +267,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = true;
+  state_->reset_floor(batch, model::partition_of_position(position));
   erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
   if (stored.slot.promise.none()) {
     batch.erase(Family::kMeta, slot_key(position, key));
@@ -264,6 +298,7 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = true;
+  state_->reset_floor(batch, model::partition_of_position(position));
   batch.erase(Family::kMeta, slot_key(position, key));
   batch.erase_range(Family::kChunks, pieces_begin(position, key), pieces_end(position, key));
   const auto staged = state_->staging.of_key(key);
@@ -328,8 +363,9 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
     entry.key = std::move(parsed->key);
     entry.ballot = stored->slot.ballot();
     entry.promise = stored->slot.promise;
-    entry.tombstone = stored->slot.record && stored->slot.record->tombstone();
-    if (entry.tombstone && planted(Plant::kTombstoneUnlisted)) continue;
+    if (stored->slot.record) entry.ends = model::ends_at(*stored->slot.record);
+    const bool tombstone = stored->slot.record && stored->slot.record->tombstone();
+    if (tombstone && planted(Plant::kTombstoneUnlisted)) continue;
     listing.entries.push_back(std::move(entry));
   }
   if (planted(Plant::kListSkips) && listing.entries.size() > 1) listing.entries.pop_back();

@@ -8,6 +8,8 @@
 //   ballot >  stored, >= promise -> written, with the old version's pieces freed in the same batch
 //   else                       -> refused, with what is stored and promised
 // The same test for proposals, read repair, background repair and hand-off. See Caspaxos (Rystsov, 2018).
+// Two things count as stored and promised that stand in no row (floors.h): what is absent, or has ended, is a tombstone
+// at the partition's floor; and to a proposer the node's fence is a promise.
 //
 // A value of more than a piece comes piece by piece (stage) and becomes visible all at once, by the accept that names
 // its upload. Each upload's pieces have a name of their own on the disk, and the slot says which are its: so those of
@@ -26,6 +28,7 @@
 #include "runtime/loop.h"
 #include "store/digests.h"
 #include "store/engine.h"
+#include "store/floors.h"
 #include "store/slot_codec.h"
 
 namespace tako::store {
@@ -33,10 +36,13 @@ namespace tako::store {
 struct Accepted {
   bool stored = false;     // exactly this ballot is held now
   bool written = false;    // ... and was not before
-  model::Ballot ballot;    // what is held now
+  model::Ballot ballot;    // what is held now; of a tombstone at the floor, the floor's
   model::Version version;  // of what is held now
   model::Ballot promise;
 };
+
+// Who brings a record: a proposer, whom the fence stops, or somebody who has it from an owner.
+enum class Origin : std::uint8_t { kProposal, kCopy };
 
 struct Promised {
   bool given = false;  // the promise; else what is in the way stands in the slot
@@ -49,7 +55,7 @@ struct Listing {
     std::string key;
     model::Ballot ballot;
     model::Ballot promise;
-    bool tombstone = false;
+    Timestamp ends = model::kNeverEnds;  // of what is held
   };
   std::vector<Entry> entries;       // in storage order: (position, key)
   bool complete = true;             // everything up to position_last was seen
@@ -79,6 +85,8 @@ class Store {
     unsigned count = 1;
   };
 
+  // `floors`: of the node, of all its stores.
+  Store(runtime::Loop& loop, Engine& engine, Part part, Floors& floors);
   Store(runtime::Loop& loop, Engine& engine, Part part);
   Store(runtime::Loop& loop, Engine& engine);  // all of them
   ~Store();
@@ -101,9 +109,10 @@ class Store {
   // kNotFound: it is in neither, or pieces are missing; the staged ones stay. kInvalid: it does not match its checksum.
   // `promise`, unless none, is promised in the same batch if the record is stored.
   Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload,
-                                model::Ballot promise);
-  Task<Result<Accepted>> accept(std::string key, model::Record record, std::optional<model::UploadId> upload);
-  Task<Result<Accepted>> accept(std::string key, model::Record record);
+                                model::Ballot promise, Origin origin);
+  Task<Result<Accepted>> accept(std::string key, model::Record record,
+                                std::optional<model::UploadId> upload);  // a copy
+  Task<Result<Accepted>> accept(std::string key, model::Record record);  // a copy
 
   // Nothing below the ballot is accepted from here on, if it is above all that is stored and promised (rule 2); and
   // what is stored, as read() has it. Durable when it returns.
@@ -131,6 +140,19 @@ class Store {
   // Erases the key's row and pieces if the row is still unreadable, or its value known to be damaged, and says whether
   // it was. REQUIRES: this node may forget the key (node/standing.h)
   Task<Result<bool>> erase_unreadable(std::string key);
+
+  const Floors& floors() const;
+  // The fence, and the floors of this store's partitions, as they were kept. REQUIRES: before anything is served
+  Task<Status> load_floors();
+  // When it returns, no proposal up to it is taken any more here, nor under way, also after a crash.
+  Task<Status> raise_fence(Timestamp fence);
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors);
+  struct Dropped {
+    std::uint64_t rows = 0;      // records
+    std::uint64_t promises = 0;  // at or below the floor
+  };
+  // What has ended by its floor. Half of the time it sleeps. REQUIRES: the floor is the partition's, and durable
+  Task<Result<Dropped>> drop_ended(model::Partition partition, Timestamp floor);
 
   // What is held, by partition (digests.h).
   const Digests& digests() const;

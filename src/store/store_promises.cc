@@ -13,6 +13,7 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
     co_return Result<Promised>(ErrorCode::kInvalid, "a promise of nothing, or of a key that is too long");
   }
   Promised promised;
+  const Timestamp floor = state_->floors.of(model::partition_of(key));
   {
     KeyLock lock(state_->locks, key);
     if (!lock.try_lock()) {
@@ -22,7 +23,8 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
     auto loaded = co_await state_->load(key);
     if (!loaded) co_return Result<Promised>(loaded.error());
     StoredSlot& stored = *loaded;
-    promised.given = ballot > stored.slot.ballot() && ballot > stored.slot.promise;
+    promised.given = ballot > stored.slot.ballot() && ballot > stored.slot.promise &&
+                     !state_->shut_out(key, ballot, stored.slot, Origin::kProposal);
     promised.slot = stored.slot;
     if (promised.given) {
       stored.slot.promise = promised.slot.promise = ballot;
@@ -34,6 +36,8 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
       }
     }
   }
+  promised.slot.floor = floor;
+  promised.slot.promise = std::max(promised.slot.promise, model::promise_of_fence(state_->floors.fence()));
   const auto& record = promised.slot.record;
   const bool elsewhere = record && !record->tombstone() && !record->value && !record->in_pieces();
   if (promised.slot.record && !want_value) promised.slot.record->value.reset();

@@ -1,11 +1,14 @@
-// The inside of a Store, for the files that implement it: store.cc (slots), store_pieces.cc (values in pieces).
+// The inside of a Store, for the files that implement it: store.cc (slots), store_pieces.cc (values in pieces),
+// store_digests.cc, store_floor.cc.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/sync.h"
 #include "store/digests.h"
@@ -20,8 +23,16 @@ struct Store::State {
   // Pieces on their way to the disk at once: so many bytes of a commit group wait before a small write.
   static constexpr std::size_t kStagingAtOnce = 16;
 
-  State(runtime::Loop& l, Engine& e, Part p)
-      : loop(l), engine(e), part(p), locks(l), digests(p.index, p.count), staging_turns(l, kStagingAtOnce) {}
+  State(runtime::Loop& l, Engine& e, Part p, Floors* shared)
+      : loop(l),
+        engine(e),
+        part(p),
+        own_floors(shared ? nullptr : std::make_unique<Floors>()),
+        floors(shared ? *shared : *own_floors),
+        locks(l),
+        digests(p.index, p.count),
+        staging_turns(l, kStagingAtOnce),
+        raising_turns(l, 1) {}
 
   // --- store.cc
   Task<Result<StoredSlot>> load(std::string key);
@@ -32,6 +43,15 @@ struct Store::State {
   void note_damaged(const std::string& key, const model::Ballot& ballot);
   bool is_damaged(const std::string& key, const model::Ballot& ballot) const;
   void note_unreadable(const std::string* key);
+
+  Task<Result<model::Slot>> read(std::string key, bool want_value);
+  // Is the key a tombstone at its partition's floor, and the ballot below that? Or is it a proposer's, below the fence?
+  bool shut_out(const std::string& key, const model::Ballot& ballot, const model::Slot& slot, Origin origin) const;
+
+  // --- store_floor.cc
+  void reset_floor(Batch& batch, model::Partition p);
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> raised);
+  Task<Status> drop_some(std::vector<std::string> keys, Timestamp floor, Dropped& dropped);
 
   // --- store_pieces.cc
   // A new name for the pieces of one value of one key.
@@ -55,10 +75,13 @@ struct Store::State {
   runtime::Loop& loop;
   Engine& engine;
   const Part part;
+  const std::unique_ptr<Floors> own_floors;  // of a store that stands alone
+  Floors& floors;
   KeyLocks locks;
   Digests digests;
   bool closing = false;  // no write any more: the digests are saved
   runtime::Slots staging_turns;
+  runtime::Slots raising_turns;  // floors
   Staging staging;
   bool leftovers = true;  // there may be staged rows that are not in `staging`
   // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is

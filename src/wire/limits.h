@@ -10,6 +10,7 @@ namespace tako::wire {
 constexpr std::size_t kNodeIdBytesMax = 255;
 constexpr std::size_t kListEntriesMax = 10'000;    // of a page, asked for or answered
 constexpr std::size_t kDigestNodesMax = 4096;      // sums in one message
+constexpr std::size_t kCollectRunsMax = 4096;      // of partitions, asked for or answered
 constexpr std::size_t kRenewedMax = 64;            // incarnations beside a vote
 constexpr std::size_t kConfigBytesMax = 4 << 20;   // a configuration's text
 constexpr std::size_t kStatusBytesMax = 1 << 20;   // a status in JSON

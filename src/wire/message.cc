@@ -1,6 +1,7 @@
 // request      := u8 format = 1, config: stamp, u8 body (the alternative's place in the variant), body
 // reply        := u8 format = 1, config: stamp, u8 body, body
 // stamp        := counter: varint, hash: u64
+// run          := first: u16, last: u16 (not below it)
 // upload       := high: u64, low: u64
 // sum          := known: flag, [u64]
 // record, version: record_codec.cc; flag, varint, text: codec.h; the bodies: request_codec.cc, reply_codec.cc
@@ -48,6 +49,33 @@ DigestSum take_sum(Reader& in) {
   if (sum.known) sum.sum = in.u64();
   return sum;
 }
+
+void put(Writer& out, const PartitionRun& run) {
+  const auto& [first, last] = run;
+  out.u16(first);
+  out.u16(last);
+}
+
+PartitionRun take_run(Reader& in) {
+  PartitionRun run;
+  run.first = in.u16();
+  run.second = in.u16();
+  if (run.first > run.second) in.fail("a range of partitions that ends before it begins");
+  return run;
+}
+
+void put(Writer& out, const std::vector<PartitionRun>& runs) {
+  out.varint(runs.size());
+  for (const PartitionRun& run : runs) put(out, run);
+}
+
+std::vector<PartitionRun> take_runs(Reader& in, std::size_t runs_max) {
+  std::vector<PartitionRun> runs(in.count(runs_max, 2 + 2));
+  for (PartitionRun& run : runs) run = take_run(in);
+  return runs;
+}
+
+Timestamp take_floor(Reader& in) { return in.varint(model::kNeverEnds - 1); }
 
 Bytes take_piece(Reader& in) {
   const auto size = static_cast<std::size_t>(in.varint(model::kPieceBytes));

@@ -26,6 +26,9 @@ struct ConfigStamp {
   friend bool operator==(const ConfigStamp&, const ConfigStamp&) = default;
 };
 
+// Partitions, first and last.
+using PartitionRun = std::pair<model::Partition, model::Partition>;
+
 // --- data -----------------------------------------------------------------------------------------------------
 
 struct Read {
@@ -108,6 +111,15 @@ struct DigestQuery {
   std::vector<std::uint16_t> nodes;  // whose sums are wanted; kRoot: none
 };
 
+// --- collection of tombstones (rule 20; node/collector.h) -------------------------------------------------------
+// How far the asked is with partitions that both own. Compared under one configuration only.
+
+struct CollectQuery {
+  std::string asker;
+  Timestamp fence = 0;  // the asker's, for which it waits; 0: it only asks
+  std::vector<PartitionRun> partitions;
+};
+
 // --- membership -----------------------------------------------------------------------------------------------
 
 // A node tells a peer who it is now, before it reads from it (rule 21), and how far its disk has come: the peer
@@ -159,7 +171,7 @@ struct Ping {};
 struct Request {
   ConfigStamp config;
   std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece,
-               Prepare, ArrivalQuery, DigestQuery, RepairQuery>
+               Prepare, ArrivalQuery, DigestQuery, RepairQuery, CollectQuery>
       body;
 };
 
@@ -219,6 +231,11 @@ struct ListReply {
     std::string key;
     model::Ballot ballot;
     model::Ballot promise;
+    Timestamp ends = model::kNeverEnds;  // of what is held (model::ends_at)
+  };
+  struct Floor {
+    PartitionRun run;
+    Timestamp floor = 0;
   };
   std::vector<Entry> entries;  // in storage order: (position, key)
   // The page covers everything from the begin asked for up to (next_position, next_key), exclusive; `complete`: up to
@@ -227,8 +244,23 @@ struct ListReply {
   std::uint64_t next_position = 0;
   std::string next_key;
   // Partitions within the page, first and last, in which the asked does not vote.
-  std::vector<std::pair<model::Partition, model::Partition>> not_voting;
+  std::vector<PartitionRun> not_voting;
   std::uint64_t incarnation = 0;
+  Timestamp fence = 0;
+  std::vector<Floor> floors;  // of partitions within the page that have one, from before it was read
+};
+
+// Of those asked for in which the asked votes.
+struct CollectReply {
+  struct Entry {
+    PartitionRun run;
+    Timestamp synced = 0;  // it has compared itself with every other owner since all were fenced at that time; 0: no
+    Timestamp floor = 0;
+  };
+  std::uint64_t incarnation = 0;
+  Timestamp fence = 0;
+  Timestamp clock = 0;  // how far it would raise its fence by its own clock
+  std::vector<Entry> entries;
 };
 
 struct DigestReply {
@@ -286,7 +318,7 @@ struct RepairReply {
 struct Reply {
   ConfigStamp config;
   std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
-               Discarded, PieceReply, PromiseReply, ArrivalReply, DigestReply, RepairReply>
+               Discarded, PieceReply, PromiseReply, ArrivalReply, DigestReply, RepairReply, CollectReply>
       body;
 };
 

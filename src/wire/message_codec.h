@@ -22,9 +22,14 @@ constexpr std::size_t kMessageHeadBytes = 64;
 void put(Writer& out, const ConfigStamp& stamp);
 void put(Writer& out, const model::UploadId& upload);
 void put(Writer& out, const DigestSum& sum);
+void put(Writer& out, const PartitionRun& run);
+void put(Writer& out, const std::vector<PartitionRun>& runs);
 ConfigStamp take_stamp(Reader& in);
 model::UploadId take_upload(Reader& in);
 DigestSum take_sum(Reader& in);
+PartitionRun take_run(Reader& in);
+Timestamp take_floor(Reader& in);  // or a fence
+std::vector<PartitionRun> take_runs(Reader& in, std::size_t runs_max);
 Bytes take_piece(Reader& in);
 std::string take_key(Reader& in);
 std::string take_node(Reader& in);

@@ -1,12 +1,12 @@
 // pong         := (nothing)
 // error        := code: u8, message: text
-// slot         := promise: version, there: flag, [record]
+// slot         := promise: version, floor: varint, there: flag, [record]
 // read-reply   := slot, voter
 // write-reply  := outcome: u8, stored: version, promise: version, version: version, voter
 // promise      := promised: flag, slot, voter
-// list-reply   := n: varint, n * (key: text, ballot: version, promise: version), complete: flag,
-//                 [next_position: u64, next_key: text] (unless complete), n: varint, n * (first: u16, last: u16),
-//                 incarnation: u64
+// list-reply   := n: varint, n * (key: text, ballot: version, promise: version, ends: varint (+ 1; 0: never)),
+//                 complete: flag, [next_position: u64, next_key: text] (unless complete), n: varint, n * run,
+//                 incarnation: u64, fence: varint, n: varint, n * (run, floor: varint)
 // announced    := known_incarnation: u64, incarnation: u64, blank: flag, session: u64, rolled_back: flag,
 //                 gains: varint
 // status-reply := json: text
@@ -15,6 +15,7 @@
 // discarded    := (nothing)
 // piece-reply  := checksum: u64, piece: text
 // arrived      := adopted: stamp, durable: flag, owned: varint, arrived: varint, read: varint, to_read: varint
+// collected    := incarnation: u64, fence: varint, clock: varint, n: varint, n * (run, synced: varint, floor: varint)
 // digest-reply := bits: u8 (0 equal, 1 busy), n: varint, n * sum
 // repaired     := dry_run: flag, cycle: varint, 12 counts as in RepairReply, varints
 //
@@ -63,8 +64,9 @@ void put(Writer& out, const Error& error) {
 }
 
 void put(Writer& out, const model::Slot& slot) {
-  const auto& [promise, record] = slot;
+  const auto& [promise, record, floor] = slot;
   encode_version(out, promise);
+  out.varint(floor);
   out.flag(record.has_value());
   if (record) encode_record(out, *record);
 }
@@ -72,6 +74,7 @@ void put(Writer& out, const model::Slot& slot) {
 model::Slot take_slot(Reader& in) {
   model::Slot slot;
   slot.promise = decode_version(in);
+  slot.floor = take_floor(in);
   if (in.flag()) slot.record = decode_record(in);
   return slot;
 }
@@ -99,24 +102,52 @@ void put(Writer& out, const WriteReply& reply) {
 }
 
 void put(Writer& out, const ListReply& reply) {
-  const auto& [entries, complete, next_position, next_key, not_voting, incarnation] = reply;
+  const auto& [entries, complete, next_position, next_key, not_voting, incarnation, fence, floors] = reply;
   out.varint(entries.size());
-  for (const auto& [key, ballot, promise] : entries) {
+  for (const auto& [key, ballot, promise, ends] : entries) {
     out.text(key);
     encode_version(out, ballot);
     encode_version(out, promise);
+    out.varint(ends + 1);
   }
   out.flag(complete);
   if (!complete) {
     out.u64(next_position);
     out.text(next_key);
   }
-  out.varint(not_voting.size());
-  for (const auto& [first, last] : not_voting) {
-    out.u16(first);
-    out.u16(last);
-  }
+  put(out, not_voting);
   out.u64(incarnation);
+  out.varint(fence);
+  out.varint(floors.size());
+  for (const auto& [run, floor] : floors) {
+    put(out, run);
+    out.varint(floor);
+  }
+}
+
+void put(Writer& out, const CollectReply& reply) {
+  const auto& [incarnation, fence, clock, entries] = reply;
+  out.u64(incarnation);
+  out.varint(fence);
+  out.varint(clock);
+  out.varint(entries.size());
+  for (const auto& [run, synced, floor] : entries) {
+    put(out, run);
+    out.varint(synced);
+    out.varint(floor);
+  }
+}
+
+void take(Reader& in, CollectReply& reply) {
+  reply.incarnation = in.u64();
+  reply.fence = take_floor(in);
+  reply.clock = take_floor(in);
+  reply.entries.resize(in.count(kCollectRunsMax, 2 + 2 + 1 + 1));
+  for (CollectReply::Entry& entry : reply.entries) {
+    entry.run = take_run(in);
+    entry.synced = take_floor(in);
+    entry.floor = take_floor(in);
+  }
 }
 
 void put(Writer& out, const AnnounceReply& reply) {
@@ -220,11 +251,12 @@ void take(Reader& in, WriteReply& reply) {
 }
 
 void take(Reader& in, ListReply& reply) {
-  reply.entries.resize(in.count(kListEntriesMax, 1 + 1 + 1));
+  reply.entries.resize(in.count(kListEntriesMax, 1 + 1 + 1 + 1));
   for (ListReply::Entry& entry : reply.entries) {
     entry.key = take_key(in);
     entry.ballot = decode_version(in);
     entry.promise = decode_version(in);
+    entry.ends = in.varint() - 1;
     if (!in.ok()) return;
   }
   reply.complete = in.flag();
@@ -232,13 +264,14 @@ void take(Reader& in, ListReply& reply) {
     reply.next_position = in.u64();
     reply.next_key = take_key(in);
   }
-  reply.not_voting.resize(in.count(model::kPartitions, 2 + 2));
-  for (auto& [first, last] : reply.not_voting) {
-    first = in.u16();
-    last = in.u16();
-    if (first > last) in.fail("a range of partitions that ends before it begins");
-  }
+  reply.not_voting = take_runs(in, model::kPartitions);
   reply.incarnation = in.u64();
+  reply.fence = take_floor(in);
+  reply.floors.resize(in.count(model::kPartitions, 2 + 2 + 1));
+  for (ListReply::Floor& floor : reply.floors) {
+    floor.run = take_run(in);
+    floor.floor = take_floor(in);
+  }
 }
 
 void take(Reader& in, AnnounceReply& reply) {
@@ -290,6 +323,7 @@ std::size_t size_of(const ReadReply& reply) { return size_of(reply.slot, reply.v
 std::size_t size_of(const PromiseReply& reply) { return size_of(reply.slot, reply.voter); }
 std::size_t size_of(const ListReply& reply) { return reply.entries.size() * kMessageHeadBytes; }
 std::size_t size_of(const DigestReply& reply) { return reply.sums.size() * 9; }
+std::size_t size_of(const CollectReply& reply) { return reply.entries.size() * 20; }
 std::size_t size_of(const StatusReply& reply) { return reply.json.size(); }
 std::size_t size_of(const ConfigReply& reply) { return reply.text.size(); }
 

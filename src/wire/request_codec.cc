@@ -15,6 +15,7 @@
 // arrival      := durably: flag
 // digest       := asker: text, level: u8, [root: sum] (at the root), n: varint, n * node: u16
 // repair       := action: u8
+// collect      := asker: text, fence: varint, n: varint, n * (first: u16, last: u16)
 //
 // Encoders name every field by a structured binding: a field that is added to a message and not here does not compile.
 #include "wire/message_codec.h"
@@ -135,6 +136,13 @@ void put(Writer& out, const DigestQuery& digest) {
   for (const std::uint16_t node : nodes) out.u16(node);
 }
 
+void put(Writer& out, const CollectQuery& query) {
+  const auto& [asker, fence, partitions] = query;
+  out.text(asker);
+  out.varint(fence);
+  put(out, partitions);
+}
+
 void take(Reader&, Ping&) {}
 void take(Reader&, StatusQuery&) {}
 
@@ -145,6 +153,12 @@ void take(Reader& in, DigestQuery& digest) {
   digest.nodes.resize(in.count(kDigestNodesMax, 2));
   for (std::uint16_t& node : digest.nodes) node = in.u16();
   if (digest.level == DigestQuery::Level::kRoot && !digest.nodes.empty()) in.fail("a root that has a number");
+}
+
+void take(Reader& in, CollectQuery& query) {
+  query.asker = take_node(in);
+  query.fence = take_floor(in);
+  query.partitions = take_runs(in, kCollectRunsMax);
 }
 
 void take(Reader& in, Read& read) {
@@ -244,6 +258,7 @@ std::size_t size_of(const Write& write) { return write.key.size() + wire::size_o
 std::size_t size_of(const WritePiece& write) { return write.key.size() + write.piece.size(); }
 std::size_t size_of(const PushConfig& push) { return push.text.size(); }
 std::size_t size_of(const DigestQuery& digest) { return digest.nodes.size() * 2; }
+std::size_t size_of(const CollectQuery& query) { return query.partitions.size() * 4; }
 
 }  // namespace
 

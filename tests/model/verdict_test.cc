@@ -2,6 +2,7 @@
 
 #include "model/verdict.h"
 
+using tako::Timestamp;
 using namespace tako::model;
 using State = ReplicaReply::State;
 
@@ -102,4 +103,54 @@ TEST_CASE("settled means a majority of voters with exactly that ballot") {
   CHECK_FALSE(settled(
       five, Replies{reply(State::kPresent, true, 5), reply(State::kPresent, false, 5), reply(State::kPending)}));
   CHECK(newest(Replies{reply(State::kPresent, true, 5), reply(State::kPresent, true, 6), reply(State::kAbsent)}) == 1);
+}
+
+namespace {
+
+ReplicaReply gone_at(Timestamp floor, State state = State::kAbsent) {
+  ReplicaReply made = reply(state);
+  made.floor = floor;
+  return made;
+}
+
+ReplicaReply tombstone(std::uint64_t ballot, Timestamp floor = 0) {
+  ReplicaReply made = reply(State::kPresent, true, ballot);
+  made.ends = ballot;
+  made.floor = floor;
+  return made;
+}
+
+ReplicaReply value(std::uint64_t ballot, Timestamp floor = 0) {
+  ReplicaReply made = reply(State::kPresent, true, ballot);
+  made.floor = floor;
+  return made;
+}
+
+}  // namespace
+
+TEST_CASE("absence at a floor is a tombstone: newer than what is below it, and one with what it has ended") {
+  const Replies dropped = {gone_at(10), tombstone(8), value(5)};
+  CHECK(deciding_floor(dropped) == 10);
+  CHECK_FALSE(newest(dropped).has_value());
+  CHECK(settled(Ballot{}, dropped));
+  const Replies stale = {gone_at(10), value(5), value(5)};
+  CHECK_FALSE(newest(stale).has_value());
+  CHECK_FALSE(settled(Ballot{}, stale));
+  const Replies promised = {gone_at(10, State::kPromised), tombstone(8), reply(State::kFailed)};
+  CHECK_FALSE(newest(promised).has_value());
+  CHECK(settled(Ballot{}, promised));
+  CHECK(deciding_floor(Replies{tombstone(8, 10), value(5)}) == 10);
+}
+
+TEST_CASE("a floor decides nothing where its replica holds something live, or has forgotten") {
+  const Replies behind = {value(5, 10), gone_at(0), reply(State::kFailed)};
+  CHECK(deciding_floor(behind) == 0);
+  CHECK(newest(behind) == 0);
+  CHECK_FALSE(settled(Ballot{5, 1}, behind));
+  ReplicaReply forgetful = gone_at(10);
+  forgetful.informed = forgetful.votes = false;
+  CHECK(newest(Replies{forgetful, value(5)}) == 1);
+  const Replies newer = {gone_at(10), value(11), value(11)};
+  CHECK(newest(newer) == 1);
+  CHECK(settled(Ballot{11, 1}, newer));
 }

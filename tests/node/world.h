@@ -65,6 +65,7 @@ class Machine final : public net::Transport {
   // A request as a peer or a proxy sends it, by the configuration in force.
   wire::Reply ask(decltype(wire::Request::body) body);
   bool put(const std::string& key, const std::string& value, std::uint64_t timestamp);
+  bool remove(const std::string& key, std::uint64_t timestamp);
   // "-" for nothing, "?" for nothing from one that does not vote, an error's name.
   std::string get(const std::string& key);
   bool votes(const std::string& key) const { return node->standing().votes(model::partition_of(key)); }
@@ -144,6 +145,8 @@ class Cluster {
   bool count_bytes = false;
   std::size_t bytes = 0;
 
+  node::Collector::Options collection;  // of machines that boot from here on
+
   asio::io_context io{1};
   VirtualClock clock;
   Random random{1};
@@ -198,6 +201,7 @@ inline void Machine::boot() {
   parts.transport = this;
   parts.boot_id = "boot " + std::to_string(machine_starts_);
   parts.sync_always = sync_always;
+  parts.collection = cluster.collection;
   node = std::make_unique<node::Node>(std::move(parts));
   bool started = false;
   auto start = [](node::Node* self, bool* done) -> Task<> {
@@ -263,12 +267,23 @@ inline bool Machine::put(const std::string& key, const std::string& value, std::
   return written && written->outcome == wire::WriteReply::Outcome::kStored;
 }
 
+inline bool Machine::remove(const std::string& key, std::uint64_t timestamp) {
+  wire::Write write;
+  write.key = key;
+  write.record = model::make_tombstone({timestamp, 1});
+  const wire::Reply reply = ask(std::move(write));
+  const auto* written = std::get_if<wire::WriteReply>(&reply.body);
+  return written && written->outcome == wire::WriteReply::Outcome::kStored;
+}
+
 inline std::string Machine::get(const std::string& key) {
   wire::Read read;
   read.key = key;
   const wire::Reply reply = ask(std::move(read));
   if (const auto* error = std::get_if<Error>(&reply.body)) return name_of(error->code);
   const auto& held = std::get<wire::ReadReply>(reply.body);
+  const bool tombstone = held.slot.record && held.slot.record->tombstone();
+  if (tombstone) return "deleted";
   if (!held.slot.record) return held.voter.informed ? "-" : held.voter.votes ? "~" : "?";
   return std::string(held.slot.record->value->view());
 }

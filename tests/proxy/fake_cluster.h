@@ -43,6 +43,8 @@ struct FakeNode {
   std::size_t discards = 0;
   std::map<std::string, model::Ballot> promises;
   std::size_t prepares = 0;
+  Timestamp fence = 0;
+  Timestamp floor = 0;  // of all partitions
 };
 
 class FakeCluster final : public net::Transport {
@@ -101,6 +103,8 @@ class FakeCluster final : public net::Transport {
     const auto found = node.held.find(prepare.key);
     if (found != node.held.end()) reply.slot.record = found->second.record;
     model::Ballot& promise = node.promises[prepare.key];
+    promise = std::max(promise, model::promise_of_fence(node.fence));
+    reply.slot.floor = node.floor;
     reply.promised = prepare.ballot > reply.slot.ballot() && prepare.ballot > promise;
     if (reply.promised) promise = prepare.ballot;
     reply.slot.promise = promise;
@@ -118,6 +122,8 @@ class FakeCluster final : public net::Transport {
     wire::ReadReply reply;
     const auto found = node.held.find(read.key);
     if (found != node.held.end()) reply.slot.record = found->second.record;
+    reply.slot.floor = node.floor;
+    reply.slot.promise = model::promise_of_fence(node.fence);
     reply.voter.votes = reply.voter.informed = node.votes;
     reply.voter.incarnation = node.incarnation;
     return reply;
@@ -148,6 +154,9 @@ class FakeCluster final : public net::Transport {
     const auto found = node.held.find(write.key);
     const model::Ballot ballot = found == node.held.end() ? model::Ballot{} : found->second.record.ballot;
     model::Ballot& promise = node.promises[write.key];
+    if (write.source == wire::Write::Source::kProposal) {
+      promise = std::max(promise, model::promise_of_fence(node.fence));
+    }
     if (ballot < write.record.ballot && write.record.ballot >= promise) {
       promise = std::max(promise, write.promise);
       FakeNode::Held held{write.record, {}};

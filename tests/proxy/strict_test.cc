@@ -149,5 +149,58 @@ TEST_CASE_FIXTURE(StrictFixture, "without a majority nothing is promised and not
   CHECK(node("n3").held.empty());
 }
 
+TEST_CASE_FIXTURE(StrictFixture, "a write below the fence takes effect all the same, under a newer ballot") {
+  const Timestamp fence = world.clock().wall() + 500'000;
+  for (const char* id : {"n1", "n2", "n3"}) node(id).fence = node(id).floor = fence;
+  proxy::Draft draft;
+  draft.value = Bytes(std::string("imported"));
+  SUBCASE("with the client's timestamp, which stays") { draft.timestamp = 1000; }
+  SUBCASE("of a clock that is behind") { draft.timestamp.reset(); }
+  const bool given = draft.timestamp.has_value();
+  for (const auto level : {model::WriteLevel::kTwo, model::WriteLevel::kQuorum}) {
+    for (auto& [id, one] : cluster.nodes) one.held.clear();
+    const auto written = world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+      co_return co_await replicator.write("k", draft, level, world.loop().now() + seconds(5));
+    });
+    REQUIRE(written.ok());
+    CHECK(written->won);
+    CHECK((written->winner.timestamp == 1000) == given);
+    CHECK(held("n1").value->view() == "imported");
+    CHECK(held("n1").ballot.timestamp > fence);
+  }
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "what a floor covers is neither repaired nor settled") {
+  store("n2", model::make_tombstone({5, 1}));
+  store("n3", model::make_value({4, 1}, Bytes(std::string("stale"))));
+  for (const char* id : {"n1", "n2", "n3"}) node(id).fence = 10;
+  node("n1").floor = 10;
+  for (const auto level : {model::ReadLevel::kLatest, model::ReadLevel::kQuorum, model::ReadLevel::kAll}) {
+    const auto answer = read(level);
+    REQUIRE(answer.ok());
+    CHECK_FALSE(answer->record.has_value());
+  }
+  wait(seconds(5));
+  for (auto& [id, one] : cluster.nodes) {
+    CHECK(one.writes.empty());
+    CHECK(one.prepares == 0);
+  }
+}
+
+TEST_CASE_FIXTURE(StrictFixture, "what ends below our ballot has expired for us, whatever our clock says") {
+  Record record = model::make_value({5, 1}, Bytes(std::string("1")));
+  record.expires_at = world.clock().wall() + 3'600'000'000;
+  for (const char* id : {"n1", "n2", "n3"}) {
+    store(id, record);
+    node(id).fence = record.expires_at + model::kExpiryMargin;
+  }
+  const auto now = read(model::ReadLevel::kQuorum);
+  REQUIRE(now.ok());
+  CHECK((!now->record || now->record->tombstone()));
+  const auto answer = update(leave);
+  REQUIRE(answer.ok());
+  CHECK_FALSE(answer->before.has_value());
+}
+
 }  // namespace
 }  // namespace tako::test

@@ -115,6 +115,7 @@ void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, boo
   if (bulk || (!strict && static_cast<std::int64_t>(random_.below(100)) < scenario_.timestamp_pct)) {
     // Whole seconds: two writes with the same one are likely.
     const Timestamp second = 1'000'000;
+    write.event->dated = true;
     write.timestamp = (proxy.clock.wall() / second - random_.below(10)) * second;
   }
   if (!remove && static_cast<std::int64_t>(random_.below(100)) < scenario_.expiry_pct) {

@@ -4,11 +4,37 @@
 #include <utility>
 
 #include "model/checksum.h"
+#include "store/floors.h"
 #include "store/slot_codec.h"
 
 namespace tako::sim {
 
 using store::Family;
+
+namespace {
+
+Timestamp time_in(const std::string& row) {
+  Timestamp time = 0;
+  for (const char byte : row) time = time << 8 | static_cast<unsigned char>(byte);
+  return time;
+}
+
+}  // namespace
+
+Timestamp floor_on(const store::SimDisk& disk, model::Partition partition) {
+  const auto& rows = disk.rows(Family::kSystem);
+  const auto row = rows.find(store::floor_row_key(partition));
+  return row == rows.end() ? 0 : time_in(row->second);
+}
+
+Timestamp fence_on(const store::SimDisk& disk) {
+  Timestamp fence = 0;
+  const auto& rows = disk.rows(Family::kSystem);
+  for (auto row = rows.lower_bound("fence/"); row != rows.end() && row->first.starts_with("fence/"); ++row) {
+    fence = std::max(fence, time_in(row->second));
+  }
+  return fence;
+}
 
 Disks::Disks(World& world) : world_(world) {
   for (std::size_t i = 0; i < world.nodes(); ++i) read(i);
@@ -71,6 +97,11 @@ Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const s
   return copy;
 }
 
+bool Disks::live(const Copy& copy, Timestamp floor) const {
+  if (!copy.problem.empty()) return true;
+  return copy.record && (floor == 0 || model::ends_at(*copy.record) > floor);
+}
+
 std::string Disks::first_difference(bool everywhere) const {
   const auto placement = world_.placement();
   for (const auto& [key, copies] : copies_) {
@@ -78,6 +109,11 @@ std::string Disks::first_difference(bool everywhere) const {
     const auto owners = placement->replicas(partition);
     std::map<std::string, const Copy*> by_node;
     for (const Copy& copy : copies) by_node[world_.node(copy.node).id] = &copy;
+    Timestamp floor = 0;
+    for (const auto& owner : owners) {
+      const NodeMachine* node = world_.find_node(placement->nodes()[owner.node].id);
+      floor = std::max(floor, floor_on(node->disk, partition));
+    }
     std::string states;
     bool same = true;
     const Copy* first = nullptr;
@@ -86,7 +122,7 @@ std::string Disks::first_difference(bool everywhere) const {
       const auto found = by_node.find(id);
       const Copy* copy = found == by_node.end() ? nullptr : found->second;
       states += " " + id + "=";
-      if (!copy || !copy->record) {
+      if (!copy || !copy->record || !live(*copy, floor)) {
         states += copy && !copy->problem.empty() ? copy->problem : "nothing";
         same = false;
       } else {
@@ -97,8 +133,7 @@ std::string Disks::first_difference(bool everywhere) const {
       by_node.erase(id);
     }
     // Nobody holds anything but promises, or all hold the same.
-    const bool any = std::any_of(copies.begin(), copies.end(),
-                                 [](const Copy& copy) { return copy.record || !copy.problem.empty(); });
+    const bool any = std::any_of(copies.begin(), copies.end(), [&](const Copy& copy) { return live(copy, floor); });
     if (!any) continue;
     if (!same && (first || !everywhere)) return key + ": its owners differ:" + states;
     for (const auto& [id, copy] : by_node) {
@@ -123,6 +158,15 @@ std::string Disks::first_wrong_digest() const {
       const model::Partition partition = model::partition_of_position(at->position);
       if (!stored || node.disk.rotten(Family::kMeta, row_key)) rotten.set(partition);
       if (stored) real[partition].add(store::Digests::held(at->position, stored->slot));
+    }
+    for (const auto& [row_key, row] : node.disk.rows(Family::kMeta)) {
+      const auto at = store::parse_slot_key(row_key);
+      const auto stored = store::decode_slot(row);
+      const model::Partition partition = at ? model::partition_of_position(at->position) : model::Partition{0};
+      if (!at || !stored || !stored->slot.record || !digests.known(partition)) continue;
+      if (model::ends_at(*stored->slot.record) < digests.ends(partition)) {
+        return at->key + ": " + node.id + " would not look for its end in the partition";
+      }
     }
     const model::PartitionSet unknown = digests.unknown() - rotten;
     if (!unknown.none())

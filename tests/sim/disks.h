@@ -1,5 +1,6 @@
 // Disks: what all nodes store, read from their simulated disks behind their backs: the last word on convergence.
 //
+// What has ended by the highest floor that any of the owners has is gone, whether its row has been dropped or not yet.
 // Held to: every owner of a key, in each live deployment, stores the same record, byte for byte; nobody else stores it;
 // and the pieces on a disk are exactly those of the records on it; and the digests are what a recount says.
 #pragma once
@@ -13,6 +14,10 @@
 #include "sim/world.h"
 
 namespace tako::sim {
+
+// What is kept on a node's disk of its floor in a partition, and of its fence; 0: none.
+Timestamp floor_on(const store::SimDisk& disk, model::Partition partition);
+Timestamp fence_on(const store::SimDisk& disk);
 
 class Disks {
  public:
@@ -37,6 +42,7 @@ class Disks {
     std::optional<model::Record> record;  // with its value; none: only a promise, or unreadable
     std::string problem;
   };
+  bool live(const Copy& copy, Timestamp floor) const;
   void read(std::size_t node);
   Copy copy_of(std::size_t node, const std::string& row_key, const std::string& row, std::size_t& pieces) const;
 

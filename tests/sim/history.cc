@@ -122,18 +122,43 @@ std::uint64_t History::identify(const std::string& key, const model::Record& rec
   return id;
 }
 
+bool History::may_be_forgotten(const Key& key, const model::Version& version, TimePoint until) {
+  const auto seen = key.values.find(version);
+  if (seen != key.values.end() && seen->second == 0) return true;  // of an expiry, by a reader who wrote it down
+  return std::any_of(key.events.begin(), key.events.end(), [&](const Event* event) {
+    const bool ends = event->kind == Event::Kind::kDelete || event->expires;
+    if (!ends || event->refused || event->nothing || event->begin > until) return false;
+    return !event->ok || event->version >= version;
+  });
+}
+
+bool History::may_follow(const Key& key, const std::optional<model::Record>& left, const model::Version& version,
+                         TimePoint until) const {
+  if (!may_be_forgotten(key, version, until)) return false;
+  if (!left) return true;
+  if (left->ballot <= version) return false;
+  const Event* writer = find(id_of(*left));
+  if (writer) return writer->dated;
+  return std::any_of(key.events.begin(), key.events.end(),
+                     [](const Event* event) { return event->kind == Event::Kind::kDelete && event->dated; });
+}
+
 void History::read(Event& event, TimePoint end, const std::optional<model::Record>& record, bool with_value,
                    bool heard_all) {
   event.end = end;
   event.ok = true;
   event.value = record ? identify(event.key, *record, with_value) : 0;
   event.version = record ? record->version : model::Version{};
-  if (heard_all && event.version < event.told) {
+  if (record && record->tombstone()) names(event.key, record->version, 0);
+  const auto forgotten = [&](const model::Version& version) {
+    return may_follow(keys_[event.key], record, version, end);
+  };
+  if (heard_all && event.version < event.told && !forgotten(event.told)) {
     problem(event.key, "read #" + std::to_string(event.id) + " heard all replicas: " + to_string(event.version) +
                            ", but " + to_string(event.told) + " had been answered");
   }
   if (!event.strict) return;
-  if (event.version < event.floor) {
+  if (event.version < event.floor && !forgotten(event.floor)) {
     problem(event.key, "read #" + std::to_string(event.id) + " at quorum: " + to_string(event.version) +
                            ", but an earlier one ended with " + to_string(event.floor));
   }
@@ -171,6 +196,8 @@ void History::check_final(const std::string& key, const std::optional<model::Rec
   const Key& of = keys_[key];
   if (left) (void)identify(key, *left, left->value.has_value());
   const model::Version version = left ? left->version : model::Version{};
+  const model::Version newest = std::max({undamaged ? of.once : of.answered, of.answered, of.strict});
+  if (version < newest && may_follow(of, left, newest, TimePoint::max())) return;
   if (undamaged && version < of.once) {
     problem(key, "lost: " + to_string(of.once) + " was answered (w=one), " + to_string(version) +
                      " is left, and no disk had lost anything");

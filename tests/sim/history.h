@@ -6,7 +6,9 @@
 //    names one value;
 //  - a version seen or stored at `quorum` is never followed by an older one there;
 //  - what was answered with w >= two is there at the end, or something newer: a delete too; and what was answered with
-//    w = one, if no disk has lost anything;
+//    w = one, if no disk has lost anything. What was deleted, or may have expired, leaves nothing behind one day: then
+//    an absence without a version stands for the delete, if there was one, and a write with an older timestamp of its
+//    client's own may come after it;
 //  - a `latest` read that heard all replicas sees what was answered with w >= two before it began;
 //  - operations at `quorum` are linearizable by key (linearize.h), a refusal as the read that it is. All other writes
 //    count as of unknown outcome there, and so does the end of what expires, as soon as it was written.
@@ -43,6 +45,7 @@ struct Event {
   bool conditional = false;    // a compare-and-set, on
   std::uint64_t expected = 0;  // the id of a write; 0: absence
   bool refused = false;        // ... and told no: `value` was there
+  bool dated = false;          // it carries the client's timestamp
   bool expires = false;        // what it writes is gone one day
   std::uint64_t value = 0;     // the id of the write it read; 0: absent
   model::Version version;      // read, or told to the writer
@@ -95,6 +98,11 @@ class History {
     model::Version strict;                           // the newest that an operation at quorum ended with
     std::map<model::Version, std::uint64_t> values;  // the write that a version was seen to name; 0: a delete
   };
+  // May a delete as new as that, or an expiry, be what left nothing?
+  static bool may_be_forgotten(const Key& key, const model::Version& version, TimePoint until);
+  // Is what is there, or nothing, all that can be left, though that version was there before?
+  bool may_follow(const Key& key, const std::optional<model::Record>& left, const model::Version& version,
+                  TimePoint until) const;
   void problem(const std::string& key, const std::string& text);
   void names(const std::string& key, const model::Version& version, std::uint64_t id);
   // The id of the write that a record says it is; complains if it is none of this key, or other bytes.

@@ -80,6 +80,7 @@ void NodeMachine::boot() {
   parts.transport = transport.get();
   parts.boot_id = "boot-" + std::to_string(machine_starts_);
   parts.sync_always = storage.sync.always;
+  parts.collection = world.options().collection;
   agreeing = std::make_unique<proxy::Replicator>(*loop, *transport, clock);
   parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
     return agreeing->agree(std::move(key), std::move(rescued), deadline);

@@ -53,6 +53,14 @@ void draw_cluster(Scenario& s, Random random) {
   if (coin(random, 40)) s.repair_s = 86'400;  // digests have to find what differs
 }
 
+// In most worlds tombstones go while the load is on.
+void draw_collection(Scenario& s, Random random) {
+  if (coin(random, 20)) return;
+  s.grace_ms = spread(random, 500, 20'000);
+  s.grace_step_ms = spread(random, 500, 5'000);
+  s.drain_s = even(random, 0, 20);
+}
+
 void draw_load(Scenario& s, Random random) {
   s.seconds = even(random, 10, 60);
   s.operations = spread(random, 150, 1000);
@@ -323,6 +331,7 @@ void calm(Scenario& s, Random random) {
   s.timeout_ms = 8000;
   s.delay_max_us = s.delay_min_us + even(random, 100, 10'000);
   s.disk_us = even(random, 20, 1000);
+  s.grace_ms = std::max<std::int64_t>(s.grace_ms, 10'000);
   s.config_lag_ms = even(random, 0, 450);  // four times that is less than a read's patience
   s.strict_pct = even(random, 0, 50);
   s.strict_keys_pct = 0;
@@ -386,6 +395,7 @@ Scenario draw_scenario(std::uint64_t seed, std::string_view theme) {
   Scenario scenario;
   scenario.seed = seed;
   draw_cluster(scenario, random.split("cluster"));
+  draw_collection(scenario, random.split("collection"));
   draw_load(scenario, random.split("load"));
   const std::uint32_t percents[] = {10, 20, 35, 60};
   const std::uint32_t percent = percents[random.below(4)];

@@ -27,6 +27,9 @@ namespace tako::sim {
   X(repair_s, 20, "background repair interval")                                                              \
   X(read_repair, 1, "")                                                                                      \
   X(background_repair, 1, "")                                                                                \
+  X(grace_ms, 3'600'000, "tombstones are not collected before")                                              \
+  X(grace_step_ms, 600'000, "")                                                                              \
+  X(drain_s, 86'400, "collection waits for leavers")                                                         \
   X(disk_us, 100, "an operation takes up to this")                                                           \
   X(buggify, 0, "1: rare branches are common")                                                               \
   /* the load */                                                                                             \

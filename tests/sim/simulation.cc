@@ -65,6 +65,9 @@ class Simulation {
     options.sync.always = scenario.sync_always != 0;
     options.sync.interval = seconds(scenario.sync_s);
     options.disk_latency_max = microseconds(scenario.disk_us);
+    options.collection.grace = milliseconds(scenario.grace_ms);
+    options.collection.step = milliseconds(scenario.grace_step_ms);
+    options.collection.leavers_drain = seconds(scenario.drain_s);
     return options;
   }
 
@@ -302,6 +305,7 @@ class Simulation {
     for (const auto& [event, key] : reads) {
       const auto& left = newest[key];
       if (left && left->expires_at != 0) continue;  // a read may have written its end down
+      if (event->ok && event->value == 0 && (!left || left->tombstone())) continue;  // collected, or about to be
       const model::Version version = left ? left->version : model::Version{};
       if (!event->ok) {
         world_.problem(key + ": cannot be read (" + event->level + ") after everything has healed: " + event->error);

@@ -1,5 +1,6 @@
 #include "sim/witness.h"
 
+#include "sim/disks.h"
 #include "store/slot_codec.h"
 
 namespace tako::sim {
@@ -18,6 +19,7 @@ Witness::Witness(World& world, const Damage& damage, const History& history)
 }
 
 void Witness::begins(const model::Placement& placement) {
+  ++configurations_;
   for (const std::string& key : history_.keys()) {
     const model::Version told = history_.told(key);
     if (told.none()) continue;
@@ -37,8 +39,10 @@ void Witness::begins(const model::Placement& placement) {
 void Witness::erased(const NodeMachine& by, const std::string& row_key, const std::string& row) {
   const auto at = store::parse_slot_key(row_key);
   const auto stored = store::decode_slot(row);
-  if (!at || !stored || !stored->slot.record) return;
-  if (damage_.ever(by.id)) return;  // what is unreadable, or damaged, is erased and read again
+  if (!at || !stored || damage_.ever(by.id)) return;  // what is unreadable, or damaged, is erased and read again
+  const bool ends = !stored->slot.record || model::ends_at(*stored->slot.record) != model::kNeverEnds;
+  if (ends && owns(by, at->key)) return collected(by, at->key, stored->slot, row_key);
+  if (!stored->slot.record) return;
   world_.tally().add("copy handed off and erased");
   const model::Ballot ballot = stored->slot.ballot();
   const auto now = world_.placement_of(by);
@@ -47,6 +51,37 @@ void Witness::erased(const NodeMachine& by, const std::string& row_key, const st
   if (!wrong.empty() && before && why_wrong(by, *before, row_key, at->key, ballot).empty()) return;
   if (!wrong.empty()) {
     world_.problem(at->key + ": " + by.id + " erased its copy " + to_string(ballot) + ", but " + wrong);
+  }
+}
+
+bool Witness::owns(const NodeMachine& node, const std::string& key) const {
+  const auto placement = world_.placement_of(node);
+  const auto index = placement ? placement->find(node.id) : std::nullopt;
+  return index && placement->owns(*index, model::partition_of(key));
+}
+
+void Witness::collected(const NodeMachine& by, const std::string& key, const model::Slot& slot,
+                        const std::string& row_key) {
+  const model::Partition partition = model::partition_of(key);
+  const Timestamp floor = floor_on(by.disk, partition);
+  const bool counts = by.node && by.node->standing().votes(partition);
+  if (!slot.record && !counts) return world_.tally().add("promise withdrawn");  // taken over without a vote (pass.h)
+  world_.tally().add(slot.record ? "tombstone collected" : "promise collected");
+  const std::string what = key + ": " + by.id + " dropped " + to_string(slot.ballot());
+  if (slot.record && model::ends_at(*slot.record) > floor) world_.problem(what + ", which no floor has ended");
+  if (slot.promise.timestamp > floor) world_.problem(what + ", and a promise above its floor");
+  if (damage_.ever() || configurations_ > 1) return;
+  for (const auto& replica : world_.placement()->replicas(partition)) {
+    const NodeMachine& owner = *world_.find_node(world_.placement()->nodes()[replica.node].id);
+    if (fence_on(owner.disk) < floor) world_.problem(what + ", and owner " + owner.id + " is not fenced");
+    const auto& rows = owner.disk.rows(Family::kMeta);
+    const auto row = rows.find(row_key);
+    const auto stored = row == rows.end() ? store::StoredSlot{} : store::decode_slot(row->second).value();
+    const model::Ballot held = stored.slot.ballot();
+    const bool live = stored.slot.record && model::ends_at(*stored.slot.record) > floor;
+    if (live && held.timestamp <= floor) {
+      world_.problem(what + ", and owner " + owner.id + " holds " + to_string(held) + " below that floor");
+    }
   }
 }
 
@@ -65,9 +100,14 @@ std::string Witness::why_wrong(const NodeMachine& by, const model::Placement& pl
 bool Witness::covers(const NodeMachine& owner, const std::string& row_key, const model::Ballot& ballot) const {
   const auto& rows = owner.disk.rows(Family::kMeta);
   const auto row = rows.find(row_key);
-  if (row == rows.end()) return false;
-  const auto stored = store::decode_slot(row->second);
-  return !stored || stored->slot.ballot() >= ballot;
+  model::Slot slot;
+  if (row != rows.end()) {
+    auto stored = store::decode_slot(row->second);
+    if (!stored) return true;
+    slot = std::move(stored->slot);
+  }
+  slot.floor = floor_on(owner.disk, model::partition_of_position(store::parse_slot_key(row_key)->position));
+  return slot.covers(ballot);
 }
 
 }  // namespace tako::sim

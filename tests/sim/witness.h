@@ -1,6 +1,9 @@
 // Witness: sees every copy that a node erases, and holds it to the rule of hand-off (protocol rule 19): the node does
 // not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one.
 //
+// And every copy that an owner drops because it has ended, and holds it to the rule of collection (20): it ends by the
+// node's floor, no promise above that goes with it, and, while there was one configuration only and no disk has lost
+// anything, every owner is fenced at the floor and holds nothing that is live below it.
 // Nodes whose disk was damaged erase what they cannot read, by another rule (node/mender.h).
 // And it sees every configuration when it is first gone by, and holds its active owners to what writers had been told
 // by then: those who are left are needed no more. It looks at the disks of the owners behind their backs, at the moment
@@ -24,6 +27,8 @@ class Witness {
  private:
   void begins(const model::Placement& placement);
   void erased(const NodeMachine& by, const std::string& row_key, const std::string& row);
+  void collected(const NodeMachine& by, const std::string& key, const model::Slot& slot, const std::string& row_key);
+  bool owns(const NodeMachine& node, const std::string& key) const;
   // Empty: by this placement it is right.
   std::string why_wrong(const NodeMachine& by, const model::Placement& placement, const std::string& row_key,
                         const std::string& key, const model::Ballot& ballot) const;
@@ -32,6 +37,7 @@ class Witness {
   World& world_;
   const Damage& damage_;
   const History& history_;
+  std::uint64_t configurations_ = 0;  // seen
 };
 
 }  // namespace tako::sim

@@ -27,6 +27,7 @@ struct WorldOptions {
   unsigned proxies = 2;
   store::SyncPolicy sync{true, seconds(1)};
   Duration disk_latency_max = microseconds(300);
+  node::Collector::Options collection;
 };
 
 class World {

@@ -67,14 +67,45 @@ inline Voter random_voter(Random& random) {
 inline model::Slot random_slot(Random& random) {
   model::Slot slot;
   slot.promise = random_version(random);
+  slot.floor = random_number(random);
   if (random_flag(random)) slot.record = random_record(random, false);
   return slot;
+}
+
+inline PartitionRun random_run(Random& random) {
+  const auto first = static_cast<model::Partition>(random.next());
+  return {first, static_cast<model::Partition>(random.between(first, model::kPartitions - 1))};
+}
+
+inline CollectQuery random_collect(Random& random) {
+  CollectQuery query;
+  query.asker = random_text(random, kNodeIdBytesMax);
+  query.fence = random_number(random);
+  for (std::uint64_t left = random.below(20); left > 0; --left) query.partitions.push_back(random_run(random));
+  return query;
+}
+
+inline CollectReply random_collected(Random& random) {
+  CollectReply reply;
+  reply.incarnation = random.next();
+  reply.fence = random_number(random);
+  reply.clock = random_number(random);
+  for (std::uint64_t left = random.below(20); left > 0; --left) {
+    CollectReply::Entry entry;
+    entry.run = random_run(random);
+    entry.synced = random_number(random);
+    entry.floor = random_number(random);
+    reply.entries.push_back(entry);
+  }
+  return reply;
 }
 
 inline ListReply random_list_reply(Random& random) {
   ListReply reply;
   for (std::uint64_t left = random.below(20); left > 0; --left) {
-    reply.entries.push_back({random_text(random, model::kKeyBytesMax), random_version(random), random_version(random)});
+    reply.entries.push_back(
+        {random_text(random, model::kKeyBytesMax), random_version(random), random_version(random), model::kNeverEnds});
+    if (random_flag(random)) reply.entries.back().ends = random_number(random);
   }
   reply.complete = random_flag(random);
   if (!reply.complete) {
@@ -82,11 +113,14 @@ inline ListReply random_list_reply(Random& random) {
     reply.next_key = random_text(random, model::kKeyBytesMax);
   }
   for (std::uint64_t left = random.below(5); left > 0; --left) {
-    const auto first = static_cast<model::Partition>(random.next());
-    const auto last = static_cast<model::Partition>(random.between(first, model::kPartitions - 1));
-    reply.not_voting.emplace_back(first, last);
+    reply.not_voting.push_back(random_run(random));
   }
   reply.incarnation = random.next();
+  reply.fence = random_number(random);
+  for (std::uint64_t left = random.below(5); left > 0; --left) {
+    const PartitionRun run = random_run(random);
+    reply.floors.push_back({run, random_number(random)});
+  }
   return reply;
 }
 
@@ -178,7 +212,8 @@ inline Request random_request(Random& random, std::size_t kind) {
     case 11: request.body = Prepare{key(), model::Ballot{1 + random_number(random), 1}, random_flag(random)}; break;
     case 12: request.body = ArrivalQuery{random_flag(random)}; break;
     case 13: request.body = random_digest(random); break;
-    default: request.body = RepairQuery{static_cast<RepairQuery::Action>(random.between(1, 3))}; break;
+    case 14: request.body = RepairQuery{static_cast<RepairQuery::Action>(random.between(1, 3))}; break;
+    default: request.body = random_collect(random); break;
   }
   return request;
 }
@@ -237,7 +272,7 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       break;
     }
     case 13: reply.body = DigestReply{random.below(2) == 0, random.below(2) == 0, random_sums(random)}; break;
-    default: {
+    case 14: {
       RepairReply repair;
       repair.dry_run = random_flag(random);
       for (std::uint64_t* number :
@@ -249,6 +284,7 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       reply.body = repair;
       break;
     }
+    default: reply.body = random_collected(random); break;
   }
   return reply;
 }
@@ -332,7 +368,7 @@ inline bool same(const ArrivalReply& a, const ArrivalReply& b) {
 }
 inline bool same(const Error& a, const Error& b) { return a.code == b.code && a.message == b.message; }
 inline bool same(const model::Slot& a, const model::Slot& b) {
-  if (a.promise != b.promise || a.record.has_value() != b.record.has_value()) return false;
+  if (a.promise != b.promise || a.floor != b.floor || a.record.has_value() != b.record.has_value()) return false;
   return !a.record || same(*a.record, *b.record);
 }
 inline bool same(const ReadReply& a, const ReadReply& b) { return same(a.slot, b.slot) && same(a.voter, b.voter); }
@@ -343,12 +379,25 @@ inline bool same(const WriteReply& a, const WriteReply& b) {
   return a.outcome == b.outcome && a.stored == b.stored && a.promise == b.promise && a.version == b.version &&
          same(a.voter, b.voter);
 }
+inline bool same(const CollectQuery& a, const CollectQuery& b) {
+  return a.asker == b.asker && a.fence == b.fence && a.partitions == b.partitions;
+}
+inline bool same(const CollectReply& a, const CollectReply& b) {
+  return a.incarnation == b.incarnation && a.fence == b.fence && a.clock == b.clock &&
+         std::equal(a.entries.begin(), a.entries.end(), b.entries.begin(), b.entries.end(),
+                    [](const auto& x, const auto& y) {
+                      return x.run == y.run && x.synced == y.synced && x.floor == y.floor;
+                    });
+}
 inline bool same(const ListReply& a, const ListReply& b) {
-  if (a.entries.size() != b.entries.size()) return false;
+  if (a.entries.size() != b.entries.size() || a.fence != b.fence || a.floors.size() != b.floors.size()) return false;
+  for (std::size_t i = 0; i < a.floors.size(); ++i) {
+    if (a.floors[i].run != b.floors[i].run || a.floors[i].floor != b.floors[i].floor) return false;
+  }
   for (std::size_t i = 0; i < a.entries.size(); ++i) {
     const ListReply::Entry& x = a.entries[i];
     const ListReply::Entry& y = b.entries[i];
-    if (x.key != y.key || x.ballot != y.ballot || x.promise != y.promise) return false;
+    if (x.key != y.key || x.ballot != y.ballot || x.promise != y.promise || x.ends != y.ends) return false;
   }
   return a.complete == b.complete && a.next_position == b.next_position && a.next_key == b.next_key &&
          a.not_voting == b.not_voting && a.incarnation == b.incarnation;

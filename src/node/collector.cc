@@ -1,0 +1,515 @@
+// kept := stamp_counter: u64, stamp_hash: u64, leavers_until: u64
+#include "node/collector.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/plant.h"
+#include "model/step.h"
+#include "runtime/run_on.h"
+#include "wire/codec.h"
+#include "wire/limits.h"
+
+namespace tako::node {
+namespace {
+
+constexpr char kKeptKey[] = "collection";
+constexpr int kTurnsMax = 10;  // so many times longer while nothing comes of it, or nothing is to be done
+constexpr Duration kAskDeadline = seconds(5);
+constexpr Duration kWantedFor = minutes(2);
+constexpr Duration kPauseMax = seconds(1);
+constexpr Duration kSaveRetry = seconds(1);
+
+using wire::PartitionRun;
+
+std::vector<PartitionRun> runs_of(const PartitionSet& set) {
+  std::vector<PartitionRun> runs;
+  set.for_each([&runs](model::Partition p) {
+    if (runs.empty() || runs.back().second + 1 != p) runs.push_back({p, p});
+    runs.back().second = p;
+  });
+  return runs;
+}
+
+Task<PartitionSet> ending_on(Shard* shard, Timestamp floor) { co_return shard->store().digests().ending_by(floor); }
+
+// Those of one store in which something has ended by its floor.
+Task<std::vector<model::Partition>> due_on(Shard* shard, const store::Floors* floors, Timestamp by_clock) {
+  const store::Digests& digests = shard->store().digests();
+  std::vector<model::Partition> due;
+  const PartitionSet candidates = digests.ending() & digests.known();
+  candidates.for_each([&](model::Partition p) {
+    const Timestamp floor = std::max(floors->of(p), by_clock);
+    if (floor != 0 && digests.ends(p) <= floor) due.push_back(p);
+  });
+  co_return due;
+}
+
+}  // namespace
+
+Collector::Collector(Parts parts)
+    : parts_(std::move(parts)),
+      comparer_(Comparer::Parts{parts_.id, parts_.shards, parts_.transport}),
+      synced_(model::kPartitions),
+      watched_since_(model::kPartitions),
+      kick_(loop()),
+      raising_(loop(), 1),
+      gate_(loop()) {}
+
+Task<Status> Collector::load() {
+  fence_ = parts_.floors->fence();
+  auto row = co_await parts_.shards.front()->engine().get(store::Family::kSystem, kKeptKey);
+  if (!row) co_return Status(row.error());
+  if (!*row) co_return ok_status();
+  wire::Reader in{std::string_view(**row)};
+  Kept kept;
+  kept.stamp.counter = in.u64();
+  kept.stamp.hash = in.u64();
+  kept.leavers_until = in.u64();
+  if (in.ok()) kept_ = kept;
+  co_return ok_status();
+}
+
+// Of a configuration that this node slept through nobody knows what it took away.
+void Collector::adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties,
+                      Repairer& repairer) {
+  repairer_ = &repairer;
+  const wire::ConfigStamp stamp = duties->stamp;
+  if (!kept_) {
+    kept_ = Kept{stamp, 0};
+  } else if (kept_->stamp != stamp) {
+    bool taken = true;
+    if (placement_) {
+      const model::Step step = model::step_between(*placement_, *placement);
+      taken = step != model::Step::kSettings && step != model::Step::kBegin;
+    }
+    const Timestamp until = loop().wall() + static_cast<Timestamp>(parts_.options.leavers_drain.count());
+    if (taken) kept_->leavers_until = until;
+    kept_->stamp = stamp;
+  }
+  placement_ = std::move(placement);
+  duties_ = std::move(duties);
+  begin_anew(PartitionSet::all());
+  wanted_.clear();
+  std::erase_if(peers_, [this](const auto& peer) {
+    const auto index = placement_->find(peer.first);
+    return !index || !duties_->shared.contains(*index);
+  });
+  if (!std::exchange(saving_, true)) loop().spawn(gate_, save());
+  kick_.notify();
+  if (!std::exchange(running_, true)) loop().spawn(gate_, run());
+}
+
+Task<> Collector::save() {
+  Kept saved;
+  bool done = false;
+  while (!loop().stopping() && (!done || saved.stamp != kept_->stamp)) {
+    saved = *kept_;
+    wire::Writer out;
+    out.u64(saved.stamp.counter);
+    out.u64(saved.stamp.hash);
+    out.u64(saved.leavers_until);
+    store::Batch batch;
+    batch.frees_space = true;
+    batch.put(store::Family::kSystem, kKeptKey, out.take());
+    const Status written = co_await parts_.shards.front()->engine().write(std::move(batch));
+    done = written.ok();
+    if (!done) co_await loop().sleep(kSaveRetry);
+  }
+  saving_ = false;
+}
+
+// --- what is known, and when it is not any more -----------------------------------------------------------------
+
+void Collector::begin_anew(const PartitionSet& partitions) {
+  partitions.for_each([this](model::Partition p) { synced_[p] = 0; });
+  watched_ -= partitions;
+  begun_anew_ |= partitions;
+}
+
+void Collector::check_incarnation() {
+  if (std::exchange(incarnation_, parts_.standing->incarnation()) == parts_.standing->incarnation()) return;
+  begin_anew(PartitionSet::all());
+}
+
+void Collector::renewed(const std::string& node, std::uint64_t incarnation) {
+  Peer& peer = peers_[node];
+  if (incarnation <= peer.incarnation) return;
+  peer.incarnation = incarnation;
+  const auto index = placement_ ? placement_->find(node) : std::nullopt;
+  const auto shared = index ? duties_->shared.find(*index) : duties_->shared.end();
+  if (index && shared != duties_->shared.end()) begin_anew(shared->second);
+}
+
+Timestamp Collector::grid() const {
+  const auto grace = static_cast<Timestamp>(parts_.options.grace.count());
+  const auto step = static_cast<Timestamp>(std::max<Duration::rep>(1, parts_.options.step.count()));
+  const Timestamp now = loop().wall();
+  return now <= grace ? 0 : (now - grace) / step * step;
+}
+
+// As far as the clocks of those who answered go too. 0: nobody has answered yet.
+Timestamp Collector::next_fence() const {
+  Timestamp next = grid();
+  bool any = duties_->shared.empty();
+  for (const auto& [id, peer] : peers_) {
+    if (!peer.answered) continue;
+    any = true;
+    next = std::min(next, peer.clock);
+  }
+  return any ? next : 0;
+}
+
+std::string Collector::reason_to_wait() const {
+  if (!placement_->policy().background_repair) return "background repair is switched off";
+  if (placement_->has_target()) return "a reconfiguration is under way";
+  const Timestamp now = loop().wall();
+  const auto drain = static_cast<Timestamp>(parts_.options.leavers_drain.count());
+  if (kept_->leavers_until > now && kept_->leavers_until <= now + drain) {
+    return "nodes that lost partitions may still have copies to hand off";
+  }
+  return "";
+}
+
+// --- the turns --------------------------------------------------------------------------------------------------
+
+Task<> Collector::run() {
+  const Duration shortest = parts_.options.turn;
+  Duration wait = shortest;
+  while (!loop().stopping()) {
+    const Duration jitter(loop().random().below(static_cast<std::uint64_t>(shortest.count() / 4)));
+    co_await kick_.wait(loop().now() + wait + jitter);
+    if (loop().stopping()) break;
+    if (buggify(loop().random(), "collector/late")) co_await loop().sleep(2 * shortest);
+    const bool went_on = co_await turn();
+    wait = went_on ? shortest : std::min(2 * wait, kTurnsMax * shortest);
+  }
+}
+
+// True: something came of it.
+Task<bool> Collector::turn() {
+  ++counters_.turns;
+  const auto duties = duties_;
+  check_incarnation();
+  if (loop().now() >= wanted_until_) wanted_.clear();
+  PartitionSet interest = co_await ending_by(std::max(grid(), fence_));
+  if (!same(duties)) co_return true;
+  interest |= wanted_;
+  interest &= duties->active;
+  interest_ = interest;
+  waits_for_ = interest.none() ? "" : reason_to_wait();
+  bool went_on = false;
+  if (!interest.none()) {
+    const bool waits = !waits_for_.empty();
+    const Timestamp next = next_fence();
+    if (!waits && next > fence_) went_on = co_await raise_fence(next);
+    if (!same(duties)) co_return true;
+    co_await ask_all(interest);
+    if (!same(duties)) co_return true;
+    if (!waits) {
+      watch();
+      const bool compared = co_await compare();
+      if (!same(duties)) co_return true;
+      const bool synced = count_synced();
+      const bool raised = co_await raise_floors();
+      went_on |= compared || synced || raised || next_fence() > fence_;
+      if (!same(duties)) co_return true;
+    }
+    const bool caught_up = co_await catch_up();
+    went_on |= caught_up;
+  }
+  const bool dropped = co_await drop();
+  co_return went_on || dropped;
+}
+
+Task<PartitionSet> Collector::ending_by(Timestamp floor) {
+  PartitionSet all;
+  for (Shard* shard : parts_.shards) {
+    auto look = ending_on(shard, floor);
+    const PartitionSet part = co_await runtime::run_on(shard->loop(), std::move(look));
+    all |= part;
+  }
+  co_return all;
+}
+
+Task<bool> Collector::raise_fence(Timestamp fence) {
+  if (fence <= fence_) co_return true;
+  const bool turn = co_await raising_.acquire(TimePoint::max());
+  if (!turn) co_return false;
+  bool raised = true;
+  for (Shard* shard : parts_.shards) {
+    auto raise = shard->store().raise_fence(fence);
+    const Status status = co_await runtime::run_on(shard->loop(), std::move(raise));
+    raised &= status.ok();
+  }
+  if (raised) fence_ = std::max(fence_, fence);
+  raising_.release();
+  co_return raised;
+}
+
+// --- asking -----------------------------------------------------------------------------------------------------
+
+Task<> Collector::ask_all(PartitionSet interest) {
+  told_.whole = interest;
+  begun_anew_.clear();
+  for (auto& [id, peer] : peers_) peer.answered = false;
+  interest.for_each([&](model::Partition p) {
+    if (!parts_.standing->votes(p)) told_.whole.reset(p);
+    told_.fence[p] = fence_;
+    told_.synced[p] = model::kNeverEnds;  // ours is looked at when it counts
+    told_.votes_for[p] = 1;
+  });
+  const auto duties = duties_;
+  const auto placement = placement_;
+  for (const auto& [index, shared] : duties->shared) {
+    const PartitionSet about = shared & interest;
+    if (about.none()) continue;
+    const std::string id = placement->nodes()[index].id;
+    const bool answered = co_await ask(id, about);
+    if (!same(duties)) co_return;
+    peers_[id].answered = answered;
+    if (!answered && waits_for_.empty()) waits_for_ = "node " + id + " does not answer";
+    const bool slow = answered && peers_[id].clock + 2 * static_cast<Timestamp>(parts_.options.step.count()) < grid();
+    if (slow && waits_for_.empty()) waits_for_ = "the clock of node " + id + " is behind ours";
+  }
+}
+
+// Of one peer, in messages of a bounded length. What it does not speak of is not known of all owners.
+Task<bool> Collector::ask(std::string id, PartitionSet about) {
+  const auto duties = duties_;
+  const auto placement = placement_;
+  const auto& node = placement->nodes()[*placement->find(id)];
+  const auto runs = runs_of(about);
+  const std::size_t most = buggify(loop().random(), "collector/few") ? 2 : wire::kCollectRunsMax;
+  PartitionSet said;
+  bool answered = true;
+  peers_[id].ahead.clear();
+  // What is of interest because others have asked is not asked of them in turn, or it would be for ever.
+  const bool wants = !(interest_ - wanted_).none();
+  for (std::size_t from = 0; from < runs.size() && answered; from += most) {
+    const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto end = runs.begin() + static_cast<std::ptrdiff_t>(std::min(runs.size(), from + most));
+    wire::CollectQuery query;
+    query.asker = parts_.id;
+    query.fence = wants ? fence_ : 0;
+    query.partitions.assign(begin, end);
+    wire::Request request;
+    request.config = duties->stamp;
+    request.body = std::move(query);
+    const net::Peer to{node.id, node.host, node.port};
+    auto called = co_await parts_.transport->call(to, std::move(request), loop().now() + kAskDeadline);
+    const bool by_the_same = called && called->config == duties->stamp;
+    const auto reply = net::expect<wire::CollectReply>(std::move(called));
+    if (!same(duties)) co_return false;
+    renewed(id, reply ? reply->incarnation : 0);
+    Peer& peer = peers_[id];
+    answered = reply && by_the_same && reply->incarnation == peer.incarnation;
+    if (answered) hear(peer, *reply, said);
+  }
+  told_.whole -= about - said;
+  if (answered && !(about - said).none() && waits_for_.empty()) waits_for_ = "node " + id + " is catching up";
+  co_return answered;
+}
+
+void Collector::hear(Peer& peer, const wire::CollectReply& reply, PartitionSet& said) {
+  peer.clock = reply.clock;
+  for (const auto& [run, synced, floor] : reply.entries) {
+    for (std::uint32_t p = run.first; p <= run.second; ++p) {
+      said.set(p);
+      told_.fence[p] = std::min(told_.fence[p], reply.fence);
+      told_.synced[p] = std::min(told_.synced[p], synced);
+      told_.votes_for[p] += synced >= synced_[p];
+      const auto partition = static_cast<model::Partition>(p);
+      if (floor > parts_.floors->of(partition)) peer.ahead.emplace_back(partition, floor);
+    }
+  }
+}
+
+Task<Result<wire::CollectReply>> Collector::asked(wire::CollectQuery query, wire::ConfigStamp config) {
+  const auto index = placement_ ? placement_->find(query.asker) : std::nullopt;
+  const auto shared = index ? duties_->shared.find(*index) : decltype(duties_->shared.end())();
+  if (!index || shared == duties_->shared.end() || config != duties_->stamp) {
+    co_return Error(ErrorCode::kStale, "node " + parts_.id + " does not share partitions with " + query.asker +
+                                           " in the configuration that it goes by");
+  }
+  check_incarnation();
+  PartitionSet about;
+  for (const auto& [first, last] : query.partitions) {
+    for (std::uint32_t p = first; p <= last; ++p) about.set(p);
+  }
+  about &= shared->second;
+  PartitionSet open;  // in which the asker waits for us
+  about.for_each([&](model::Partition p) {
+    if (synced_[p] < query.fence) open.set(p);
+  });
+  const bool news = !(open - wanted_).none() || (query.fence > fence_ && !open.none());
+  wanted_ |= open;
+  if (!open.none()) wanted_until_ = loop().now() + kWantedFor;
+  if (news) kick_.notify();
+  wire::CollectReply reply;
+  reply.incarnation = incarnation_;
+  reply.fence = fence_;
+  reply.clock = grid();
+  about.for_each([&](model::Partition p) {
+    if (!parts_.standing->votes(p)) return;
+    const Timestamp floor = parts_.floors->of(p);
+    auto& all = reply.entries;
+    const bool goes_on =
+        !all.empty() && all.back().run.second + 1 == p && all.back().synced == synced_[p] && all.back().floor == floor;
+    if (goes_on) {
+      all.back().run.second = p;
+    } else if (all.size() < wire::kCollectRunsMax) {
+      all.push_back({{p, p}, synced_[p], floor});
+    }
+  });
+  co_return reply;
+}
+
+// --- sync -------------------------------------------------------------------------------------------------------
+
+// What all owners are fenced for by now, further than we have synced: whatever is compared from here on counts.
+void Collector::watch() {
+  const bool early = planted(Plant::kFloorSyncEarly);
+  PartitionSet fresh;
+  const PartitionSet candidates = ((early ? interest_ : told_.whole) - watched_) - begun_anew_;
+  candidates.for_each([&](model::Partition p) {
+    const Timestamp fenced = early ? fence_ : told_.fence[p];
+    if (fenced <= synced_[p]) return;
+    fresh.set(p);
+    watched_since_[p] = fenced;
+  });
+  if (fresh.none()) return;
+  watched_ |= fresh;
+  for (auto& [id, peer] : peers_) peer.agreed -= fresh;
+  repairer_->begin_sweep(fresh);
+}
+
+// True: something new was found equal.
+Task<bool> Collector::compare() {
+  const auto duties = duties_;
+  const auto placement = placement_;
+  bool any = false;
+  for (const auto& [index, shared] : duties->shared) {
+    const auto& node = placement->nodes()[index];
+    Peer& peer = peers_[node.id];
+    peer.agreed |= repairer_->swept_with(node.id) & watched_;
+    const PartitionSet begun = watched_;
+    const PartitionSet open = (shared & begun) - peer.agreed;
+    if (open.none()) continue;
+    const std::uint64_t incarnation = peer.incarnation;
+    const net::Peer to{node.id, node.host, node.port};
+    const auto outcome = co_await comparer_.compare(to, shared, duties->stamp);
+    if (!same(duties)) co_return any;
+    Peer& now = peers_[node.id];
+    if (!outcome.answered || outcome.busy || now.incarnation != incarnation) continue;
+    // What was watched before and is watched still; not what began anew meanwhile.
+    const PartitionSet equal = ((open & watched_) - outcome.differing) - outcome.unknown;
+    any |= !equal.none();
+    now.agreed |= equal;
+  }
+  co_return any;
+}
+
+bool Collector::count_synced() {
+  check_incarnation();
+  PartitionSet done = watched_;
+  for (const auto& [index, shared] : duties_->shared) {
+    if (planted(Plant::kFloorUnsynced)) break;
+    done -= shared - peers_[placement_->nodes()[index].id].agreed;
+  }
+  done.for_each([this](model::Partition p) {
+    if (!parts_.standing->votes(p)) return;
+    synced_[p] = std::max(synced_[p], watched_since_[p]);
+  });
+  watched_ -= done;
+  return !done.none();
+}
+
+// --- floors -----------------------------------------------------------------------------------------------------
+
+// By what the others said in this turn, of themselves as they are now.
+Task<bool> Collector::raise_floors() {
+  Repairer::FloorList floors;
+  interest_.for_each([&](model::Partition p) {
+    Timestamp floor = std::min(told_.synced[p], synced_[p]);
+    bool all = told_.whole[p] && !begun_anew_[p];
+    if (planted(Plant::kFloorMajority)) {
+      all = told_.votes_for[p] > placement_->replicas(p).size() / 2;
+      floor = synced_[p];
+    }
+    if (planted(Plant::kFloorSyncEarly) && told_.fence[p] < floor) return;
+    if (all && floor > parts_.floors->of(p)) floors.emplace_back(p, floor);
+  });
+  if (floors.empty()) co_return false;
+  counters_.partitions += floors.size();
+  co_return co_await raise(std::move(floors), true);
+}
+
+Task<bool> Collector::raise(Repairer::FloorList floors, bool as_voter) {
+  bool raised = true;
+  for (std::size_t i = 0; i < parts_.shards.size(); ++i) {
+    Shard* shard = parts_.shards[i];
+    Repairer::FloorList part;
+    for (const auto& one : floors) {
+      if (one.first % parts_.shards.size() == i) part.push_back(one);
+    }
+    if (part.empty()) continue;
+    auto raising = shard->raise_floors(std::move(part), as_voter);
+    const Status status = co_await runtime::run_on(shard->loop(), std::move(raising));
+    raised &= status.ok();
+  }
+  co_return raised;
+}
+
+Task<> Collector::take_floors(Repairer::FloorList floors) {
+  std::erase_if(floors, [this](const auto& one) { return one.second <= parts_.floors->of(one.first); });
+  if (floors.empty()) co_return;
+  const bool raised = co_await raise(std::move(floors), false);
+  if (raised) kick_.notify();
+}
+
+// A peer has a floor that is above ours. If we have synced that far ourselves it is ours too; else, since an owner is
+// away now perhaps, reading it brings what is missing, and the floor with it.
+Task<bool> Collector::catch_up() {
+  Repairer::FloorList ours;
+  for (auto& [id, peer] : peers_) {
+    PartitionSet behind;
+    for (const auto& [p, floor] : peer.ahead) {
+      if (floor <= parts_.floors->of(p) || begun_anew_[p]) continue;
+      if (synced_[p] >= floor) {
+        ours.emplace_back(p, floor);
+      } else {
+        behind.set(p);
+      }
+    }
+    peer.ahead.clear();
+    if (!behind.none()) repairer_->read_from(id, behind);
+  }
+  if (ours.empty()) co_return false;
+  co_return co_await raise(std::move(ours), true);
+}
+
+// --- dropping ---------------------------------------------------------------------------------------------------
+
+Task<bool> Collector::drop() {
+  const Timestamp by_clock = planted(Plant::kTombstoneByClock) ? grid() : 0;
+  const std::uint64_t before = counters_.rows + counters_.promises;
+  for (Shard* shard : parts_.shards) {
+    auto look = due_on(shard, parts_.floors, by_clock);
+    const auto due = co_await runtime::run_on(shard->loop(), std::move(look));
+    for (const model::Partition p : due) {
+      if (loop().stopping()) co_return false;
+      const TimePoint began = loop().now();
+      auto dropping = shard->store().drop_ended(p, std::max(parts_.floors->of(p), by_clock));
+      const auto dropped = co_await runtime::run_on(shard->loop(), std::move(dropping));
+      if (!dropped) co_return false;
+      counters_.rows += dropped->rows;
+      counters_.promises += dropped->promises;
+      const Duration taken = std::min(loop().now() - began, kPauseMax);
+      if (taken > Duration::zero()) co_await loop().sleep(taken);
+    }
+  }
+  co_return counters_.rows + counters_.promises > before;
+}
+
+}  // namespace tako::node
