@@ -28,6 +28,7 @@ Pass::Pass(Parts parts, Source& source, Counters& counters)
       counters_(counters),
       wanted_(source.todo & source.shared),
       gap_max_(gap_max(wanted_, parts_.informed)),
+      asking_(loop()),
       copies_(loop(), kCopiesMax) {}
 
 wire::Request Pass::request(decltype(wire::Request::body) body) const {
@@ -50,6 +51,7 @@ Task<bool> Pass::run() {
     whole = co_await merge(reached_, end);
     if (whole) reached_ = end;
   }
+  co_await asking_.drained();
   co_await copy_differences();
   if (loop().stopping()) whole = false;
   mark_read();
@@ -105,6 +107,8 @@ void Pass::compare_heads() {
   reached_ = model::partition_of_position(ours ? ours->position : peers->position);
   auto found = difference(ours, peers);
   counters_.keys_differing += found.has_value();
+  ++compared_;
+  lacking_ += found && found->pull;
   if (peers && !parts_.dry_run) take_promise_over(*peers, ours, found.has_value());
   if (found && !parts_.dry_run) differences_.push_back(std::move(*found));
   if (ours) mine_.entries.pop_front();
@@ -126,12 +130,11 @@ std::optional<Pass::Difference> Pass::difference(const Entry* ours, const Entry*
   const bool here_gone = floor_here != 0 && ends_here <= floor_here && parts_.standing->votes(partition);
   const bool there_gone = floor_there != 0 && ends_there <= floor_there && !not_voting_[partition];
   const Entry& any = ours ? *ours : *peers;
-  if (here_gone && there.timestamp <= floor_here) {
-    return Difference{Entry{any.position, any.key, model::ballot_of_floor(floor_here), {}, floor_here}, false, true};
-  }
-  if (there_gone && here.timestamp <= floor_there) {
-    return Difference{Entry{any.position, any.key, model::ballot_of_floor(floor_there), {}, floor_there}, true, true};
-  }
+  const auto absence = [&any](Timestamp at, bool pull) {
+    return Difference{Entry{any.position, any.key, model::ballot_of_floor(at), {}, at, {}}, pull, true};
+  };
+  if (here_gone && there.timestamp <= floor_here) return absence(floor_here, false);
+  if (there_gone && here.timestamp <= floor_there) return absence(floor_there, true);
   return Difference{here > there ? *ours : *peers, there > here, false};
 }
 
@@ -198,7 +201,7 @@ Task<bool> Pass::refill_mine() {
   if (!listing) co_return false;
   for (auto& entry : listing->entries) {
     if (!wanted_[model::partition_of_position(entry.position)]) continue;
-    mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise, entry.ends});
+    mine_.entries.push_back({entry.position, std::move(entry.key), entry.ballot, entry.promise, entry.ends, {}});
   }
   mine_.complete = listing->complete;
   mine_.next_position = listing->next_position;
@@ -206,15 +209,45 @@ Task<bool> Pass::refill_mine() {
   co_return true;
 }
 
-Task<bool> Pass::refill_theirs() {
+// With the values, where more is lacking here than not, by what was seen of late: a node that was wiped takes whole
+// pages, and does not ask for each key.
+bool Pass::wants_values() {
+  if (parts_.dry_run) return false;
+  const bool informed = parts_.informed[model::partition_of_position(theirs_.next_position)];
+  with_values_ = compared_ > 0 ? 2 * lacking_ >= compared_ : with_values_ || !informed;
+  compared_ = lacking_ = 0;
+  return with_values_;
+}
+
+wire::Request Pass::list_request() {
   wire::List list;
   list.asker = parts_.id;
   list.position = theirs_.next_position;
   list.key = theirs_.next_key;
   list.position_last = position_last_;
   list.entries_max = buggify(loop().random(), "pass/their-page") ? 1 : kPageEntries;
-  wire::Request asked = request(std::move(list));
-  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+  list.values = wants_values();
+  return request(std::move(list));
+}
+
+Task<Result<wire::Reply>> Pass::their_page() {
+  co_await asking_.drained();
+  if (!ahead_) {
+    wire::Request asked = list_request();
+    co_return co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+  }
+  auto page = std::move(*ahead_);
+  ahead_.reset();
+  co_return page;
+}
+
+// The next one comes while this one is being stored.
+Task<> Pass::ask_ahead(wire::Request asked) {
+  ahead_ = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+}
+
+Task<bool> Pass::refill_theirs() {
+  auto answer = co_await their_page();
   if (!answer) co_return false;
   // A source counts only if it is fenced before it is read: it has our configuration, or a later one (rule 27).
   const wire::ConfigStamp stamp = stamp_of(*parts_.placement);
@@ -241,24 +274,40 @@ Task<bool> Pass::refill_theirs() {
     if (at < before) co_return false;  // out of order: a peer that talks nonsense
     before = at;
     if (!wanted_[model::partition_of_position(at.first)]) continue;
-    theirs_.entries.push_back({at.first, std::move(entry.key), entry.ballot, entry.promise, entry.ends});
+    theirs_.entries.push_back(
+        {at.first, std::move(entry.key), entry.ballot, entry.promise, entry.ends, std::move(entry.record)});
   }
   source_.keys_listed += page->entries.size();
   theirs_.complete = page->complete || planted(Plant::kPassHalf);
   theirs_.next_position = page->next_position;
   theirs_.next_key = std::move(page->next_key);
+  if (with_values_ && !theirs_.complete) loop().spawn(asking_, ask_ahead(list_request()));
   co_return true;
 }
 
 Task<> Pass::copy_differences() {
   runtime::Gate copying(loop());
+  std::vector<std::vector<Entry>> listed(parts_.shards.size());
   for (Difference& difference : differences_) {
+    if (buggify(loop().random(), "pass/copy")) {
+      note_failed(model::partition_of_position(difference.entry.position));
+      continue;
+    }
+    const bool came = difference.pull && !difference.absence && difference.entry.record;
+    if (came && !planted(Plant::kPassOneWay)) {
+      listed[model::partition_of_position(difference.entry.position) % listed.size()].push_back(
+          std::move(difference.entry));
+      continue;
+    }
     const bool turn = co_await copies_.acquire(TimePoint::max());
     if (!turn) {
       failed_.set(model::partition_of_position(difference.entry.position));
       continue;
     }
     loop().spawn(copying, copy(std::move(difference)));
+  }
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    if (!listed[i].empty()) loop().spawn(copying, store_listed(*parts_.shards[i], std::move(listed[i])));
   }
   co_await copying.drained();
   differences_.clear();
@@ -283,11 +332,37 @@ Task<> Pass::copy(Difference difference) {
   } else {
     copied = co_await push(std::move(difference.entry.key));
   }
-  if (!copied) {
-    ++counters_.failures;
-    if (!planted(Plant::kPassForgives)) failed_.set(partition);
-  }
+  if (!copied) note_failed(partition);
   copies_.release();
+}
+
+void Pass::note_failed(std::uint32_t partition) {
+  ++counters_.failures;
+  if (!planted(Plant::kPassForgives)) failed_.set(partition);
+}
+
+// What came with a page, in one go; what is refused, by itself.
+Task<> Pass::store_listed(Shard& shard, std::vector<Entry> entries) {
+  std::vector<Shard::Copy> copies;
+  std::vector<std::uint64_t> sizes;
+  copies.reserve(entries.size());
+  sizes.reserve(entries.size());
+  for (const Entry& entry : entries) sizes.push_back(entry.record->size);
+  for (Entry& entry : entries) copies.push_back({entry.key, std::move(*entry.record)});
+  auto accept = shard.accept_copies(std::move(copies));
+  auto outcomes = co_await runtime::run_on(shard.loop(), std::move(accept));
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto& accepted = outcomes[i];
+    const std::uint32_t partition = model::partition_of_position(entries[i].position);
+    bool copied = accepted && (accepted->stored || accepted->ballot > entries[i].ballot);
+    if (copied) {
+      counters_.keys_pulled += accepted->written;
+      counters_.bytes_pulled += accepted->written ? sizes[i] : 0;
+    } else {
+      copied = co_await pull(std::move(entries[i]));
+    }
+    if (!copied) note_failed(partition);
+  }
 }
 
 Task<bool> Pass::pull(Entry entry) {

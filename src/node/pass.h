@@ -13,7 +13,7 @@
 // both sides' have ended by the higher of the two floors; and against a live record at or below the floor of a voter it
 // is absence that is newer, and is copied: as a tombstone of the floor's ballot. Who has compared a partition to the
 // end with a voter takes its floor over: it has all that the voter has by then (collector.h).
-// Large values go from node to node by pieces (fetcher.h), whichever side found the difference. Memory: two pages and
+// Large values go from node to node by pieces (fetcher.h), whichever side found the difference. Memory: three pages and
 // kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
@@ -83,6 +83,7 @@ class Pass {
     model::Ballot ballot;
     model::Ballot promise;
     Timestamp ends = model::kNeverEnds;
+    std::optional<model::Record> record;  // with its value, if it came with the listing
   };
   // One side's listing, a page at a time.
   struct Side {
@@ -101,6 +102,10 @@ class Pass {
   std::uint32_t run_end(std::uint32_t first) const;
   Task<bool> merge(std::uint32_t first, std::uint32_t end);
   Task<bool> refill_mine();
+  bool wants_values();
+  wire::Request list_request();
+  Task<Result<wire::Reply>> their_page();
+  Task<> ask_ahead(wire::Request asked);
   Task<bool> refill_theirs();
   void compare_heads();
   std::optional<Difference> difference(const Entry* ours, const Entry* peers) const;
@@ -111,6 +116,8 @@ class Pass {
   Task<bool> settle(Entry entry);
   std::size_t noted() const { return differences_.size() + promises_.size() + doubts_.size(); }
   Task<> copy_differences();
+  Task<> store_listed(Shard& shard, std::vector<Entry> entries);
+  void note_failed(std::uint32_t partition);
   Task<> copy(Difference difference);
   Task<bool> pull(Entry entry);
   Task<bool> store_here(Entry entry, model::Record record);
@@ -133,6 +140,12 @@ class Pass {
   const PartitionSet wanted_;
   const std::uint32_t gap_max_;  // partitions that are not wanted and yet read, so that runs are not many
   std::uint64_t position_last_ = ~0ull;
+  runtime::Gate asking_;
+  std::optional<Result<wire::Reply>> ahead_;  // their next page
+  // Since their last page was asked for.
+  std::size_t compared_ = 0;
+  std::size_t lacking_ = 0;  // here
+  bool with_values_ = false;
   Side mine_;
   Side theirs_;
   std::vector<Difference> differences_;

@@ -5,6 +5,7 @@
 #include "base/plant.h"
 #include "node/fetcher.h"
 #include "runtime/run_on.h"
+#include "wire/limits.h"
 
 namespace tako::node {
 namespace {
@@ -309,8 +310,9 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   }
   PartitionSet voting;
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, standing_.voting_word(i));
+  const std::size_t values_bytes_max = request.values ? wire::kListValuesBytesMax : 0;
   auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
-                                      std::max<std::size_t>(entries_max, 1));
+                                      std::max<std::size_t>(entries_max, 1), values_bytes_max);
   if (!listing) co_return listing.error();
   wire::ListReply reply;
   reply.complete = listing->complete;
@@ -319,7 +321,8 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   reply.incarnation = standing_.incarnation();
   for (auto& entry : listing->entries) {
     if (!placement->share(*asker, self, model::partition_of_position(entry.position))) continue;
-    reply.entries.push_back({std::move(entry.key), entry.ballot, entry.promise, entry.ends});
+    reply.entries.push_back(
+        {std::move(entry.key), entry.ballot, entry.promise, entry.ends, std::move(entry.record)});
   }
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, voting.word(i) & standing_.voting_word(i));
   const std::uint32_t last = model::partition_of_position(reply.complete ? request.position_last : reply.next_position);
@@ -345,6 +348,19 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
     }
   }
   co_return reply;
+}
+
+Task<std::vector<Result<store::Accepted>>> Shard::accept_copies(std::vector<Copy> copies) {
+  loop_.check_here();
+  std::vector<Result<store::Accepted>> outcomes(copies.size());
+  runtime::Gate gate(loop_);
+  for (std::size_t i = 0; i < copies.size(); ++i) loop_.spawn(gate, accept_into(outcomes[i], std::move(copies[i])));
+  co_await gate.drained();
+  co_return outcomes;
+}
+
+Task<> Shard::accept_into(Result<store::Accepted>& outcome, Copy copy) {
+  outcome = co_await store_.accept(std::move(copy.key), std::move(copy.record));
 }
 
 Task<Result<store::Accepted>> Shard::accept_copy(std::string key, model::Record record) {

@@ -59,6 +59,17 @@ bool same_value(const Record& a, const Record& b) {
   return a.version == b.version && a.kind == b.kind && a.size == b.size && a.checksum == b.checksum;
 }
 
+// A page of rows that are to travel is as long as a message may be.
+std::size_t list_bytes_max(std::size_t values_bytes_max) {
+  return values_bytes_max > 0 ? std::min(values_bytes_max, kListBytesMax) : kListBytesMax;
+}
+
+// One whose value is elsewhere, or is damaged, is left to be read by itself.
+std::optional<Record> whole_in_row(std::optional<Record> record) {
+  const bool whole = record && (record->tombstone() || (record->value && matches(*record, record->value->view())));
+  return whole ? std::move(record) : std::nullopt;
+}
+
 Accepted describe(const Slot& slot, Timestamp fence) {
   Accepted accepted;
   accepted.ballot = slot.ballot();
@@ -317,7 +328,7 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
 // --- listing ----------------------------------------------------------------------------------------------------
 
 Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::uint64_t position_last,
-                                  std::size_t entries_max) {
+                                  std::size_t entries_max, std::size_t values_bytes_max) {
   state_->loop.check_here();
   Range range;
   range.begin = slot_key(position, key);
@@ -325,7 +336,7 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
   if (buggify(state_->loop.random(), "store/short_page")) entries_max = std::min<std::size_t>(entries_max, 2);
   ScanLimits limits;
   limits.entries_max = std::max<std::size_t>(1, entries_max) + 1;  // the last is where to go on
-  limits.bytes_max = buggify(state_->loop.random(), "store/oversized_rows") ? 1 : kListBytesMax;
+  limits.bytes_max = buggify(state_->loop.random(), "store/oversized_rows") ? 1 : list_bytes_max(values_bytes_max);
   auto page = co_await state_->engine.scan(Family::kMeta, std::move(range), limits);
   if (!page && page.code() == ErrorCode::kCorrupt) state_->note_unreadable(nullptr);
   if (!page) co_return Result<Listing>(page.error());
@@ -366,6 +377,7 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
     if (stored->slot.record) entry.ends = model::ends_at(*stored->slot.record);
     const bool tombstone = stored->slot.record && stored->slot.record->tombstone();
     if (tombstone && planted(Plant::kTombstoneUnlisted)) continue;
+    if (values_bytes_max > 0) entry.record = whole_in_row(std::move(stored->slot.record));
     listing.entries.push_back(std::move(entry));
   }
   if (planted(Plant::kListSkips) && listing.entries.size() > 1) listing.entries.pop_back();

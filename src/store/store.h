@@ -55,7 +55,8 @@ struct Listing {
     std::string key;
     model::Ballot ballot;
     model::Ballot promise;
-    Timestamp ends = model::kNeverEnds;  // of what is held
+    Timestamp ends = model::kNeverEnds;   // of what is held
+    std::optional<model::Record> record;  // if values are wanted, and it stands whole in its row
   };
   std::vector<Entry> entries;       // in storage order: (position, key)
   bool complete = true;             // everything up to position_last was seen
@@ -168,8 +169,10 @@ class Store {
 
   // From (position, key), inclusive, to position_last, inclusive. Examines at most `entries_max` slots a call.
   // An unreadable slot is reported and left out; where the engine cannot name it, the listing fails with kCorrupt.
+  // `values_bytes_max`: not 0: with the records that stand whole in their rows, of about so many bytes.
   Task<Result<Listing>> list(std::uint64_t position, std::string key, std::uint64_t position_last,
-                             std::size_t entries_max);
+                             std::size_t entries_max,
+                             std::size_t values_bytes_max = 0);
 
  private:
   // Defined by the implementation: the lock table is what it needs beside the engine.

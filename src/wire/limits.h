@@ -9,6 +9,7 @@ namespace tako::wire {
 
 constexpr std::size_t kNodeIdBytesMax = 255;
 constexpr std::size_t kListEntriesMax = 10'000;    // of a page, asked for or answered
+constexpr std::size_t kListValuesBytesMax = 512 << 10;  // of records that come with a page
 constexpr std::size_t kDigestNodesMax = 4096;      // sums in one message
 constexpr std::size_t kCollectRunsMax = 4096;      // of partitions, asked for or answered
 constexpr std::size_t kRenewedMax = 64;            // incarnations beside a vote

@@ -92,6 +92,7 @@ struct List {
   std::string key;
   std::uint64_t position_last = ~0ull;  // and with a position not above this
   std::uint32_t entries_max = 1000;
+  bool values = false;  // with the records that stand in their rows; the page ends where they are too many
 };
 
 // --- digests --------------------------------------------------------------------------------------------------
@@ -231,7 +232,8 @@ struct ListReply {
     std::string key;
     model::Ballot ballot;
     model::Ballot promise;
-    Timestamp ends = model::kNeverEnds;  // of what is held (model::ends_at)
+    Timestamp ends = model::kNeverEnds;   // of what is held (model::ends_at)
+    std::optional<model::Record> record;  // if it was asked for, with its value
   };
   struct Floor {
     PartitionRun run;

@@ -104,11 +104,13 @@ void put(Writer& out, const WriteReply& reply) {
 void put(Writer& out, const ListReply& reply) {
   const auto& [entries, complete, next_position, next_key, not_voting, incarnation, fence, floors] = reply;
   out.varint(entries.size());
-  for (const auto& [key, ballot, promise, ends] : entries) {
+  for (const auto& [key, ballot, promise, ends, record] : entries) {
     out.text(key);
     encode_version(out, ballot);
     encode_version(out, promise);
     out.varint(ends + 1);
+    out.flag(record.has_value());
+    if (record) encode_record(out, *record);
   }
   out.flag(complete);
   if (!complete) {
@@ -251,12 +253,13 @@ void take(Reader& in, WriteReply& reply) {
 }
 
 void take(Reader& in, ListReply& reply) {
-  reply.entries.resize(in.count(kListEntriesMax, 1 + 1 + 1 + 1));
+  reply.entries.resize(in.count(kListEntriesMax, 1 + 1 + 1 + 1 + 1));
   for (ListReply::Entry& entry : reply.entries) {
     entry.key = take_key(in);
     entry.ballot = decode_version(in);
     entry.promise = decode_version(in);
     entry.ends = in.varint() - 1;
+    if (in.flag()) entry.record = decode_record(in);
     if (!in.ok()) return;
   }
   reply.complete = in.flag();
@@ -321,7 +324,11 @@ std::size_t size_of(const model::Slot& slot, const Voter& voter) {
 }
 std::size_t size_of(const ReadReply& reply) { return size_of(reply.slot, reply.voter); }
 std::size_t size_of(const PromiseReply& reply) { return size_of(reply.slot, reply.voter); }
-std::size_t size_of(const ListReply& reply) { return reply.entries.size() * kMessageHeadBytes; }
+std::size_t size_of(const ListReply& reply) {
+  std::size_t bytes = reply.entries.size() * kMessageHeadBytes;
+  for (const ListReply::Entry& entry : reply.entries) bytes += entry.record ? wire::size_of(*entry.record) : 0;
+  return bytes;
+}
 std::size_t size_of(const DigestReply& reply) { return reply.sums.size() * 9; }
 std::size_t size_of(const CollectReply& reply) { return reply.entries.size() * 20; }
 std::size_t size_of(const StatusReply& reply) { return reply.json.size(); }

@@ -53,12 +53,13 @@ void put(Writer& out, const Write& write) {
 }
 
 void put(Writer& out, const List& list) {
-  const auto& [asker, position, key, position_last, entries_max] = list;
+  const auto& [asker, position, key, position_last, entries_max, values] = list;
   out.text(asker);
   out.u64(position);
   out.text(key);
   out.u64(position_last);
   out.varint(entries_max);
+  out.flag(values);
 }
 
 void put(Writer& out, const Announce& announce) {
@@ -192,6 +193,7 @@ void take(Reader& in, List& list) {
   list.key = take_key(in);
   list.position_last = in.u64();
   list.entries_max = static_cast<std::uint32_t>(in.varint(kListEntriesMax));
+  list.values = in.flag();
 }
 
 void take(Reader& in, Announce& announce) {

@@ -1,6 +1,7 @@
 // Repair by digests: what agrees costs a message, what differs is found and nothing else is listed.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -16,6 +17,7 @@ struct Watched {
   explicit Watched(int nodes, const Shape& shape) : cluster(nodes, placement_of(1, shape)) {
     cluster.let_pass = [this](const wire::Request& request, std::string_view) {
       if (const auto* list = std::get_if<wire::List>(&request.body)) lists.push_back(*list);
+      reads += std::holds_alternative<wire::Read>(request.body);
       if (const auto* digest = std::get_if<wire::DigestQuery>(&request.body)) {
         ++digests;
         deeper += digest->level != wire::DigestQuery::Level::kRoot;
@@ -27,7 +29,7 @@ struct Watched {
   }
   void forget() {
     lists.clear();
-    digests = deeper = 0;
+    digests = deeper = reads = 0;
   }
 
   // The first so many nodes.
@@ -41,7 +43,15 @@ struct Watched {
   std::vector<wire::List> lists;
   std::size_t digests = 0;
   std::size_t deeper = 0;
+  std::size_t reads = 0;
 };
+
+using Action = wire::RepairQuery::Action;
+
+wire::RepairReply repair(Machine& machine, Action action) {
+  const wire::Reply reply = machine.ask(wire::RepairQuery{action});
+  return std::get<wire::RepairReply>(reply.body);
+}
 
 TEST_CASE("replicas that agree exchange the roots of their digests every few seconds, and list nothing") {
   Watched world(3, kThree);
@@ -107,11 +117,39 @@ TEST_CASE("what a node missed while it was away comes soon after it is back") {
   for (int i = 0; i < 50; ++i) CHECK(world.cluster[3].get("k" + std::to_string(i)) == "v");
 }
 
-using Action = wire::RepairQuery::Action;
+TEST_CASE("a wiped node takes its keys page by page with their values, and asks by itself for large ones alone") {
+  Watched world(3, kThree);
+  world.fill(3);
+  const std::string large(20'000, 'x');  // has no place in its row
+  for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].put("large", large, 7));
+  for (std::size_t n = 1; n <= 3; ++n) REQUIRE(world.cluster[n].remove("gone", 7));
+  world.cluster[3].kill();
+  world.cluster[3].disk.wipe();
+  world.forget();
+  world.cluster[3].boot();
+  REQUIRE(world.cluster.run_until([&] { return world.cluster[3].votes(); }));
+  for (int i = 0; i < 50; ++i) CHECK(world.cluster[3].get("k" + std::to_string(i)) == "v");
+  CHECK(world.cluster[3].get("large") == large);
+  CHECK(world.cluster[3].get("gone") == "deleted");
+  CHECK(world.reads == 1);
+  REQUIRE(!world.lists.empty());
+  CHECK(std::all_of(world.lists.begin(), world.lists.end(), [](const wire::List& list) { return list.values; }));
+}
 
-wire::RepairReply repair(Machine& machine, Action action) {
-  const wire::Reply reply = machine.ask(wire::RepairQuery{action});
-  return std::get<wire::RepairReply>(reply.body);
+TEST_CASE("what lacks little does not have values sent that it has") {
+  Watched world(2, kTwo);
+  for (int i = 0; i < 3000; ++i) {
+    for (std::size_t n = 1; n <= 2; ++n) {
+      if (n == 1 || i % 100 != 0) REQUIRE(world.cluster[n].put("k" + std::to_string(i), "v", 7));
+    }
+  }
+  world.forget();
+  repair(world.cluster[2], Action::kRepair);
+  world.cluster.run_for(seconds(60));
+  CHECK(world.cluster[2].get("k0") == "v");
+  CHECK(world.reads == 30);
+  CHECK(!world.lists.empty());
+  CHECK(std::none_of(world.lists.begin(), world.lists.end(), [](const wire::List& list) { return list.values; }));
 }
 
 TEST_CASE("an operator's cycle lists everything once with each peer, and says what it found") {

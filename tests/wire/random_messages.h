@@ -103,9 +103,13 @@ inline CollectReply random_collected(Random& random) {
 inline ListReply random_list_reply(Random& random) {
   ListReply reply;
   for (std::uint64_t left = random.below(20); left > 0; --left) {
-    reply.entries.push_back(
-        {random_text(random, model::kKeyBytesMax), random_version(random), random_version(random), model::kNeverEnds});
+    ListReply::Entry entry;
+    entry.key = random_text(random, model::kKeyBytesMax);
+    entry.ballot = random_version(random);
+    entry.promise = random_version(random);
+    reply.entries.push_back(std::move(entry));
     if (random_flag(random)) reply.entries.back().ends = random_number(random);
+    if (random_flag(random)) reply.entries.back().record = random_record(random, true);
   }
   reply.complete = random_flag(random);
   if (!reply.complete) {
@@ -179,7 +183,8 @@ inline Request random_request(Random& random, std::size_t kind) {
     case 2: request.body = random_write(random); break;
     case 3: {
       const auto entries_max = static_cast<std::uint32_t>(random.below(kListEntriesMax + 1));
-      request.body = List{random_text(random, kNodeIdBytesMax), random.next(), key(), random.next(), entries_max};
+      request.body = List{random_text(random, kNodeIdBytesMax), random.next(), key(), random.next(), entries_max,
+                          random_flag(random)};
       break;
     }
     case 4: {
@@ -350,7 +355,7 @@ inline bool same(const DigestReply& a, const DigestReply& b) {
 }
 inline bool same(const List& a, const List& b) {
   return a.asker == b.asker && a.position == b.position && a.key == b.key && a.position_last == b.position_last &&
-         a.entries_max == b.entries_max;
+         a.entries_max == b.entries_max && a.values == b.values;
 }
 inline bool same(const Announce& a, const Announce& b) {
   return a.node == b.node && a.incarnation == b.incarnation && a.blank == b.blank && a.boot == b.boot &&
@@ -398,6 +403,7 @@ inline bool same(const ListReply& a, const ListReply& b) {
     const ListReply::Entry& x = a.entries[i];
     const ListReply::Entry& y = b.entries[i];
     if (x.key != y.key || x.ballot != y.ballot || x.promise != y.promise || x.ends != y.ends) return false;
+    if (x.record.has_value() != y.record.has_value() || (x.record && !same(*x.record, *y.record))) return false;
   }
   return a.complete == b.complete && a.next_position == b.next_position && a.next_key == b.next_key &&
          a.not_voting == b.not_voting && a.incarnation == b.incarnation;
