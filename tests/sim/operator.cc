@@ -69,6 +69,16 @@ Buckets elsewhere(const Buckets& from, std::size_t pool, Random& random) {
   return dealt(nodes, from.size(), random);
 }
 
+// A minority of those in use; from a few: the whole pool. Each key is on all of them.
+Buckets narrowed(const Buckets& from, std::size_t pool, Random& random) {
+  std::vector<model::NodeSpec> nodes;
+  for (const model::BucketSpec& bucket : from) nodes.insert(nodes.end(), bucket.nodes.begin(), bucket.nodes.end());
+  const bool few = nodes.size() <= pool / 2;
+  nodes = shuffled(few ? spare_nodes({}, pool) : std::move(nodes), random);
+  if (!few) nodes.resize(random.between(1, nodes.size() / 2));
+  return dealt(nodes, random.between(1, 3), random);
+}
+
 }  // namespace
 
 model::NodeSpec node_spec(std::size_t number) {
@@ -243,6 +253,11 @@ model::Deployment Operator::drawn_deployment(const model::Configuration& in_forc
   Buckets& buckets = next.buckets;
   const auto pool = static_cast<std::size_t>(scenario_.pool);
   auto spare = spare_nodes(buckets, pool);
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.narrow_pct) {
+    buckets = narrowed(buckets, pool, random_);
+    next.buckets_per_key = static_cast<unsigned>(buckets.size());
+    return next;
+  }
   model::BucketSpec& one = buckets[random_.below(buckets.size())];
   if (static_cast<std::int64_t>(random_.below(100)) < scenario_.leap_pct) {
     buckets = elsewhere(buckets, pool, random_);

@@ -322,6 +322,59 @@ void leap(Scenario& s, Random random) {
   s.reset_ppm = coin(random, 30) ? even(random, 10'000, 100'000) : 0;
 }
 
+// From many replicas to few of them and back, while most of them miss most writes: what is left of a key's owners may
+// be those who know least of it.
+void narrow(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.pool = even(random, 5, 7);
+  s.buckets = even(random, 2, 3);
+  s.per_key = s.buckets;
+  s.narrow_pct = 90;
+  s.leap_pct = 20;
+  s.abort_pct = even(random, 0, 30);
+  s.haste_pct = even(random, 50, 100);
+  s.reconfigurations = even(random, 200, 600);
+  s.read_repair = 0;
+  s.repair_s = even(random, 30, 60);
+  s.flicker_pct = even(random, 20, 50);
+  s.flicker_ms = even(random, 100, 2000);
+  s.loss_ppm = s.kills = s.cuts = s.rifts = s.coordinator_kills = s.straggler_ppm = 0;
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 100, 3000);
+  s.keys = even(random, 10, 40);
+  s.write_pct = 50;
+  s.strict_pct = coin(random, 50) ? 100 : even(random, 0, 50);
+  s.operations = 15 * s.seconds;
+}
+
+// Tombstones go as soon as they may, while replicas miss much and proxies whose clocks are slow write below the fences.
+void bury(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = s.buckets = s.per_key = 3;
+  s.background_repair = 1;
+  s.repair_s = even(random, 10, 60);
+  s.read_repair = coin(random, 50);
+  s.grace_ms = even(random, 50, 1000);
+  s.grace_step_ms = even(random, 100, 1000);
+  s.turn_ms = even(random, 100, 1000);
+  s.drain_s = 0;
+  s.delete_pct = even(random, 30, 60);
+  s.expiry_pct = 0;
+  s.keys = even(random, 5, 20);
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.update_pct = coin(random, 50) ? 0 : even(random, 20, 60);
+  s.skew_ms = coin(random, 70) ? even(random, 200, 3000) : 0;
+  s.flicker_pct = even(random, 10, 50);
+  s.flicker_ms = even(random, 50, 1500);
+  s.straggler_ppm = coin(random, 50) ? even(random, 10'000, 100'000) : 0;
+  s.straggler_ms = even(random, 500, 5000);
+  s.seconds = even(random, 30, 60);
+  s.operations = 25 * s.seconds;
+  s.loss_ppm = s.cuts = s.clogs = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = s.reconfigurations = 0;
+  if (coin(random, 60)) s.kills = s.crashes = s.pauses = s.stops = 0;
+}
+
 // Nothing but reconfigurations: no request may fail.
 void calm(Scenario& s, Random random) {
   move(s, random.split("move"));
@@ -363,18 +416,32 @@ void decay(Scenario& s, Random random) {
   }
 }
 
-void apply_theme(Scenario& s, Random random, std::string_view wanted) {
-  struct Theme {
-    const char* name;
-    void (*apply)(Scenario&, Random);
-  };
-  const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
-                          {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
-  std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
+struct Theme {
+  const char* name;
+  void (*apply)(Scenario&, Random);
+};
+
+// These take their worlds from those that have no theme: so the others' seeds stay what they were.
+void apply_later_theme(Scenario& s, Random random, std::string_view wanted) {
+  const Theme themes[] = {{"narrow", narrow}, {"bury", bury}};
+  std::uint64_t drawn = wanted.empty() ? random.below(2 * std::size(themes)) : std::size(themes);
   for (std::size_t i = 0; i < std::size(themes); ++i) {
     if (themes[i].name == wanted) drawn = i;
   }
   if (drawn >= std::size(themes)) return;
+  s.theme = themes[drawn].name;
+  themes[drawn].apply(s, random);
+}
+
+void apply_theme(Scenario& s, Random random, std::string_view wanted) {
+  const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
+                          {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
+  std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
+  if (!wanted.empty()) drawn = std::size(themes);
+  for (std::size_t i = 0; i < std::size(themes); ++i) {
+    if (themes[i].name == wanted) drawn = i;
+  }
+  if (drawn >= std::size(themes)) return apply_later_theme(s, random, wanted);
   s.theme = themes[drawn].name;
   themes[drawn].apply(s, random);
 }

@@ -29,6 +29,7 @@ namespace tako::sim {
   X(background_repair, 1, "")                                                                                \
   X(grace_ms, 3'600'000, "tombstones are not collected before")                                              \
   X(grace_step_ms, 600'000, "")                                                                              \
+  X(turn_ms, 3'000, "of collecting")                                                                             \
   X(drain_s, 86'400, "collection waits for leavers")                                                         \
   X(disk_us, 100, "an operation takes up to this")                                                           \
   X(buggify, 0, "1: rare branches are common")                                                               \
@@ -96,6 +97,7 @@ namespace tako::sim {
   X(reconfigurations, 0, "")                                                                                 \
   X(config_lag_ms, 0, "until a machine hears of a new one, at most")                                         \
   X(leap_pct, 15, "of them to a deployment that has nothing to do with the one before")                      \
+  X(narrow_pct, 0, "of them to a few of the nodes in use, or from a few to all")                             \
   X(haste_pct, 0, "of an operator's pauses are left out")                                                    \
   X(abort_pct, 20, "of them are undone")                                                                     \
   X(operators, 1, "at work, who do not talk to each other")                                                  \

@@ -67,6 +67,7 @@ class Simulation {
     options.disk_latency_max = microseconds(scenario.disk_us);
     options.collection.grace = milliseconds(scenario.grace_ms);
     options.collection.step = milliseconds(scenario.grace_step_ms);
+    options.collection.turn = milliseconds(scenario.turn_ms);
     options.collection.leavers_drain = seconds(scenario.drain_s);
     return options;
   }
