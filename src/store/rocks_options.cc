@@ -5,6 +5,8 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
+#include "store/rocks_log.h"
+
 namespace tako::store {
 namespace {
 
@@ -13,8 +15,6 @@ constexpr std::size_t kSystemMemtableBytes = 4 << 20;
 constexpr std::uint64_t kLogBytesMax = 256 << 20;  // of all live logs: what a restart replays at most
 constexpr std::uint64_t kBlobBytesMin = 4 << 10;
 constexpr std::uint64_t kBlobFileBytes = 128 << 20;
-constexpr std::size_t kInfoLogBytes = 1 << 20;
-constexpr std::size_t kInfoLogs = 3;
 
 rocksdb::BlockBasedTableOptions table_options(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -76,9 +76,7 @@ rocksdb::DBOptions database_options(const RocksLimits& limits) {
   options.skip_checking_sst_file_sizes_on_db_open = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.keep_log_file_num = kInfoLogs;
-  options.max_log_file_size = kInfoLogBytes;
+  options.info_log = rocks_log();
   return options;
 }
 
