@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import checks  # noqa: E402
+import counting  # noqa: E402
 import linear  # noqa: E402
 import values  # noqa: E402
 from history import KeyHistory, Op  # noqa: E402
@@ -128,6 +129,152 @@ class Floors(unittest.TestCase):
 
     def test_a_value_that_nobody_wrote(self):
         self.assertIn('nobody', self.op('get', 'one', (10, 1), 'x'))
+
+
+class Counters(unittest.TestCase):
+    def setUp(self):
+        self.counter = counting.Counter('c')
+        self.clock = 0
+
+    def op(self, kind, outcome='ok', told=None, base=None, firm=True):
+        """What is wrong with it as it ends."""
+        return self.end(self.begin(kind, base, firm), outcome, told)
+
+    def begin(self, kind, base=None, firm=True):
+        op = counting.Count(kind, 'x0', base, firm)
+        self.counter.begin(op)
+        self.clock += 1
+        op.t0 = self.clock
+        return op
+
+    def end(self, op, outcome='ok', told=None):
+        op.outcome, op.told = outcome, told
+        wrong = self.counter.finish(op)
+        self.clock += 1
+        op.t1 = self.clock
+        return wrong
+
+    def judged(self):
+        return '; '.join(wrong for wrong, _ in counting.judge(self.counter))
+
+    def test_all_kinds_together_are_right(self):
+        under_way = self.begin('incr')
+        self.assertIsNone(self.op('add', told=1, base=0))
+        self.assertIsNone(self.op('put', 'changed', base=0))
+        self.assertIsNone(self.op('incr', told=3))
+        self.assertIsNone(self.end(under_way, told=2))
+        self.assertIsNone(self.op('cas', 'unknown', base=3))
+        self.assertIsNone(self.op('ma', told=5))
+        self.assertIsNone(self.op('ma', 'unknown'))
+        self.assertIsNone(self.op('put', 'changed', base=5))
+        self.assertIsNone(self.op('read', told=6))
+        self.assertIsNone(self.op('read', told=6))
+        self.assertEqual(self.judged(), '')
+        self.assertEqual(self.counter.figures(), (4, 2))
+
+    def test_two_that_made_the_same_value(self):
+        one, two = self.begin('put', 0), self.begin('cas', 0)
+        self.assertIsNone(self.end(one, told=1))
+        self.assertIn('had made', self.end(two, told=1))
+
+    def test_a_lost_increment(self):
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIsNone(self.op('incr', told=2))
+        self.assertIn('though this had ended', self.op('read', told=1))
+
+    def test_a_value_that_goes_back(self):
+        self.assertIsNone(self.op('incr', 'unknown'))
+        self.assertIsNone(self.op('incr', told=2))
+        self.assertIn('though this had ended', self.op('read', told=1))
+        self.assertIn('though this had ended', self.op('put', told=1, base=0))
+
+    def test_an_increment_tells_more_than_a_read_before_it(self):
+        self.assertIsNone(self.op('incr', 'unknown'))
+        self.assertIsNone(self.op('read', told=1))
+        self.assertIn('though this had ended', self.op('incr', told=1))
+
+    def test_an_increment_that_was_done_twice(self):
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIn('only 1', self.op('read', told=2))
+
+    def test_a_refused_one_that_was_done(self):
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIsNone(self.op('put', 'no', base=1))
+        self.assertIn('only 1', self.op('read', told=2))
+
+    def test_one_that_was_done_before_it_began(self):
+        for kind, base in (('incr', None), ('put', 0)):
+            self.setUp()
+            self.begin(kind, base).t0 = 99  # the count alone would allow it
+            self.assertIsNone(self.op('read', told=1))
+            self.assertIn('nobody can have made 1', self.judged())
+
+    def test_an_unknown_one_makes_no_other_value_than_its_own(self):
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIsNone(self.op('incr', 'unknown'))
+        self.assertIsNone(self.op('put', 'unknown', base=1))
+        self.assertIsNone(self.op('cas', 'unknown', base=1))
+        self.assertIsNone(self.op('read', told=3))
+        self.assertEqual(self.judged(), '')
+        self.assertIsNone(self.op('read', told=4))
+        self.assertIn('nobody can have made 4', self.judged())
+
+    def test_an_unknown_one_may_come_late_but_once(self):
+        self.assertIsNone(self.op('incr', 'unknown'))
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIsNone(self.op('incr', told=3))
+        self.assertEqual(self.judged(), '')
+        self.begin('incr')
+        self.begin('incr')
+        self.assertIsNone(self.op('incr', told=5))
+        self.assertEqual(self.judged(), '')
+        self.counter.ops[-2].t0 = self.counter.ops[-3].t0 = 99
+        self.assertIn('nobody can have made 4', self.judged())
+
+    def test_a_refusal_without_a_cause(self):
+        self.assertIsNone(self.op('incr', told=1))
+        self.assertIsNone(self.op('put', 'changed', base=1))
+        self.assertIn('nobody else can have changed it', self.judged())
+        self.assertIsNone(self.op('incr', told=2))  # too late to be the cause
+        self.assertIn('nobody else can have changed it', self.judged())
+
+    def test_a_refusal_is_explained_by_what_was_under_way(self):
+        self.assertIsNone(self.op('incr', told=1))
+        under_way = self.begin('incr')
+        self.assertIsNone(self.op('put', 'changed', base=1))
+        self.assertIsNone(self.op('cas', 'changed', base=9, firm=False))  # it had read what was never agreed on
+        self.assertEqual(self.judged(), '')
+        self.assertIsNone(self.end(under_way, told=2))
+        self.assertEqual(self.judged(), '')
+
+    def test_a_counter_that_was_told_of_and_is_not_found(self):
+        self.assertIsNone(self.op('incr', 'absent'))
+        self.assertIsNone(self.op('add', told=1, base=0))
+        self.assertIn('no counter', self.op('incr', 'absent'))
+
+    def test_histories_drawn_from_a_real_counter(self):
+        for seed in range(60):
+            rng = random.Random(seed)
+            self.setUp()
+            moments, value = [], 0
+            for i in range(80):
+                at = i + rng.random() / 2
+                begin, end = at - rng.random() * 4, at + rng.random() * 4
+                kind = rng.choice(['incr', 'put', 'read'])
+                base = value if kind == 'put' else None
+                value += kind != 'read'
+                op = counting.Count(kind, 'x0', base, True)
+                outcome = 'ok' if kind == 'read' or rng.random() < 0.8 else 'unknown'
+                moments += [(begin, 0, i, op, outcome, value), (end, 1, i, op, outcome, value)]
+            for moment, is_end, _, op, outcome, told in sorted(moments, key=lambda m: m[:3]):
+                if not is_end:
+                    self.counter.begin(op)
+                    op.t0 = moment
+                    continue
+                op.outcome, op.told = outcome, told if outcome == 'ok' else None
+                self.assertIsNone(self.counter.finish(op), f'seed {seed}')
+                op.t1 = moment
+            self.assertEqual(self.judged(), '', f'seed {seed}')
 
 
 class Values(unittest.TestCase):
