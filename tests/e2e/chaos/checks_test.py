@@ -9,9 +9,11 @@ import random
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import checks  # noqa: E402
+import counters  # noqa: E402
 import counting  # noqa: E402
 import linear  # noqa: E402
 import values  # noqa: E402
@@ -275,6 +277,14 @@ class Counters(unittest.TestCase):
                 self.assertIsNone(self.counter.finish(op), f'seed {seed}')
                 op.t1 = moment
             self.assertEqual(self.judged(), '', f'seed {seed}')
+
+    def test_an_error_is_unknown_unless_it_says_that_nothing_was_done(self):
+        for text, outcome in (
+                ('others write this key at the same time; it is unknown whether this write took effect', 'unknown'),
+                ('others write this key at the same time; nothing was written: try again', 'no'),
+                ('no agreement on this key before the time was up; try again', 'unknown'),
+                ('too few replicas can answer for this key: n1 is away', 'no')):
+            self.assertEqual(counters.of_server_error(f'SERVER_ERROR {text}'), outcome)
 
 
 class Values(unittest.TestCase):

@@ -87,7 +87,7 @@ class Convergence:
 
 
 class World:
-    def __init__(self, binary, folder, network, rng, small, may_mount):
+    def __init__(self, binary, folder, network, rng, small, may_mount, proxies):
         self.binary, self.folder, self.network = binary, folder, network
         self.logs = folder / 'logs'
         self.logs.mkdir()
@@ -101,7 +101,7 @@ class World:
         self.started_again = 0
         self.statuses = {}  # proxy -> (when it was asked, its answer)
         nodes = self.active.nodes() + self.spares
-        self.proxies = [f'p{i + 1}' for i in range(2 if small else 3)]
+        self.proxies = [f'p{i + 1}' for i in range(proxies)]
         for name in [*self.coordinators, *nodes, *self.proxies]:
             network.add(name)
         self.node_ports = {n: network.port(n, 4711) for n in nodes}
@@ -112,7 +112,8 @@ class World:
         for name in nodes:
             self.add(name, 'node', *seeds)
         for name in self.proxies:
-            self.add(name, 'proxy', *seeds, '-p', network.port(name, 8080), '--listen', network.address(name))
+            self.add(name, 'proxy', *seeds, '-p', network.port(name, 8080), '--memcached', network.port(name, 11211),
+                     '--listen', network.address(name))
 
     def add(self, name, role, *arguments):
         folder = self.folder / name

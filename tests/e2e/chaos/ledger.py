@@ -41,6 +41,17 @@ class Ledger:
     def away_between(self, began, ended):
         return {who for kind, who in self.between(began, ended) if kind == 'away'}
 
+    def undisturbed(self, began, ended):
+        """The spans of time in which nothing that reads and writes go through was under a fault."""
+        with self.lock:
+            busy = sorted((since, until or ended) for kind, _, since, until in self.intervals if kind != 'coordinator')
+        spans, at = [], began
+        for since, until in busy:
+            if at < min(since, ended):
+                spans.append((at, min(since, ended)))
+            at = max(at, until)
+        return spans + [(at, ended)] * (at < ended)
+
     def seen_by_itself(self, op):
         """The proxy's log names nodes it lost lately, more than one together with those the run disturbed."""
         lost = self.away_between(op.t0, op.t1)

@@ -119,7 +119,7 @@ class Load:
         self.lock = threading.Lock()
         self.written_at = [now()]  # when a default write succeeded
         self.threads = [Client(self, i, clients / rate) for i in range(clients)]
-        self.threads += [Prober(self, proxy) for proxy in world.proxies]
+        self.threads += [Prober(self, proxy) for proxy in world.proxies if clients]
 
     def start(self):
         for thread in self.threads:

@@ -18,6 +18,9 @@ What is checked, and why:
   - a default read does not miss what was answered for w=two or more before it began, as long as one machine at most
     is disturbed and no link: «a write that was answered survives the loss of any one machine»
   - keys that see quorum operations alone have linearizable histories (linear.py), unknown outcomes included
+  - 16 clients increment counters by HTTP's conditions and by memcached's incr, cas and meta commands, together: what
+    they are told fits into one order of the increments, and the sums are right (counting.py); always, and alone with
+    --counters-only
   - at the end: the cluster converges by itself; every replica of every key is current; nothing answered is lost;
     deleted keys stay deleted
   - no process ends by itself, grows above a bound, or ends with anything but 0 after SIGTERM
@@ -27,9 +30,9 @@ nodes have small disks that can be filled (sandbox.py, network.py). Without, it 
 Nothing is left behind, however it ends; two runs at once do not disturb each other. After a violation, exit 1: the
 key's history is printed and the folder with data and logs is kept.
 
-values, history: what is written and what was answered.  linear, checks: the judges; checks_test.py is their own test.
-sandbox, network, processes, cluster: the world.  load: the clients.  faults, injector, ledger: what is done to the
-world, and when.  reconfigure: the operator.  settle: the end.
+values, history: what is written and what was answered.  linear, checks, counting: the judges; checks_test.py is their
+own test.  sandbox, network, processes, cluster: the world.  load, counters, connections: the clients.  faults,
+injector, ledger: what is done to the world, and when.  reconfigure: the operator.  settle: the end.
 """
 import argparse
 import os
@@ -45,6 +48,7 @@ import report  # noqa: E402
 import sandbox  # noqa: E402
 import settle  # noqa: E402
 from cluster import START_SECONDS_MAX, World, wait_for  # noqa: E402
+from counters import Counters  # noqa: E402
 from history import now  # noqa: E402
 from injector import Injector  # noqa: E402
 from ledger import Ledger  # noqa: E402
@@ -53,6 +57,8 @@ from reconfigure import Reconfigurer  # noqa: E402
 
 CLIENTS = 6
 OPERATIONS_PER_SECOND = 70
+INCREMENTS_PER_SECOND = 12  # of all counting clients together, beside the others
+CALM_SECONDS = 10           # at the beginning of a run of counters only: what contention alone does to them
 SHORT_SECONDS = 120  # a run below this is for CI: a smaller cluster, an early reconfiguration
 
 
@@ -65,6 +71,8 @@ def arguments():
     parser.add_argument('--seed', type=int, help='default: drawn, and printed')
     parser.add_argument('--faults', action='append', default=[], metavar='PART',
                         help='only faults with this in their name, as the summary names them; repeatable')
+    parser.add_argument('--counters-only', action='store_true',
+                        help='no other load than the 16 that count, as fast as they can, through three proxies')
     parser.add_argument('--keep', action='store_true', help='keep data and logs')
     parser.add_argument('--plain', action='store_true', help='no namespaces, even if they are allowed')
     options = parser.parse_args()
@@ -79,38 +87,46 @@ def chaos(options, folder, namespaces):
     """Runs it; gives the violations."""
     short = options.seconds < SHORT_SECONDS
     seed = options.seed
+    alone = options.counters_only
     net, how = network.make(namespaces)
-    world = World(options.binary, folder, net, random.Random(f'{seed}/world'), short, namespaces)
+    proxies = 2 if short and not alone else 3
+    world = World(options.binary, folder, net, random.Random(f'{seed}/world'), short, namespaces, proxies)
     print(f'network: {how}', flush=True)
     disks = ' '.join(world.small_disks) or 'none, mounting is not allowed here (or not wanted)'
     print(f'full disks: {disks}', flush=True)
     print(f'cluster: {world.active}, spare: {world.spares}, proxies: {world.proxies}', flush=True)
-    problems, load, injector, operator = [], None, None, None
+    problems, load, counters, injector, operator = [], None, None, None, None
     summary = report.Summary(seed)
     try:
         world.start()
         born = wait_for(world, START_SECONDS_MAX, 'being born', lambda: world.not_agreed(0))
         print(f'  {now():7.1f}  all nodes vote, after {born:.1f} s', flush=True)
         ledger = Ledger(world)
-        load = Load(world, ledger, seed, CLIENTS, OPERATIONS_PER_SECOND)
+        load = Load(world, ledger, seed, 0 if alone else CLIENTS, OPERATIONS_PER_SECOND)
+        counters = Counters(world, load, None if alone else INCREMENTS_PER_SECOND)
+        load.start()
+        counters.start()
+        load.stop.wait(CALM_SECONDS if alone else 0)
         injector = Injector(world, ledger, load, random.Random(f'{seed}/faults'), 1.5 if short else 2.0,
                             options.faults)
         pace = (8, 30) if short else (40, 60)
         operator = Reconfigurer(world, injector, load, random.Random(f'{seed}/operator'), *pace)
-        summary.follow(load, injector, operator, ledger)
-        load.start()
+        summary.follow(load, counters, injector, operator, ledger)
         operator.start()
         injector.run(options.seconds)
         operator.stop.set()
         load.finish()
+        counters.finish()
         operator.join(30)
         if not load.violations:
-            end(world, load, injector, summary)
+            end(world, load, counters, injector, summary)
     except AssertionError as problem:
         problems.append(str(problem))
     finally:
         if load:
             load.finish()
+        if counters:
+            counters.finish()
     if load and (options.keep or problems or load.violations):
         summary.evidence(world)
         world.rescue_small_disks()
@@ -119,7 +135,7 @@ def chaos(options, folder, namespaces):
     return problems, load
 
 
-def end(world, load, injector, summary):
+def end(world, load, counters, injector, summary):
     print(f'  {now():7.1f}  the end: everything is healed and started', flush=True)
     injector.heal()
     settle.start_all(world)
@@ -128,6 +144,7 @@ def end(world, load, injector, summary):
     load.stop.clear()
     summary.keys = settle.look_up(load)
     settle.judge(load)
+    counters.judge()
     for problem in settle.stop_all(world):
         load.violation(problem)
 
