@@ -37,6 +37,7 @@
 // Updates of one key take turns within a loop, so that they do not refuse one another. Proxies that do are kept apart
 // by pauses of random length, which grow.
 #include <algorithm>
+#include <utility>
 
 #include "base/plant.h"
 #include "proxy/commit.h"
@@ -299,6 +300,7 @@ Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, Decide decid
   }
   Attempts attempts;
   Duration pause = kPauseMin;
+  bool hurried = false;
   if (!upload) {
     auto short_way = co_await update_ahead(key, decide, want_value, attempts, deadline);
     if (short_way) co_return std::move(*short_way);
@@ -310,7 +312,10 @@ Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, Decide decid
     auto answer = co_await update_once(key, decide, upload, *prepared, attempts, deadline);
     if (answer) co_return std::move(*answer);
     ++counters_.contended;
-    co_await back_off(pause);
+    // Stored in part: what is found tells its fate only until others have updated the key twice more. So no time is
+    // lost, once; who always hurried would only drive the others back.
+    const bool hurry = !attempts.own.empty() && !std::exchange(hurried, true);
+    if (!hurry) co_await back_off(pause);
   }
   if (!attempts.own.empty()) co_return unknown_outcome();
   ++counters_.timeouts;
