@@ -373,7 +373,9 @@ void Collector::watch() {
   PartitionSet fresh;
   const PartitionSet candidates = ((early ? interest_ : told_.whole) - watched_) - begun_anew_;
   candidates.for_each([&](model::Partition p) {
-    const Timestamp fenced = early ? fence_ : told_.fence[p];
+    // Early: at the next fence, which nobody has yet. Before the others alone would do no harm here: of each two the
+    // one that is fenced later compares as well.
+    const Timestamp fenced = early ? fence_ + static_cast<Timestamp>(parts_.options.step.count()) : told_.fence[p];
     if (fenced <= synced_[p]) return;
     fresh.set(p);
     watched_since_[p] = fenced;

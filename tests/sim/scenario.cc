@@ -354,7 +354,7 @@ void bury(Scenario& s, Random random) {
   s.repair_s = even(random, 10, 60);
   s.read_repair = coin(random, 50);
   s.grace_ms = even(random, 50, 1000);
-  s.grace_step_ms = even(random, 100, 1000);
+  s.grace_step_ms = even(random, 100, 4000);
   s.turn_ms = even(random, 100, 1000);
   s.drain_s = 0;
   s.delete_pct = even(random, 30, 60);
@@ -365,7 +365,7 @@ void bury(Scenario& s, Random random) {
   s.update_pct = coin(random, 50) ? 0 : even(random, 20, 60);
   s.skew_ms = coin(random, 70) ? even(random, 200, 3000) : 0;
   s.flicker_pct = even(random, 10, 50);
-  s.flicker_ms = even(random, 50, 1500);
+  s.flicker_ms = even(random, 50, 3000);
   s.straggler_ppm = coin(random, 50) ? even(random, 10'000, 100'000) : 0;
   s.straggler_ms = even(random, 500, 5000);
   s.seconds = even(random, 30, 60);
