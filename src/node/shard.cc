@@ -305,7 +305,9 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   const auto shared = duties->shared.find(*asker);
   std::vector<std::pair<model::Partition, Timestamp>> floors_before;
   if (shared != duties->shared.end()) {
-    const PartitionSet raised = floors.among(shared->second);
+    PartitionSet asked = shared->second & PartitionSet::first(model::partition_of_position(request.position_last) + 1u);
+    asked -= PartitionSet::first(model::partition_of_position(request.position));
+    const PartitionSet raised = floors.among(asked);
     raised.for_each([&](model::Partition p) { floors_before.emplace_back(p, floors.of(p)); });
   }
   PartitionSet voting;

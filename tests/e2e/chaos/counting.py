@@ -18,9 +18,7 @@ import bisect
 import math
 import threading
 
-from history import now
-
-SHOWN_MAX = 400
+from history import listing, now
 
 
 class Count:
@@ -96,12 +94,8 @@ class Counter:
         return done.count('ok'), done.count('unknown')
 
     def text(self, around=None):
-        ops = sorted(self.ops, key=lambda op: op.t0)
-        if around is not None and len(ops) > SHOWN_MAX:
-            at = ops.index(around)
-            ops = ops[max(0, at - SHOWN_MAX // 2):at + SHOWN_MAX // 2]
         head = f'history of {self.key!r}: began, ended, client, proxy, operation -> outcome and value told'
-        return '\n'.join([head] + [op.line() + ('   <=== here' if op is around else '') for op in ops])
+        return listing(head, self.ops, around)
 
 
 def judge(counter):

@@ -9,6 +9,7 @@ import threading
 import time
 
 START = time.monotonic()
+SHOWN_MAX = 400  # operations of one key
 
 
 def now():
@@ -106,13 +107,18 @@ class KeyHistory:
             return f'version {show_version(op.version)} names two values: {before} and {op.got}'
         return None
 
-    def text(self, around=None, most=400):
-        ops = sorted(self.ops, key=lambda op: op.t0)
-        if around is not None and len(ops) > most:
-            at = ops.index(around)
-            ops = ops[max(0, at - most // 2):at + most // 2]
+    def text(self, around=None):
         head = f'history of {self.key!r} ({self.kind}): began, ended, client, proxy, operation -> outcome'
-        return '\n'.join([head] + [op.line() + ('   <=== here' if op is around else '') for op in ops])
+        return listing(head, self.ops, around)
+
+
+def listing(head, ops, around):
+    """The operations in order; of many, those around one."""
+    ops = sorted(ops, key=lambda op: op.t0)
+    if around is not None and len(ops) > SHOWN_MAX:
+        at = ops.index(around)
+        ops = ops[max(0, at - SHOWN_MAX // 2):at + SHOWN_MAX // 2]
+    return '\n'.join([head] + [op.line() + ('   <=== here' if op is around else '') for op in ops])
 
 
 def low_bound(op, surely_ours):
