@@ -7,6 +7,7 @@ import math
 import pathlib
 import random
 import sys
+import types
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -17,7 +18,9 @@ import counters  # noqa: E402
 import counting  # noqa: E402
 import linear  # noqa: E402
 import values  # noqa: E402
-from history import KeyHistory, Op  # noqa: E402
+from history import KeyHistory, Op, now  # noqa: E402
+from ledger import Ledger  # noqa: E402
+from load import Load  # noqa: E402
 
 
 def w(value, begin, end=math.inf):
@@ -296,6 +299,33 @@ class Values(unittest.TestCase):
         self.assertIn('instead of', values.identify('k/ü', tag, data[:-1])[1])
         self.assertIn('1 of 1000', values.identify('k/ü', tag, data[:500] + bytes([data[500] ^ 1]) + data[501:])[1])
         self.assertIn('never written', values.identify('k/ü', 'text/plain', data)[1])
+
+
+class Service(unittest.TestCase):
+    """A default request that fails is a violation if at most one node was disturbed, in whatever way."""
+
+    def violations(self, outcome, *struck):
+        world = types.SimpleNamespace(proxies=[], node_ports={}, machines={'p1': types.SimpleNamespace(
+            log_path=types.SimpleNamespace(read_text=lambda errors: ''))})
+        ledger = Ledger(world)
+        for kind, who in struck:
+            ledger.open(kind, who)
+        load = Load(world, ledger, 1, 0, 1)
+        load.always_served = True
+        op = Op('k', 'put', 'two', 'c1', 'v', 1)
+        op.proxy, op.outcome, op.t0, op.t1 = 'p1', outcome, now(), now()
+        load.judge_service(op, load.history.key('k', 'plain'), op.t0)
+        return len(load.violations)
+
+    def test_one_node_is_no_excuse(self):
+        for struck in ([], [('away', 'n1')], [('slow', 'n1'), ('full', 'n1')], [('coordinator', 'c1')],
+                       [('proxy', 'p2')]):
+            self.assertEqual(1, self.violations('no', *struck), struck)
+            self.assertEqual(0, self.violations('ok', *struck), struck)
+
+    def test_more_than_one_is(self):
+        for struck in ([('away', 'n1'), ('full', 'n2')], [('link', 'n1')], [('proxy', 'p1')]):
+            self.assertEqual(0, self.violations('unknown', *struck), struck)
 
 
 if __name__ == '__main__':

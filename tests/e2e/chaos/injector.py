@@ -128,10 +128,10 @@ class Injector:
 
     # --- the main loop ---------------------------------------------------------------------------------------
 
-    def run(self, seconds):
-        """RAISES AssertionError when a process dies, or does not stop."""
+    def run(self, seconds, enough):
+        """Until `enough()`, or for so long. RAISES AssertionError when a process dies, or does not stop."""
         ends, memory_at = now() + seconds, 0.0
-        while now() < ends and not self.load.stop.is_set():
+        while now() < ends and not enough() and not self.load.stop.is_set():
             if now() > self.phase_ends:
                 self.storm = not self.storm
                 self.cuts = not self.cuts if self.storm else self.cuts

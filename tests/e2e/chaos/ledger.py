@@ -27,11 +27,12 @@ class Ledger:
     def close(self, entry):
         entry[3] = now()
 
-    def calm(self, began, ended, proxy):
-        """Nothing but one machine was disturbed at any moment between."""
-        if any(kind == 'link' or (kind == 'proxy' and who == proxy) for kind, who in self.between(began, ended)):
+    def calm(self, began, ended, proxy, ways=('away',)):
+        """No link was disturbed between, nor this proxy, and in these ways one node at most."""
+        struck = self.between(began, ended)
+        if any(kind == 'link' or (kind == 'proxy' and who == proxy) for kind, who in struck):
             return False
-        return len(self.away_between(began, ended)) <= 1
+        return len({who for kind, who in struck if kind in ways}) <= 1
 
     def between(self, began, ended):
         with self.lock:

@@ -112,6 +112,7 @@ class Load:
         self.history = History()
         self.keys = Keys(self.history, random.Random(f'{seed}/keys'))
         self.stop = threading.Event()
+        self.always_served = False  # is it a violation when the default level is not served though it could be?
         self.violations = []
         self.outcomes = {}       # (kind, level, outcome) -> count
         self.checked = {}        # what was checked -> count
@@ -157,6 +158,8 @@ class Load:
         if op.kind == 'get':
             op.calm = self.ledger.calm(began, now(), op.proxy) and now() - began < checks.LATEST_SECONDS_MAX
         self.conclude(op, key, answer)
+        if default and not self.stop.is_set():
+            self.judge_service(op, key, began)
 
     def conclude(self, op, key, answer):
         status, headers, data = answer
@@ -188,6 +191,19 @@ class Load:
         if wrong:
             self.violation(wrong, key, op)
         return None
+
+    def judge_service(self, op, key, began):
+        """The default level is served while one machine at most is disturbed."""
+        if not self.ledger.calm(began, now(), op.proxy, ways=('away', 'slow', 'full')):
+            return
+        if op.outcome == 'ok':
+            self.count(self.checked, 'default requests served with one machine away at most')
+        elif self.ledger.seen_by_itself(op):
+            self.count(self.checked, 'default requests not served, excused by the log of the proxy')
+        else:
+            self.count(self.checked, 'default requests not served with one machine away at most')
+            if self.always_served:
+                self.violation(f'unavailable:\n  {op.line()}', key, op)
 
     def judge(self, op, key):
         if op.level == 'quorum':

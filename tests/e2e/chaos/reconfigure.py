@@ -39,6 +39,10 @@ class Reconfigurer(threading.Thread):
         except Exception as problem:
             self.load.violation(f'reconfiguration: {problem}')
 
+    def done(self):
+        """How many are over, one way or the other."""
+        return self.counts.get('promoted', 0) + self.counts.get('undone', 0)
+
     def draw(self):
         """Another shape, in which every key has three replicas at least."""
         while True:
@@ -55,12 +59,15 @@ class Reconfigurer(threading.Thread):
         named = set(active.nodes())
         others = [n for n in self.world.node_ports if n not in named]
         movable = [b for b, nodes in buckets.items() if len(nodes) > 1]
-        choices = ['per_key'] + ['add'] * 2 * bool(others) + ['move', 'remove'] * bool(movable)
+        choices = ['per_key'] + ['add', 'add', 'replace'] * bool(others) + ['move', 'remove'] * bool(movable)
         choice = self.rng.choice(choices)
         if choice == 'per_key' or (choice == 'remove' and len(named) <= 5):
             per_key = self.rng.choice([n for n in (1, 2, 3) if n != per_key and n <= len(buckets)])
         elif choice == 'add':
             self.rng.choice(list(buckets.values())).append(self.rng.choice(others))
+        elif choice == 'replace':
+            bucket = buckets[self.rng.choice(list(buckets))]
+            bucket[self.rng.randrange(len(bucket))] = self.rng.choice(others)
         else:
             source = self.rng.choice(movable)
             node = self.rng.choice(buckets[source])

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A cluster of real processes under random faults and a checked load.
 
-    tests/e2e/chaos/run.py --binary build/tako [--minutes M | --seconds S] [--seed N] [--keep]
+    tests/e2e/chaos/run.py --binary build/tako [--minutes M | --seconds S] [--reconfigurations N] [--seed N]
+                           [--keep]
 
 Starts two coordinators, 6 to 9 nodes and 2 to 3 proxies, each with its own data folder; lets clients write, read and
 delete at every level through random proxies; kills, stops, restarts, wipes, cuts off and fills up the processes,
@@ -71,6 +72,9 @@ def arguments():
     parser.add_argument('--seed', type=int, help='default: drawn, and printed')
     parser.add_argument('--faults', action='append', default=[], metavar='PART',
                         help='only faults with this in their name, as the summary names them; repeatable')
+    parser.add_argument('--reconfigurations', type=int, metavar='N',
+                        help='one after another without a pause, until N are over (or the time is: two minutes for '
+                             'each unless it is given); the default level has to be served throughout')
     parser.add_argument('--counters-only', action='store_true',
                         help='no other load than the 16 that count, as fast as they can, through three proxies')
     parser.add_argument('--keep', action='store_true', help='keep data and logs')
@@ -79,7 +83,8 @@ def arguments():
     options.binary = os.path.abspath(options.binary)
     if not os.access(options.binary, os.X_OK):
         parser.error(f'{options.binary} is not an executable: build it first')
-    options.seconds = options.seconds or (options.minutes or 1.0) * 60
+    minutes = options.minutes or (2.0 * options.reconfigurations if options.reconfigurations else 1.0)
+    options.seconds = options.seconds or minutes * 60
     return options
 
 
@@ -110,11 +115,17 @@ def chaos(options, folder, namespaces):
         injector = Injector(world, ledger, load, random.Random(f'{seed}/faults'), 1.5 if short else 2.0,
                             options.faults)
         pace = (8, 30) if short else (40, 60)
+        if options.reconfigurations:
+            pace = (1, 2)
+            load.always_served = True
         operator = Reconfigurer(world, injector, load, random.Random(f'{seed}/operator'), *pace)
         summary.follow(load, counters, injector, operator, ledger)
         operator.start()
-        injector.run(options.seconds)
+        wanted = options.reconfigurations
+        injector.run(options.seconds, lambda: wanted and operator.done() >= wanted)
         operator.stop.set()
+        if wanted and operator.done() < wanted and not load.violations:
+            problems.append(f'{operator.done()} of {wanted} reconfigurations in {options.seconds:.0f} s')
         load.finish()
         counters.finish()
         operator.join(30)
