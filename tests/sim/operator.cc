@@ -69,13 +69,19 @@ Buckets elsewhere(const Buckets& from, std::size_t pool, Random& random) {
   return dealt(nodes, from.size(), random);
 }
 
-// A minority of those in use; from a few: the whole pool. Each key is on all of them.
+// A minority of those in use, or as many of those that are not; from a few: most of the pool. Each key is on all of
+// them.
 Buckets narrowed(const Buckets& from, std::size_t pool, Random& random) {
   std::vector<model::NodeSpec> nodes;
   for (const model::BucketSpec& bucket : from) nodes.insert(nodes.end(), bucket.nodes.begin(), bucket.nodes.end());
+  const std::size_t most = std::max<std::size_t>(1, nodes.size() / 2);
   const bool few = nodes.size() <= pool / 2;
-  nodes = shuffled(few ? spare_nodes({}, pool) : std::move(nodes), random);
-  if (!few) nodes.resize(random.between(1, nodes.size() / 2));
+  if (few) nodes = spare_nodes({}, pool);
+  const std::vector<model::NodeSpec> spare = spare_nodes(from, pool);
+  if (!few && !spare.empty() && random.chance_ppm(500'000)) nodes = spare;
+  nodes = shuffled(std::move(nodes), random);
+  const std::size_t least = few ? std::max<std::size_t>(3, nodes.size()) - 2 : 1;
+  nodes.resize(random.between(least, few ? nodes.size() : std::min(most, nodes.size())));
   return dealt(nodes, random.between(1, 3), random);
 }
 

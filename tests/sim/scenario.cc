@@ -375,6 +375,31 @@ void bury(Scenario& s, Random random) {
   if (coin(random, 60)) s.kills = s.crashes = s.pauses = s.stops = 0;
 }
 
+// Nothing goes wrong but that all want the same few keys at once, with messages that overtake one another, or with
+// clocks that do not agree on what has expired.
+void contend(Scenario& s, Random random) {
+  crowd(s, random);
+  const bool clocks = coin(random, 50);
+  s.pool = s.buckets = s.per_key = s.proxies = 3;
+  s.keys = even(random, 2, 6);
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.update_pct = even(random, 20, 60);
+  s.write_pct = clocks ? even(random, 10, 30) : even(random, 50, 80);
+  s.expiry_pct = clocks ? even(random, 50, 90) : 0;
+  s.skew_ms = clocks ? even(random, 500, 3000) : 0;
+  s.seconds = even(random, 20, 40);
+  s.operations = 30 * s.seconds;
+  s.timeout_ms = even(random, 4000, 8000);
+  s.delay_min_us = 1000;
+  s.delay_max_us = clocks ? even(random, 5000, 50'000) : even(random, 50'000, 300'000);
+  s.disk_us = even(random, 20, 500);
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = s.large_pct = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.stops = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = s.reconfigurations = s.proxy_kills = s.coordinator_kills = 0;
+  s.clock_steps = s.drift_ppm = s.write_error_ppm = 0;
+}
+
 // Nothing but reconfigurations: no request may fail.
 void calm(Scenario& s, Random random) {
   move(s, random.split("move"));
@@ -421,14 +446,22 @@ struct Theme {
   void (*apply)(Scenario&, Random);
 };
 
-// These take their worlds from those that have no theme: so the others' seeds stay what they were.
+// These take their worlds from those that have no theme, and each generation from what the one before has left: so the
+// others' seeds stay what they were.
+void apply_latest_theme(Scenario& s, Random random, std::string_view wanted) {
+  const bool drawn = wanted.empty() && random.split("contend").below(4) == 0;
+  if (!drawn && wanted != "contend") return;
+  s.theme = "contend";
+  contend(s, random);
+}
+
 void apply_later_theme(Scenario& s, Random random, std::string_view wanted) {
   const Theme themes[] = {{"narrow", narrow}, {"bury", bury}};
   std::uint64_t drawn = wanted.empty() ? random.below(2 * std::size(themes)) : std::size(themes);
   for (std::size_t i = 0; i < std::size(themes); ++i) {
     if (themes[i].name == wanted) drawn = i;
   }
-  if (drawn >= std::size(themes)) return;
+  if (drawn >= std::size(themes)) return apply_latest_theme(s, random, wanted);
   s.theme = themes[drawn].name;
   themes[drawn].apply(s, random);
 }
