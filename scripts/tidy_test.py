@@ -98,7 +98,7 @@ class Layers(unittest.TestCase):
             ('<llhttp.h>', 'src/wire/http_parser.cc', 'src/net/a.cc'),
             ('<rocksdb/db.h>', 'src/store/rocks_engine.cc', 'src/store/store.cc'),
             ('<asio/io_context.hpp>', 'src/net/a.cc', 'src/node/a.cc'),
-            ('<CLI/CLI.hpp>', 'src/roles/options.cc', 'src/ctl/a.cc'),
+            ('<CLI/CLI.hpp>', 'src/roles/command_line.cc', 'src/roles/options.cc'),
             ('<nlohmann/json.hpp>', 'src/ctl/a.cc', 'src/store/a.cc'),
         ]:
             self.assertEqual([], self.includes(home, name), name)

@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
+
 namespace tako::control {
 namespace {
 
@@ -46,7 +48,7 @@ std::string progress_json(const model::Placement& placement, const std::optional
     const auto left = pace.left(now, arrival->read, arrival->to_read);
     if (!ready && left) out["seconds_left"] = std::chrono::duration_cast<seconds>(*left).count();
   }
-  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(out);
 }
 
 }  // namespace tako::control

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "runtime/files.h"
 #include "wire/limits.h"
 
@@ -54,7 +55,7 @@ int validate_config(Console& console, const std::string& file) {
   const model::Deployment* target = parsed->target_deployment();
   if (console.json) {
     const json out = {{"file", file}, {"ok", true}, {"version", parsed->counter}};
-    console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    console.out << json_text(out, 2) << '\n';
   } else {
     console.out << file << ": ok, " << size_of(parsed->active_deployment());
     if (target) console.out << " (moving to " << target->name << ": " << size_of(*target) << ")";
@@ -81,7 +82,7 @@ Task<int> push_config(Console& console, Coordinators coordinators, PushOptions o
   const Result<wire::ConfigReply> pushed = co_await push_change(std::move(coordinators), std::move(change));
   if (!pushed) co_return fail(console, kExitNo, pushed.error().message);
   if (console.json) {
-    console.out << json{{"version", pushed->stamp.counter}}.dump(2) << '\n';
+    console.out << json_text(json{{"version", pushed->stamp.counter}}, 2) << '\n';
   } else {
     console.out << "version " << pushed->stamp.counter << " is in force\n";
   }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "ctl/transfer.h"
@@ -201,7 +202,7 @@ Task<int> stat_value(Console& console, Door& door, KeyOptions options) {
   const std::string address = *target + "?format=json";
   const Result<wire::HttpResponse> response = co_await door.request("GET", address, wire::HttpHeaders(), Bytes());
   if (!response) co_return fail(console, kExitNo, response.error().message);
-  const json stat = json::parse(response->body.view(), nullptr, false);
+  const json stat = parse_json(response->body.view());
   const bool told = stat.is_object() && (response->status == 200 || response->status == 404);
   if (!told && response->status != 200) co_return fail(console, kExitNo, complaint_of(*response));
   if (!told) co_return fail(console, kExitNo, "the proxy's answer is not the JSON of a key");

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/config_verbs.h"
 #include "ctl/json_fields.h"
 #include "ctl/table.h"
@@ -18,7 +19,7 @@ using model::Configuration;
 using nlohmann::json;
 
 int finish_json(Console& console, const json& out, int exit_code) {
-  console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+  console.out << json_text(out, 2) << '\n';
   return finish(console, exit_code);
 }
 
@@ -121,7 +122,7 @@ Task<Result<Progress>> progress_of(Coordinators coordinators) {
   const Result<std::string> text = co_await fetch_progress(coordinators, *in_force);
   if (!text) co_return text.error();
   Progress progress;
-  progress.whole = json::parse(*text, nullptr, false);
+  progress.whole = parse_json(*text);
   if (!progress.whole.is_object()) co_return Error(ErrorCode::kInternal, "the coordinator's answer is no JSON object");
   progress.version = number_in(progress.whole, "version").value_or(0);
   progress.active = text_in(progress.whole, "active", "");
@@ -208,7 +209,7 @@ Task<int> plan_deploy(Console& console, Coordinators coordinators, Door* door, s
   if (door) {
     const auto status = co_await fetch_text(*door, "/status", "application/json");
     if (status) {
-      const json parsed = json::parse(*status, nullptr, false);
+      const json parsed = parse_json(*status);
       if (parsed.is_object()) content = content_in(parsed);
     }
   }

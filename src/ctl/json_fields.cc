@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/console.h"
 
 namespace tako::ctl {
@@ -18,7 +19,7 @@ std::string text_in(const json& object, const char* name, const std::string& oth
   const auto found = object.find(name);
   if (found == object.end() || found->is_null()) return otherwise;
   const bool text = found->is_string();
-  return printable(text ? found->get<std::string>() : found->dump(-1, ' ', false, json::error_handler_t::replace));
+  return printable(text ? found->get<std::string>() : json_text(*found));
 }
 
 const json& object_in(const json& object, const char* name) {

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/door.h"
 #include "ctl/table.h"
 #include "model/placement.h"
@@ -56,7 +57,7 @@ int locate(Console& console, const model::Configuration& configuration, const st
   if (console.json) {
     json out = {{"key", key}, {"partition", partition}, {"version", configuration.counter}};
     for (const Side& side : sides) out["deployments"].push_back(to_json(side));
-    console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    console.out << json_text(out, 2) << '\n';
     return finish(console, kExitYes);
   }
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/table.h"
 #include "model/placement.h"
 #include "runtime/sync.h"
@@ -138,7 +139,7 @@ int report(Console& console, const Run& run, bool dry_run) {
   const bool differs =
       std::any_of(run.nodes.begin(), run.nodes.end(), [](const Node& node) { return node.last.keys_differing > 0; });
   if (console.json) {
-    console.out << json_of(run, dry_run).dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    console.out << json_text(json_of(run, dry_run), 2) << '\n';
   } else {
     console.out << table_of(run, console.colour);
   }

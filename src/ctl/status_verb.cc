@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "ctl/config_verbs.h"
 #include "ctl/json_fields.h"
 #include "ctl/table.h"
@@ -164,7 +165,7 @@ Task<Result<Health>> health_of(Door& door) {
   const Result<std::string> text = co_await fetch_text(door, "/status", "application/json");
   if (!text) co_return text.error();
   Health health;
-  health.status = json::parse(*text, nullptr, false);
+  health.status = parse_json(*text);
   const json& status = health.status;
   if (!status.is_object() || !status.contains("nodes") || !status["nodes"].is_array()) {
     co_return Error(ErrorCode::kInternal, "the proxy's answer is not the JSON of a status");
@@ -194,7 +195,7 @@ Task<int> show_status(Console& console, Door& door) {
   if (console.json) {
     status["healthy"] = health->problems.empty();
     if (health->reserve) status["can_lose"] = health->reserve_json();
-    console.out << status.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    console.out << json_text(status, 2) << '\n';
     co_return finish(console, exit_code);
   }
   const std::string version = text_in(object_in(status, "configuration"), "version");
@@ -211,7 +212,7 @@ Task<int> check_cluster(Console& console, Door& door) {
   if (console.json) {
     json out = {{"healthy", healthy}, {"problems", health->problems}, {"can_lose", nullptr}};
     if (health->reserve) out["can_lose"] = health->reserve_json();
-    console.out << out.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    console.out << json_text(out, 2) << '\n';
     co_return finish(console, exit_code);
   }
   std::string line = healthy ? "healthy" : "unhealthy";

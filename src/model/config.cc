@@ -94,6 +94,13 @@ Tree to_tree(const Configuration& c, Counter counter) {
 
 }  // namespace
 
+Configuration::Configuration() = default;
+Configuration::Configuration(const Configuration& other) = default;
+Configuration::Configuration(Configuration&& other) noexcept = default;
+Configuration& Configuration::operator=(const Configuration& other) = default;
+Configuration& Configuration::operator=(Configuration&& other) noexcept = default;
+Configuration::~Configuration() = default;
+
 const Deployment* Configuration::find_deployment(std::string_view name) const {
   for (const Deployment& deployment : deployments) {
     if (deployment.name == name) return &deployment;

@@ -89,6 +89,14 @@ struct Configuration {
   SyncPolicy sync;
   Limits limits;
 
+  // In config.cc: they are long, and half of all files would have them.
+  Configuration();
+  Configuration(const Configuration& other);
+  Configuration(Configuration&& other) noexcept;
+  Configuration& operator=(const Configuration& other);
+  Configuration& operator=(Configuration&& other) noexcept;
+  ~Configuration();
+
   const Deployment* find_deployment(std::string_view name) const;
   const CoordinatorSpec* find_coordinator(std::string_view id) const;
   const Deployment& active_deployment() const;

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/plant.h"
 #include "runtime/run_on.h"
@@ -401,7 +402,7 @@ Task<wire::StatusReply> Node::status() {
                                    {"seconds_since_agreement", seconds_since_agreement},
                                    {"handed_off", handoff_->counters().handed_off},
                                    {"handoff_waiting", handoff_->counters().waiting}}}};
-  co_return wire::StatusReply{status.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+  co_return wire::StatusReply{json_text(status)};
 }
 
 }  // namespace tako::node

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace tako::proxy {
 namespace {
@@ -45,7 +45,7 @@ wire::HttpResponse text_answer(int status, std::string line) {
 wire::HttpResponse json_answer(const nlohmann::json& value) {
   wire::HttpResponse response;
   response.headers.emplace_back("Content-Type", "application/json");
-  response.body = Bytes(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  response.body = Bytes(json_text(value, 2) + "\n");
   return response;
 }
 

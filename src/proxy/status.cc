@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
+
 namespace tako::proxy {
 namespace {
 
@@ -18,15 +20,6 @@ std::string base64(std::string_view bytes) {
   if (count > 0) out += kBase64[(bits << (6 - count)) & 63];
   while (out.size() % 4) out += '=';
   return out;
-}
-
-bool is_utf8(const std::string& text) {
-  try {
-    (void)nlohmann::json(text).dump();
-    return true;
-  } catch (const nlohmann::json::exception&) {
-    return false;
-  }
 }
 
 std::string hex(std::uint64_t number) { return model::to_string(model::Version{number, 0}).substr(0, 16); }
@@ -91,7 +84,7 @@ Task<> StatusBoard::ask(std::shared_ptr<Gathering> gathering, std::size_t index)
     questions_.release();
     const auto reply = net::expect<wire::StatusReply>(std::move(answer));
     if (reply) {
-      out = nlohmann::json::parse(reply->json, nullptr, false);
+      out = parse_json(reply->json);
       if (!out.is_object()) out = nlohmann::json::object();
       out["state"] = "up";
     } else {

@@ -6,8 +6,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include "base/log.h"
 #include "ctl/config_verbs.h"
 #include "ctl/data_verbs.h"
@@ -15,6 +13,7 @@
 #include "ctl/locate.h"
 #include "ctl/repair_verb.h"
 #include "ctl/status_verb.h"
+#include "roles/command_line.h"
 #include "roles/machine.h"
 #include "roles/options.h"
 #include "roles/proxy_host.h"
@@ -145,15 +144,14 @@ Verb through_coordinators(RulingVerb verb) {
   };
 }
 
-CLI::App* add_verb(CLI::App& app, const char* name, const char* what, const char* example, Verb& chosen, Verb verb) {
-  CLI::App* sub = app.add_subcommand(name, what)->fallthrough();
-  sub->footer(std::string("Example: tako ctl ") + example);
-  sub->callback([&chosen, verb] { chosen = verb; });
+Command add_verb(Command app, const char* name, const char* what, const char* example, Verb& chosen, Verb verb) {
+  Command sub = app.sub(name, what, std::string("Example: tako ctl ") + example);
+  sub.when_chosen([&chosen, verb] { chosen = verb; });
   return sub;
 }
 
-void add_repair(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  auto* repair = add_verb(app, "repair", "compares all replicas key by key, now, and brings them up to date",
+void add_repair(Command app, CtlOptions& o, Verb& chosen) {
+  Command repair = add_verb(app, "repair", "compares all replicas key by key, now, and brings them up to date",
                           "repair --dry-run", chosen,
                           [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
                             auto known = co_await way.configuration();
@@ -161,46 +159,46 @@ void add_repair(CLI::App& app, CtlOptions& o, Verb& chosen) {
                             co_return co_await ctl::repair_now(console, machine.transport(0), machine.first(),
                                                                std::move(*known), o.repair);
                           });
-  repair->add_option("--node", o.repair.node, "what this node shares with its peers")->type_name("ID");
-  repair->add_flag("--dry-run", o.repair.dry_run, "count what differs, and copy nothing; exit code 1 if anything does");
+  repair.option("--node", o.repair.node, "what this node shares with its peers").type("ID");
+  repair.flag("--dry-run", o.repair.dry_run, "count what differs, and copy nothing; exit code 1 if anything does");
 }
 
-void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  auto* get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
+void add_data_verbs(Command app, CtlOptions& o, Verb& chosen) {
+  Command get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
                        through_door([&o](ctl::Console& c, ctl::Door& d) {
                          return ctl::get_value(c, d, {o.key, o.file});
                        }));
-  get->add_option("key", o.key, "the key")->required();
-  get->add_option("-o,--output", o.file, "write there instead")->type_name("FILE");
+  get.option("key", o.key, "the key").required();
+  get.option("-o,--output", o.file, "write there instead").type("FILE");
 
-  auto* put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
+  Command put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
                        through_door([&o](ctl::Console& c, ctl::Door& d) {
                          ctl::PutOptions options = o.put;
                          options.key = o.key;
                          options.file = o.file;
                          return ctl::put_value(c, d, std::move(options));
                        }));
-  put->add_option("key", o.key, "the key")->required();
-  put->add_option("file", o.file, "the value; without it, the input")->type_name("FILE");
-  put->add_option("--content-type", o.put.content_type, "comes back on reads")->type_name("TYPE");
-  put->add_option("--if-match", o.put.if_match, "only over the value with this ETag (see stat), or any: '*'")
-      ->type_name("ETAG");
-  put->add_option("--if-none-match", o.put.if_none_match, "only if the value has another ETag; '*': if there is none")
-      ->type_name("ETAG");
-  put->add_option("--ttl", o.put.ttl_s, "it expires after so many seconds")->type_name("SECONDS");
+  put.option("key", o.key, "the key").required();
+  put.option("file", o.file, "the value; without it, the input").type("FILE");
+  put.option("--content-type", o.put.content_type, "comes back on reads").type("TYPE");
+  put.option("--if-match", o.put.if_match, "only over the value with this ETag (see stat), or any: '*'")
+      .type("ETAG");
+  put.option("--if-none-match", o.put.if_none_match, "only if the value has another ETag; '*': if there is none")
+      .type("ETAG");
+  put.option("--ttl", o.put.ttl_s, "it expires after so many seconds").type("SECONDS");
 
-  auto* rm = add_verb(app, "rm", "removes a key", "rm users/17", chosen,
+  Command rm = add_verb(app, "rm", "removes a key", "rm users/17", chosen,
                       through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::remove_value(c, d, {o.key}); }));
-  rm->add_option("key", o.key, "the key")->required();
+  rm.option("key", o.key, "the key").required();
 
-  auto* stat = add_verb(app, "stat", "shows timestamp, size and every replica's copy", "stat users/17", chosen,
+  Command stat = add_verb(app, "stat", "shows timestamp, size and every replica's copy", "stat users/17", chosen,
                         through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::stat_value(c, d, {o.key}); }));
-  stat->add_option("key", o.key, "the key")->required();
+  stat.option("key", o.key, "the key").required();
 
-  auto* locate = add_verb(
+  Command locate = add_verb(
       app, "locate", "computes the buckets and nodes of a key", "locate users/17 -f conf/cluster.yaml", chosen,
       with_config([&o](ctl::Console& c, const model::Configuration& known) { return ctl::locate(c, known, o.key); }));
-  locate->add_option("key", o.key, "the key")->required();
+  locate.option("key", o.key, "the key").required();
   add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
   add_repair(app, o, chosen);
@@ -208,37 +206,37 @@ void add_data_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
            through_door([](ctl::Console& c, ctl::Door& d) { return ctl::check_cluster(c, d); }));
 }
 
-void add_config_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  CLI::App* config = app.add_subcommand("config", "the versioned configuration")->fallthrough();
-  config->require_subcommand(1);
-  config->footer("Example: tako ctl config validate conf/cluster.yaml");
-  add_verb(*config, "show", "prints the configuration in force", "config show", chosen, with_config(ctl::show_config));
-  auto* validate =
-      add_verb(*config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
+void add_config_verbs(Command app, CtlOptions& o, Verb& chosen) {
+  Command config =
+      app.sub("config", "the versioned configuration", "Example: tako ctl config validate conf/cluster.yaml");
+  config.needs_sub();
+  add_verb(config, "show", "prints the configuration in force", "config show", chosen, with_config(ctl::show_config));
+  Command validate =
+      add_verb(config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
                [&o](Machine&, Way&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
-  validate->add_option("file", o.file, "the file")->required()->type_name("FILE");
-  auto* push = add_verb(*config, "push", "makes a file the next version, through the master coordinator",
+  validate.option("file", o.file, "the file").required().type("FILE");
+  Command push = add_verb(config, "push", "makes a file the next version, through the master coordinator",
                         "config push conf/cluster.yaml -c c1.example:4710", chosen,
                         [&o](Machine&, Way& way, ctl::Console& c) -> Task<int> {
                           ctl::PushOptions options{o.file, o.expected, o.force};
                           ctl::Coordinators known = way.coordinators();
                           co_return co_await ctl::push_config(c, std::move(known), std::move(options));
                         });
-  push->add_option("file", o.file, "the file")->required()->type_name("FILE");
-  push->add_option("--expect", o.expected, "only if this version is in force")->type_name("VERSION");
-  push->add_flag("--force", o.force,
+  push.option("file", o.file, "the file").required().type("FILE");
+  push.option("--expect", o.expected, "only if this version is in force").type("VERSION");
+  push.flag("--force", o.force,
                  "also if it is no step from the one in force, or comes before the data has arrived");
 }
 
 // One change of the shape, pushed as a reconfiguration.
-CLI::App* add_change(CLI::App& app, CtlOptions& o, const char* name, const char* what, const char* example,
+Command add_change(Command app, CtlOptions& o, const char* name, const char* what, const char* example,
                      Verb& chosen, ctl::Shape shape) {
-  CLI::App* sub = add_verb(app, name, what, example, chosen,
+  Command sub = add_verb(app, name, what, example, chosen,
                            through_coordinators([&o, shape](ctl::Console& c, ctl::Coordinators known) {
                              return ctl::apply_deploy(c, std::move(known), shape, o.deploy);
                            }));
-  sub->add_flag("--wait", o.deploy.wait, "until everything has arrived, and promote it then");
-  sub->add_flag("--dry-run", o.deploy.dry_run, "say what it would do");
+  sub.flag("--wait", o.deploy.wait, "until everything has arrived, and promote it then");
+  sub.flag("--dry-run", o.deploy.dry_run, "say what it would do");
   return sub;
 }
 
@@ -262,51 +260,51 @@ Result<model::Deployment> with_bucket(const CtlOptions& o, const model::Configur
   return ctl::add_bucket(in_force, std::move(bucket));
 }
 
-void add_node_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  CLI::App* node = app.add_subcommand("node", "adds, removes or replaces a node")->fallthrough();
-  node->require_subcommand(1);
-  node->footer("Example: tako ctl node replace n3 n11=host11:4711 --wait");
-  const auto describe = [&o](CLI::App* sub) {
-    sub->add_option("node", o.nodes, "the new node")->required()->expected(1)->type_name("ID=HOST:PORT");
-    sub->add_option("--zone", o.zone, "where it stands");
-    sub->add_option("--http", o.http_port, "its own HTTP port")->type_name("PORT");
+void add_node_verbs(Command app, CtlOptions& o, Verb& chosen) {
+  Command node = app.sub("node", "adds, removes or replaces a node",
+                         "Example: tako ctl node replace n3 n11=host11:4711 --wait");
+  node.needs_sub();
+  const auto describe = [&o](Command sub) {
+    sub.option("node", o.nodes, "the new node").required().takes(1).type("ID=HOST:PORT");
+    sub.option("--zone", o.zone, "where it stands");
+    sub.option("--http", o.http_port, "its own HTTP port").type("PORT");
   };
-  auto* add = add_change(*node, o, "add", "adds a node to a bucket", "node add n11=host11:4711 --bucket b3", chosen,
+  Command add = add_change(node, o, "add", "adds a node to a bucket", "node add n11=host11:4711 --bucket b3", chosen,
                          [&o](const model::Configuration& now) -> Result<model::Deployment> {
                            const auto made = node_of(o, o.nodes.front());
                            if (!made) return made.error();
                            return ctl::add_node(now, o.bucket, *made);
                          });
   describe(add);
-  add->add_option("--bucket", o.bucket, "the bucket whose keys it is to hold")->required();
-  auto* remove = add_change(*node, o, "remove", "removes a node from its bucket", "node remove n3 --wait", chosen,
+  add.option("--bucket", o.bucket, "the bucket whose keys it is to hold").required();
+  Command remove = add_change(node, o, "remove", "removes a node from its bucket", "node remove n3 --wait", chosen,
                             [&o](const model::Configuration& now) { return ctl::remove_node(now, o.what); });
-  remove->add_option("id", o.what, "the node")->required();
-  auto* replace = add_change(*node, o, "replace", "puts another node into the place of one",
+  remove.option("id", o.what, "the node").required();
+  Command replace = add_change(node, o, "replace", "puts another node into the place of one",
                              "node replace n3 n11=host11:4711 --wait", chosen,
                              [&o](const model::Configuration& now) -> Result<model::Deployment> {
                                const auto made = node_of(o, o.nodes.front());
                                if (!made) return made.error();
                                return ctl::replace_node(now, o.what, *made);
                              });
-  replace->add_option("id", o.what, "the node that goes")->required();
+  replace.option("id", o.what, "the node that goes").required();
   describe(replace);
 }
 
-void add_bucket_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  CLI::App* bucket = app.add_subcommand("bucket", "adds or removes a bucket")->fallthrough();
-  bucket->require_subcommand(1);
-  bucket->footer("Example: tako ctl bucket add b6 n11=host11:4711 n12=host12:4711 --wait");
-  auto* add =
-      add_change(*bucket, o, "add", "adds a bucket of some nodes", "bucket add b6 n11=host11:4711 n12=host12:4711",
+void add_bucket_verbs(Command app, CtlOptions& o, Verb& chosen) {
+  Command bucket = app.sub("bucket", "adds or removes a bucket",
+                           "Example: tako ctl bucket add b6 n11=host11:4711 n12=host12:4711 --wait");
+  bucket.needs_sub();
+  Command add =
+      add_change(bucket, o, "add", "adds a bucket of some nodes", "bucket add b6 n11=host11:4711 n12=host12:4711",
                  chosen, [&o](const model::Configuration& now) { return with_bucket(o, now); });
-  add->add_option("id", o.bucket, "the bucket")->required();
-  add->add_option("nodes", o.nodes, "its nodes")->required()->type_name("ID=HOST:PORT");
-  add->add_option("--zone", o.zone, "where they stand");
-  add->add_option("--weight", o.weight, "its share, beside 120 of a bucket without")->check(CLI::PositiveNumber);
-  auto* remove = add_change(*bucket, o, "remove", "removes a bucket with its nodes", "bucket remove b6 --wait", chosen,
+  add.option("id", o.bucket, "the bucket").required();
+  add.option("nodes", o.nodes, "its nodes").required().type("ID=HOST:PORT");
+  add.option("--zone", o.zone, "where they stand");
+  add.option("--weight", o.weight, "its share, beside 120 of a bucket without").positive();
+  Command remove = add_change(bucket, o, "remove", "removes a bucket with its nodes", "bucket remove b6 --wait", chosen,
                             [&o](const model::Configuration& now) { return ctl::remove_bucket(now, o.bucket); });
-  remove->add_option("id", o.bucket, "the bucket")->required();
+  remove.option("id", o.bucket, "the bucket").required();
 }
 
 Verb plan_verb(CtlOptions& o) {
@@ -324,35 +322,28 @@ Verb plan_verb(CtlOptions& o) {
   };
 }
 
-void add_deploy_verbs(CLI::App& app, CtlOptions& o, Verb& chosen) {
-  CLI::App* deploy = app.add_subcommand("deploy", "a reconfiguration: plan it, apply it, watch it, finish or undo it");
-  deploy->fallthrough()->require_subcommand(1);
-  deploy->footer("Example: tako ctl deploy apply new.yaml --wait");
-  auto* plan = add_verb(*deploy, "plan", "what would move, and what it could break", "deploy plan new.yaml", chosen,
+void add_deploy_verbs(Command app, CtlOptions& o, Verb& chosen) {
+  Command deploy = app.sub("deploy", "a reconfiguration: plan it, apply it, watch it, finish or undo it",
+                           "Example: tako ctl deploy apply new.yaml --wait");
+  deploy.needs_sub();
+  Command plan = add_verb(deploy, "plan", "what would move, and what it could break", "deploy plan new.yaml", chosen,
                         plan_verb(o));
-  plan->add_option("what", o.what, "a file, or a deployment of the configuration in force")->required();
-  auto* apply = add_change(*deploy, o, "apply", "starts moving to it", "deploy apply new.yaml --wait", chosen,
+  plan.option("what", o.what, "a file, or a deployment of the configuration in force").required();
+  Command apply = add_change(deploy, o, "apply", "starts moving to it", "deploy apply new.yaml --wait", chosen,
                            [&o](const model::Configuration& now) { return ctl::deployment_meant(now, o.what); });
-  apply->add_option("what", o.what, "a file, or a deployment of the configuration in force")->required();
-  add_verb(*deploy, "status", "how much has arrived; exit code 1 while data is on its way", "deploy status", chosen,
+  apply.option("what", o.what, "a file, or a deployment of the configuration in force").required();
+  add_verb(deploy, "status", "how much has arrived; exit code 1 while data is on its way", "deploy status", chosen,
            through_coordinators(
                [](ctl::Console& c, ctl::Coordinators known) { return ctl::show_deploy(c, std::move(known)); }));
-  auto* promote =
-      add_verb(*deploy, "promote", "makes the target the active one, when everything has arrived",
+  Command promote =
+      add_verb(deploy, "promote", "makes the target the active one, when everything has arrived",
                "deploy promote --wait", chosen, through_coordinators([&o](ctl::Console& c, ctl::Coordinators known) {
                  return ctl::promote_deploy(c, std::move(known), o.deploy);
                }));
-  promote->add_flag("--wait", o.deploy.wait, "until everything has arrived");
-  add_verb(*deploy, "abort", "undoes it: what was active stays", "deploy abort", chosen,
+  promote.flag("--wait", o.deploy.wait, "until everything has arrived");
+  add_verb(deploy, "abort", "undoes it: what was active stays", "deploy abort", chosen,
            through_coordinators(
                [](ctl::Console& c, ctl::Coordinators known) { return ctl::abort_deploy(c, std::move(known)); }));
-}
-
-int usage(const std::string& reason) {
-  std::string line = reason;
-  for (char& c : line) c = c == '\n' ? ' ' : c;
-  std::cerr << "tako ctl: " << line << "; see tako ctl --help\n";
-  return ctl::kExitUsage;
 }
 
 Status check(const CtlOptions& options) {
@@ -388,36 +379,31 @@ int run(const CtlOptions& options, const Verb& verb) {
 int run_ctl(int argc, char** argv) {
   CtlOptions options;
   Verb chosen;
-  CLI::App app("Looks after a cluster, and gets and puts values.", "tako ctl");
-  app.require_subcommand(0, 1);  // an unknown one is named as such; none is found below
-  app.add_option("-f,--config", options.config_file, "the cluster by its configuration file")->type_name("FILE");
-  app.add_option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
-      ->type_name("HOST:PORT")
-      ->envname("TAKO_COORDINATOR")
-      ->allow_extra_args(false);
-  app.add_option("--proxy", options.proxy, "the cluster by a proxy")
-      ->envname("TAKO_PROXY")
-      ->capture_default_str()
-      ->type_name("URL");
-  app.add_flag("--json", options.json, "for programs");
+  CommandLine app("Looks after a cluster, and gets and puts values.", "tako ctl");
+  app.takes_one_sub();
+  app.option("-f,--config", options.config_file, "the cluster by its configuration file").type("FILE");
+  app.option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
+      .type("HOST:PORT")
+      .env("TAKO_COORDINATOR")
+      .repeatable();
+  app.option("--proxy", options.proxy, "the cluster by a proxy")
+      .env("TAKO_PROXY")
+      .shows_default()
+      .type("URL");
+  app.flag("--json", options.json, "for programs");
   add_data_verbs(app, options, chosen);
   add_config_verbs(app, options, chosen);
   add_deploy_verbs(app, options, chosen);
   add_node_verbs(app, options, chosen);
   add_bucket_verbs(app, options, chosen);
   app.footer("Example: tako ctl stat users/17");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return 0;
-  } catch (const CLI::ParseError& e) {
-    return usage(e.what());
+  if (const auto ended = app.parse(argc, argv)) return *ended;
+  if (!chosen) {
+    return app.wrong_usage(
+        "what is to be done? get, put, rm, stat, locate, status, check, repair, config, deploy, node or bucket");
   }
-  if (!chosen)
-    return usage("what is to be done? get, put, rm, stat, locate, status, check, config, deploy, node or bucket");
   const Status checked = check(options);
-  if (!checked) return usage(checked.error().message);
+  if (!checked) return app.wrong_usage(checked.error().message);
   if (!log::open("error", "")) return ctl::kExitNo;
   return run(options, chosen);
 }

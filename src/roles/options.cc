@@ -3,9 +3,8 @@
 #include <charconv>
 #include <iostream>
 
-#include <CLI/CLI.hpp>
-
 #include "base/log.h"
+#include "roles/command_line.h"
 
 namespace tako::roles {
 namespace {
@@ -45,67 +44,67 @@ const char* example(Role role) {
   return "";
 }
 
-void add_options(CLI::App& app, Role role, ServerOptions& options, Raw& raw) {
+void add_options(Command app, Role role, ServerOptions& options, Raw& raw) {
   const bool cluster = role == Role::kCluster;
   const bool serves_http = role == Role::kProxy || cluster;
   if (cluster) {
-    app.add_option("config,-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
-        ->envname("TAKO_CONFIG")
-        ->required()
-        ->type_name("FILE");
-    app.add_option("--skip", options.skip, "leave this node out; repeatable")
-        ->envname("TAKO_SKIP")
-        ->type_name("ID")
-        ->allow_extra_args(false);
+    app.option("config,-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
+        .env("TAKO_CONFIG")
+        .required()
+        .type("FILE");
+    app.option("--skip", options.skip, "leave this node out; repeatable")
+        .env("TAKO_SKIP")
+        .type("ID")
+        .repeatable();
   } else {
-    app.add_option("-i,--id", options.id, "its id in the configuration")
-        ->envname("TAKO_ID")
-        ->required(role != Role::kProxy)
-        ->type_name("ID");
-    app.add_option("-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
-        ->envname("TAKO_CONFIG")
-        ->type_name("FILE");
+    app.option("-i,--id", options.id, "its id in the configuration")
+        .env("TAKO_ID")
+        .required(role != Role::kProxy)
+        .type("ID");
+    app.option("-f,--config", options.config_file, "the cluster configuration (YAML or JSON)")
+        .env("TAKO_CONFIG")
+        .type("FILE");
   }
   if (role == Role::kNode || role == Role::kProxy) {
-    app.add_option("-c,--coordinator", raw.coordinators, "fetch the configuration there; repeatable")
-        ->envname("TAKO_COORDINATOR")
-        ->type_name("HOST:PORT")
-        ->allow_extra_args(false)
-        ->delimiter(',');
+    app.option("-c,--coordinator", raw.coordinators, "fetch the configuration there; repeatable")
+        .env("TAKO_COORDINATOR")
+        .type("HOST:PORT")
+        .repeatable()
+        .separated_by(',');
   }
-  app.add_option("-d,--data", options.data, "the folder for its state")
-      ->envname("TAKO_DATA")
-      ->capture_default_str()
-      ->type_name("DIR");
+  app.option("-d,--data", options.data, "the folder for its state")
+      .env("TAKO_DATA")
+      .shows_default()
+      .type("DIR");
   if (serves_http) {
-    app.add_option("-p,--port", raw.ports,
+    app.option("-p,--port", raw.ports,
                    cluster ? "HTTP, one proxy for each; repeatable (default 8080)" : "HTTP (default 8080)")
-        ->envname("TAKO_PORT")
-        ->type_name("PORT")
-        ->check(CLI::Range(0, 65535))
-        ->allow_extra_args(false)
-        ->delimiter(',');
-    app.add_option("--memcached", options.memcached,
+        .env("TAKO_PORT")
+        .type("PORT")
+        .between(0, 65535)
+        .repeatable()
+        .separated_by(',');
+    app.option("--memcached", options.memcached,
                    cluster ? "the memcached protocol, at the first proxy" : "the memcached protocol")
-        ->envname("TAKO_MEMCACHED")
-        ->type_name("PORT")
-        ->check(CLI::Range(0, 65535));
+        .env("TAKO_MEMCACHED")
+        .type("PORT")
+        .between(0, 65535);
   }
-  app.add_option("--listen", options.listen,
+  app.option("--listen", options.listen,
                  "the address to bind; default: the configuration's, loopback for `cluster`")
-      ->envname("TAKO_LISTEN")
-      ->type_name("ADDR");
-  app.add_option("--threads", options.threads, "event-loop threads; default: the cores")
-      ->envname("TAKO_THREADS")
-      ->type_name("N")
-      ->check(CLI::Range(1, 256));
-  app.add_option("-v,--log-level", options.log_level, "debug, info, warn, error or off")
-      ->envname("TAKO_LOG_LEVEL")
-      ->capture_default_str()
-      ->type_name("LEVEL");
-  app.add_option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")
-      ->envname("TAKO_LOG_FILE")
-      ->type_name("FILE");
+      .env("TAKO_LISTEN")
+      .type("ADDR");
+  app.option("--threads", options.threads, "event-loop threads; default: the cores")
+      .env("TAKO_THREADS")
+      .type("N")
+      .between(1, 256);
+  app.option("-v,--log-level", options.log_level, "debug, info, warn, error or off")
+      .env("TAKO_LOG_LEVEL")
+      .shows_default()
+      .type("LEVEL");
+  app.option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")
+      .env("TAKO_LOG_FILE")
+      .type("FILE");
   app.footer(example(role));
 }
 
@@ -151,19 +150,9 @@ Result<HostPort> parse_host_port(const std::string& text) {
 Parsed parse_server_options(Role role, int argc, char** argv) {
   ServerOptions options;
   Raw raw;
-  CLI::App app(description(role), std::string("tako ") + name_of_role(role));
+  CommandLine app(description(role), std::string("tako ") + name_of_role(role));
   add_options(app, role, options, raw);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp&) {
-    std::cout << app.help();
-    return {std::nullopt, 0};
-  } catch (const CLI::ParseError& e) {
-    std::string reason = e.what();
-    for (char& c : reason) c = c == '\n' ? ' ' : c;
-    std::cerr << "tako " << name_of_role(role) << ": " << reason << "; see tako " << name_of_role(role) << " --help\n";
-    return {std::nullopt, 2};
-  }
+  if (const auto ended = app.parse(argc, argv)) return {std::nullopt, *ended};
   const Status finished = finish(role, options, raw);
   if (!finished) {
     std::cerr << "tako " << name_of_role(role) << ": " << finished.error().message << "\n";

@@ -1,4 +1,4 @@
-// What the command line and the environment say, for every role. The only user of CLI11.
+// What the command line and the environment say, for every role.
 //
 // Each option can be given as TAKO_<OPTION>. Wrong usage is one line on stderr and exit code 2.
 #pragma once

@@ -40,6 +40,8 @@ void Loop::spawn(Gate& gate, Task<> task) {
   });
 }
 
+Task<> Loop::visit(Task<> task) { return asio::co_spawn(executor(), std::move(task), use_task); }
+
 Task<bool> Loop::sleep(Duration duration) {
   const TimePoint at = now() + duration;
   co_return co_await sleep_until(at);

@@ -50,6 +50,9 @@ class Loop {
   // until the task is done. On this loop only.
   void spawn(Gate& gate, Task<> task);
 
+  // Runs the task on this loop, and resumes the caller on its own: run_on (run_on.h) is this with a result.
+  Task<> visit(Task<> task);
+
   // False when the loop stopped before the time came.
   Task<bool> sleep(Duration duration);
   Task<bool> sleep_until(TimePoint at);

@@ -5,47 +5,46 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
-#include <asio/associated_executor.hpp>
-#include <asio/async_result.hpp>
-#include <asio/post.hpp>
-#include <asio/thread_pool.hpp>
-
 #include "runtime/task.h"
+
+namespace asio {
+class thread_pool;
+}
 
 namespace tako::runtime {
 
 class Workers {
  public:
-  explicit Workers(unsigned threads) : pool_(threads ? std::make_unique<asio::thread_pool>(threads) : nullptr) {}
-  ~Workers() { join(); }
+  explicit Workers(unsigned threads);
+  ~Workers();
 
   // RETURNS what `work` returns (not void). The caller's frame stays suspended meanwhile, so `work` may refer to it.
   template <class F>
   Task<std::invoke_result_t<F>> run(F work) {
-    using R = std::invoke_result_t<F>;
     if (!pool_) co_return work();
-    auto submit = [this, &work](auto handler) {
-      auto job = [&work, handler = std::move(handler)]() mutable {
-        R result = work();
-        const Executor home = asio::get_associated_executor(handler);
-        asio::post(home, [handler = std::move(handler), result = std::move(result)]() mutable {
-          std::move(handler)(std::move(result));
-        });
-      };
-      asio::post(*pool_, std::move(job));
-    };
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(R)>(submit, use_task);
+    std::optional<std::invoke_result_t<F>> result;
+    auto job = [&] { result.emplace(work()); };
+    const Job erased{[](void* self) { (*static_cast<decltype(job)*>(self))(); }, &job};
+    co_await submit(erased);
+    co_return std::move(*result);
   }
 
   // Waits for the jobs that were submitted. Not from a loop that a job needs.
-  void join() {
-    if (pool_) pool_->join();
-  }
+  void join();
 
  private:
+  // A reference to something callable that waits in a frame: the way to the threads and back is compiled once.
+  struct Job {
+    void (*run)(void* self);
+    void* self;
+  };
+
+  Task<> submit(Job job);
+
   std::unique_ptr<asio::thread_pool> pool_;
 };
 

@@ -124,16 +124,9 @@ class Reader {
   }
 
   // What went wrong, if anything did.
-  Status status(std::string_view what) const {
-    if (ok()) return ok_status();
-    return {ErrorCode::kInvalid, "malformed " + std::string(what) + " at byte " + std::to_string(at_) + " of " +
-                                     std::to_string(view_.size()) + ": " + problem_};
-  }
+  Status status(std::string_view what) const;
   // As status(), and nothing may be left.
-  Status finish(std::string_view what) {
-    if (remaining() > 0) fail("bytes after its end");
-    return status(what);
-  }
+  Status finish(std::string_view what);
 
  private:
   std::uint64_t fixed(unsigned count) {

@@ -11,6 +11,22 @@
 
 namespace tako::wire {
 
+template <class Bodies>
+Body<Bodies>::Body() = default;
+template <class Bodies>
+Body<Bodies>::Body(const Body& other) = default;
+template <class Bodies>
+Body<Bodies>::Body(Body&& other) noexcept = default;
+template <class Bodies>
+Body<Bodies>& Body<Bodies>::operator=(const Body& other) = default;
+template <class Bodies>
+Body<Bodies>& Body<Bodies>::operator=(Body&& other) noexcept = default;
+template <class Bodies>
+Body<Bodies>::~Body() = default;
+
+template struct Body<RequestBodies>;
+template struct Body<ReplyBodies>;
+
 void put(Writer& out, const ConfigStamp& stamp) {
   const auto& [counter, hash] = stamp;
   out.varint(counter);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,6 +18,21 @@
 namespace tako::wire {
 
 constexpr std::uint16_t kProtocolVersion = 1;
+
+// A variant whose copies, moves and end are compiled once, in message.cc: of sixteen kinds of body they are long, and
+// every file that calls a peer would have them.
+template <class Bodies>
+struct Body : Bodies {
+  Body();
+  template <class T>
+    requires(!std::is_same_v<std::remove_cvref_t<T>, Body> && std::is_constructible_v<Bodies, T>)
+  Body(T&& body) : Bodies(std::forward<T>(body)) {}  // NOLINT: implicit by design
+  Body(const Body& other);
+  Body(Body&& other) noexcept;
+  Body& operator=(const Body& other);
+  Body& operator=(Body&& other) noexcept;
+  ~Body();
+};
 
 // Which configuration the sender goes by. One linear history: the same counter with another hash is a conflict.
 // Counter 0: a file given by hand, outside any history; it is not compared.
@@ -169,11 +185,13 @@ struct RepairQuery {
 
 struct Ping {};
 
+using RequestBodies =
+    std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard,
+                 ReadPiece, Prepare, ArrivalQuery, DigestQuery, RepairQuery, CollectQuery>;
+
 struct Request {
   ConfigStamp config;
-  std::variant<Ping, Read, Write, List, Announce, StatusQuery, FetchConfig, PushConfig, WritePiece, Discard, ReadPiece,
-               Prepare, ArrivalQuery, DigestQuery, RepairQuery, CollectQuery>
-      body;
+  Body<RequestBodies> body;
 };
 
 // --- replies --------------------------------------------------------------------------------------------------
@@ -317,12 +335,17 @@ struct RepairReply {
   std::uint64_t failures = 0;  // copies that were not made; they are tried again
 };
 
+using ReplyBodies =
+    std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
+                 Discarded, PieceReply, PromiseReply, ArrivalReply, DigestReply, RepairReply, CollectReply>;
+
 struct Reply {
   ConfigStamp config;
-  std::variant<Pong, Error, ReadReply, WriteReply, ListReply, AnnounceReply, StatusReply, ConfigReply, PieceStored,
-               Discarded, PieceReply, PromiseReply, ArrivalReply, DigestReply, RepairReply, CollectReply>
-      body;
+  Body<ReplyBodies> body;
 };
+
+extern template struct Body<RequestBodies>;
+extern template struct Body<ReplyBodies>;
 
 // Bytes <-> values. Decoding believes nothing: lengths, ranges and enums are checked, and trailing bytes are an error.
 // Values are taken as slices of `bytes`, without a copy.

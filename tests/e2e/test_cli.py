@@ -60,6 +60,12 @@ class WrongUsage:
             self.wrong('cluster', config, '-p', port)
             self.wrong('proxy', '-i', 'p1', '-f', config, '-p', port)
 
+    def test_numbers_are_whole_and_not_below_zero(self):
+        for wrong in ('-1', '1.5', 'soon', '99999999999999999999'):
+            self.wrong('ctl', 'put', 'key', '--ttl', wrong, words=['--ttl', wrong])
+        self.wrong('ctl', 'bucket', 'add', 'b', 'n=h:1', '--weight', '-3', words=['--weight', '-3'])
+        self.wrong('ctl', 'bucket', 'add', 'b', 'n=h:1', '--weight', '0', words=['--weight', 'above 0'])
+
     def test_a_port_from_the_environment_is_checked_too(self):
         self.wrong('cluster', CONF / 'standalone.yaml', TAKO_PORT='70000')
 

@@ -148,8 +148,8 @@ inline Bytes random_piece(Random& random) {
   return Bytes(std::move(piece));
 }
 
-constexpr std::size_t kRequestKinds = std::variant_size_v<decltype(Request::body)>;
-constexpr std::size_t kReplyKinds = std::variant_size_v<decltype(Reply::body)>;
+constexpr std::size_t kRequestKinds = std::variant_size_v<RequestBodies>;
+constexpr std::size_t kReplyKinds = std::variant_size_v<ReplyBodies>;
 
 inline std::vector<DigestSum> random_sums(Random& random) {
   std::vector<DigestSum> sums(random.below(40));
