@@ -12,11 +12,6 @@ using Verb = wire::MemcachedVerb;
 
 namespace {
 
-Error too_large_to_change() {
-  return {ErrorCode::kTooLarge, "what is appended to, prepended to or touched has at most " +
-                                    std::to_string(model::kPieceBytes) + " bytes here"};
-}
-
 // Another value for what is there.
 Draft draft_like(const model::Record& now) {
   Draft draft;
@@ -96,7 +91,6 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string key, Chan
     changed.after = std::move(*answer->after);
     co_return changed;
   }
-  if (last->outcome == Outcome::kTooLarge) co_return too_large_to_change();
   changed.outcome = last->outcome;
   co_return changed;
 }
@@ -187,13 +181,31 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::store_plain(Request request,
 
 Task<Result<MemcachedFace::Changed>> MemcachedFace::store_on_condition(Request request, net::ByteSource* block) {
   const Mode mode = mode_of(request);
+  const std::string key = request.keys.front();
   const bool joins = mode == Mode::kAppend || mode == Mode::kPrepend;
-  if (joins && block != nullptr) co_return too_large_to_change();
+  if (!joins || block == nullptr) {
+    Change decide = condition_of(request, false);
+    auto changed = co_await change(key, std::move(decide), joins, block);
+    if (!changed || changed->outcome != Outcome::kTooLarge) co_return changed;
+  }
+  Added added;
+  added.bytes = request.data;
+  added.block = block;
+  added.block_bytes = request.data_bytes;
+  added.in_front = mode == Mode::kPrepend;
+  Change decide = condition_of(request, true);
+  co_return co_await rewrite(key, std::move(decide), std::move(added));
+}
+
+// joined_elsewhere: the value that it makes of what is there is no matter of this decision.
+MemcachedFace::Change MemcachedFace::condition_of(const Request& request, bool joined_elsewhere) const {
+  const Mode mode = mode_of(request);
+  const bool joins = mode == Mode::kAppend || mode == Mode::kPrepend;
   const auto cas = cas_of(request);
   const auto vivify = request.meta.vivify;
   const Timestamp now_at = wall();
   const Draft draft = draft_of(request);
-  Change decide = [=](const std::optional<model::Record>& now) -> Decision {
+  return [=](const std::optional<model::Record>& now) -> Decision {
     if (cas && !now) return {Outcome::kNotFound, {}};
     if (cas && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
     if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};
@@ -208,6 +220,7 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::store_on_condition(Request r
       expire(joined, expiry_of(*vivify, now_at));
       return {Outcome::kDone, std::move(joined)};
     }
+    if (joined_elsewhere) return {Outcome::kDone, std::move(joined)};
     if (now->size + draft.value.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
     const std::string_view ends = draft.value.view();
     std::string value(mode == Mode::kAppend ? joined.value.view() : ends);
@@ -215,8 +228,6 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::store_on_condition(Request r
     joined.value = Bytes(std::move(value));
     return {Outcome::kDone, std::move(joined)};
   };
-  auto changed = co_await change(std::move(request.keys.front()), std::move(decide), joins, block);
-  co_return changed;
 }
 
 // --- deleting -------------------------------------------------------------------------------------------------
@@ -324,15 +335,21 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::touch_key(std::string key, s
   ++stats_.cmd_touch;
   const Timestamp at = expiry_of(time, wall());
   const auto before = std::make_shared<std::optional<model::Record>>();
-  Change decide = [at, before](const std::optional<model::Record>& now) -> Decision {
+  const auto decide = [at, before](const std::optional<model::Record>& now, bool moved_elsewhere) -> Decision {
     *before = now;
     if (!now) return {Outcome::kNotFound, {}};
-    if (now->in_pieces()) return {Outcome::kTooLarge, {}};
     Draft draft = draft_like(*now);
     expire(draft, at);
+    if (now->in_pieces() && !moved_elsewhere && !draft.tombstone) return {Outcome::kTooLarge, {}};
     return {Outcome::kDone, std::move(draft)};
   };
-  auto changed = co_await change(std::move(key), std::move(decide), true);
+  Change small = [decide](const std::optional<model::Record>& now) { return decide(now, false); };
+  auto changed = co_await change(key, std::move(small), true);
+  if (changed && changed->outcome == Outcome::kTooLarge) {
+    Change large = [decide](const std::optional<model::Record>& now) { return decide(now, true); };
+    Added nothing;
+    changed = co_await rewrite(std::move(key), std::move(large), std::move(nothing));
+  }
   if (!changed) co_return changed;
   const bool done = changed->outcome == Outcome::kDone;
   ++(done ? stats_.touch_hits : stats_.touch_misses);

@@ -167,13 +167,17 @@ Task<net::MemcachedReply> MemcachedFace::get_and_touch(Request request) {
     const bool hit = touched->outcome == Outcome::kDone;
     ++(hit ? stats_.get_hits : stats_.get_misses);
     if (!hit) continue;
-    const model::Record& record = touched->after;
+    auto answer = co_await read_touched(key, std::move(*touched));
+    if (!answer) {
+      Reply end = failed(request, answer.error());
+      end.values = std::move(reply.values);
+      co_return end;
+    }
+    if (!answer->record) continue;  // deleted at this moment
+    const model::Record& record = *answer->record;
     std::optional<std::uint64_t> cas;
     if (request.verb == Verb::kGats) cas = cas_unique_of(record.version);
-    Reply::Value value;
-    value.line = wire::memcached_value_line(key, record.flags, record.size, cas);
-    if (record.value) value.bytes = *record.value;
-    reply.values.push_back(std::move(value));
+    reply.values.push_back(give(wire::memcached_value_line(key, record.flags, record.size, cas), key, *answer));
   }
   if (!request.more) reply.text = "END\r\n";
   co_return reply;
@@ -186,7 +190,11 @@ Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
   if (meta.time) {
     auto touched = co_await touch_key(key, *meta.time, true);
     if (!touched) co_return failed(request, touched.error());
-    if (touched->outcome == Outcome::kDone) answer.record = std::move(touched->after);
+    if (touched->outcome == Outcome::kDone) {
+      auto there = co_await read_touched(key, std::move(*touched));
+      if (!there) co_return failed(request, there.error());
+      answer = std::move(*there);
+    }
   } else {
     auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, meta.has('v'), deadline());
     if (!read) co_return failed(request, read.error());

@@ -6,8 +6,8 @@
 //   add replace append prepend cas incr decr touch gat
 //                               Replicator::update, linearizable; what they keep of a value (its flags, its expiry,
 //                               its content type) is that of the version they replace
-// Expiry is absolute in the record; a time that has passed is written as a delete. What is appended to, prepended to or
-// touched has up to kPieceBytes; everything else any size, in pieces.
+// Expiry is absolute in the record; a time that has passed is written as a delete. Values have any size; one of more
+// than kPieceBytes that is appended to, prepended to or touched is rewritten (memcached_rewrite.cc).
 // Errors are SERVER_ERROR with the reason; of an update that is out of time it is unknown whether it happened. A
 // well-formed request with noreply is never answered, whatever becomes of it.
 // flush_all deletes every key of the cluster, those of HTTP too (flush.h), within kFlushTime; one with a delay is
@@ -49,7 +49,7 @@ class MemcachedFace final : public net::MemcachedHandler {
   using Request = wire::MemcachedRequest;
   using Reply = net::MemcachedReply;
 
-  enum class Outcome : unsigned char { kDone, kNotStored, kExists, kNotFound, kNotNumber, kTooLarge };
+  enum class Outcome : unsigned char { kDone, kNotStored, kExists, kNotFound, kNotNumber, kTooLarge, kOvertaken };
   // What an update makes of what the key holds.
   struct Decision {
     Outcome outcome = Outcome::kDone;
@@ -59,6 +59,14 @@ class MemcachedFace final : public net::MemcachedHandler {
   struct Changed {
     Outcome outcome = Outcome::kDone;
     model::Record after;  // where it is done
+  };
+  // What is joined to a value: bytes at hand, or a block on its way in.
+  struct Added {
+    Bytes bytes;
+    net::ByteSource* block = nullptr;
+    std::uint64_t block_bytes = 0;
+    bool in_front = false;
+    std::uint64_t size() const { return block ? block_bytes : bytes.size(); }
   };
 
   struct Batch;
@@ -71,11 +79,15 @@ class MemcachedFace final : public net::MemcachedHandler {
   Task<Reply> store(Request request, net::ByteSource* block);
   Task<Result<Changed>> store_plain(Request request, net::ByteSource* block);
   Task<Result<Changed>> store_on_condition(Request request, net::ByteSource* block);
+  Change condition_of(const Request& request, bool joined_elsewhere) const;
   Task<Reply> remove(Request request);
   Task<Result<Outcome>> remove_plain(std::string key, bool blind);
   Task<Reply> count(Request request);
   Task<Reply> touch(Request request);
   Task<Result<Changed>> touch_key(std::string key, std::int64_t time, bool want_value);
+  Task<Result<Changed>> rewrite(std::string key, Change change, Added added);
+  Task<Result<Changed>> rewrite_read(std::string key, const ReadAnswer& was, Change change, const Added& added);
+  Task<Result<ReadAnswer>> read_touched(std::string key, Changed changed);
   Task<Reply> meta_get(Request request);
   Task<Reply> debug(Request request);
   Task<Reply> flush(Request request);

@@ -124,6 +124,59 @@ class Protocol(_Cluster):
             equal(c.say('prepend ap 2 0 1\r\na\r\n'), 'STORED')
             equal(c.get('ap'), (b'abc', 9, None))
 
+    def test_large_values_are_appended_to_and_touched(self):
+        def join(c, verb, key, value):
+            return c.say(f'{verb} {key} 0 0 {len(value)}\r\n'.encode() + value + b'\r\n')
+
+        with self.client() as c:
+            first, front, behind = b'a' * 300_000, b'b' * 400_000, b'c' * 262_144
+            equal(c.set('la', first, flags=3), 'STORED')
+            equal(join(c, 'append', 'la', b'end'), 'STORED')
+            equal(join(c, 'prepend', 'la', front), 'STORED')
+            equal(join(c, 'append', 'la', behind), 'STORED')
+            whole = front + first + b'end' + behind
+            equal(c.get('la'), (whole, 3, None))
+            c.set('grows', b'x' * 200_000)
+            equal(join(c, 'append', 'grows', b'y' * 100_000), 'STORED')
+            equal(c.get('grows'), (b'x' * 200_000 + b'y' * 100_000, 0, None))
+            equal(join(c, 'append', 'nothing', front), 'NOT_STORED')
+            equal(c.say('touch la 1000\r\n'), 'TOUCHED')
+            left = int(c.say('mg la t\r\n').split()[1][1:])
+            assert 900 < left <= 1000, left
+            value, flags, cas = c.get('la', 'gats 0')
+            equal((value, flags), (whole, 3))
+            equal(c.say('mg la t\r\n'), 'HD t-1')
+            equal(c.get('la', 'gets')[2], cas)
+            equal(c.say('touch la -1\r\n'), 'TOUCHED')
+            equal(c.get('la'), None)
+
+    def test_many_append_to_one_large_value(self):
+        with self.client() as c:
+            equal(c.set('shared', b'.' * 300_000), 'STORED')
+        stored = []
+
+        def append(number):
+            with self.client() as mine:
+                for i in range(5):
+                    mark = f'<{number},{i}>'.encode()
+                    answer = mine.say(f'append shared 0 0 {len(mark)}\r\n'.encode() + mark + b'\r\n')
+                    assert answer == 'STORED' or 'others write' in answer, answer
+                    if answer == 'STORED':
+                        stored.append(mark)
+
+        threads = [threading.Thread(target=append, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        with self.client() as c:
+            value = c.get('shared')[0]
+        marks = value[300_000:]
+        assert len(stored) >= 5, stored
+        equal(len(marks), sum(len(mark) for mark in stored))
+        for mark in stored:
+            equal(marks.count(mark), 1)
+
     def test_cas_tells_changed_from_absent(self):
         with self.client() as c:
             equal(c.say('cas cas 0 0 1 1\r\nx\r\n'), 'NOT_FOUND')
