@@ -76,6 +76,8 @@ class Random;
   X(kCorruptIsAbsent, "-", "an unreadable row is answered as «nothing», with a vote")                                \
   X(kStaleServed, "R3", "requests by an older configuration are served")                                             \
   X(kReadBeforeFenced, "R4", "a source is read before it has our configuration")                                     \
+  X(kListedBeforeFenced, "R4", "a listing begun before the source had our configuration, and ended after it, counts") \
+  X(kLateVotes, "R3", "a write counts that was stored when a newer configuration had come")                          \
   X(kArrivedAtOnce, "R2", "a target owner votes without having read anything")                                       \
   X(kMajorityArrives, "-", "a target owner has arrived when it has read a majority, which may lack what w=two says") \
   X(kStayerArrives, "R2", "an owner in both deployments has arrived without having read the other active ones")        \

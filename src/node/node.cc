@@ -1,5 +1,7 @@
 #include "node/node.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/json.h"
@@ -304,6 +306,11 @@ Task<Result<wire::DigestReply>> Node::compared(wire::DigestQuery question, wire:
 
 Task<Result<wire::CollectReply>> Node::collecting(wire::CollectQuery query, wire::ConfigStamp config) {
   return collector_->asked(std::move(query), config);
+}
+
+bool Node::adopted_by_all(std::uint64_t counter) const {
+  return std::all_of(shards_.begin(), shards_.end(),
+                     [counter](const auto& shard) { return shard->adopted() >= counter; });
 }
 
 Task<Node::Holdings> Node::holdings_of(Shard* shard) {

@@ -75,6 +75,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   Result<wire::RepairReply> repair(wire::RepairQuery query) override;
   Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) override;
   Task<Result<wire::CollectReply>> collecting(wire::CollectQuery query, wire::ConfigStamp config) override;
+  bool adopted_by_all(std::uint64_t counter) const override;
   void unreadable(std::string key, bool voted) override;
   void damaged(std::string key, model::Ballot ballot) override;
   void overtaken(std::string key, model::Record record) override;

@@ -61,6 +61,7 @@ void Shard::adopt(std::shared_ptr<const model::Placement> placement, std::shared
   placement_ = std::move(placement);
   self_ = placement_->find(id_);
   stamp_ = stamp_of(*placement_);
+  adopted_.store(stamp_.counter, std::memory_order_release);
 }
 
 void Shard::remember_renewed(std::string node, std::uint64_t incarnation) {
@@ -109,6 +110,11 @@ Status Shard::check_configuration(const wire::ConfigStamp& theirs) const {
                                       "; push a new one through the master coordinator"};
   }
   return ok_status();
+}
+
+// Asked about what has been stored by now: has a newer configuration come meanwhile?
+Status Shard::overtaken(const wire::ConfigStamp& config) const {
+  return planted(Plant::kLateVotes) ? ok_status() : check_configuration(config);
 }
 
 // Someone who knows a newer configuration than ours may know that we own the key.
@@ -205,6 +211,8 @@ Task<Result<wire::WriteReply>> Shard::write(wire::Write request, wire::ConfigSta
   const Worth at_begin = worth(partition, config);
   auto accepted = co_await take(std::move(request), config, deadline);
   if (!accepted) co_return accepted.error();
+  const Status counts = overtaken(config);
+  if (!counts) co_return counts.error();
   wire::WriteReply reply;
   reply.outcome = accepted->stored ? wire::WriteReply::Outcome::kStored : wire::WriteReply::Outcome::kRefused;
   reply.stored = accepted->ballot;
@@ -226,6 +234,8 @@ Task<Result<wire::PromiseReply>> Shard::prepare(wire::Prepare request, wire::Con
   if (at_begin.votes) {
     auto promised = co_await store_.promise(std::move(request.key), request.ballot, request.want_value);
     if (!promised) co_return promised.error();
+    const Status counts = overtaken(config);
+    if (!counts) co_return counts.error();
     reply.promised = promised->given;
     reply.slot = std::move(promised->slot);
   } else {
@@ -260,8 +270,6 @@ Task<Result<store::Accepted>> Shard::take(wire::Write request, wire::ConfigStamp
     co_return Error(ErrorCode::kTimeout,
                     "the value took so long to be copied that its write is too old; write it again");
   }
-  const Status current = check_configuration(config);
-  if (!current) co_return current.error();
   const Status owner = check_owner(request.key, config);
   if (!owner) co_return owner.error();
   co_return accepted;
@@ -298,6 +306,9 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   if (!asker || !self_) {
     co_return Error(ErrorCode::kStale, "node " + id_ + " or " + request.asker + " is in no live deployment");
   }
+  if (front_ && !front_->adopted_by_all(stamp_.counter)) {
+    co_return Error(ErrorCode::kStale, "node " + id_ + " is about to take another configuration; ask again");
+  }
   const auto self = *self_;
   std::size_t entries_max = std::min<std::size_t>(request.entries_max, kListEntriesMax);
   if (buggify(loop_.random(), "shard/list")) entries_max = loop_.random().between(1, 3);
@@ -316,6 +327,9 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
                                       std::max<std::size_t>(entries_max, 1), values_bytes_max);
   if (!listing) co_return listing.error();
+  if (placement_ != placement && !planted(Plant::kListedBeforeFenced)) {
+    co_return Error(ErrorCode::kStale, "node " + id_ + " has taken another configuration while it listed; ask again");
+  }
   wire::ListReply reply;
   reply.complete = listing->complete;
   reply.next_position = listing->next_position;

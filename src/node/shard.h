@@ -3,11 +3,17 @@
 // It answers reads, writes and listings from its Store, by the rules of protocol.md that a replica has to keep:
 // the acceptor's are in store/store.h, votes in standing.h, and here those about configurations (rule 5): a request
 // by an older configuration than ours is refused as stale, because a majority of the old one may no longer hold
-// what the new one decides. What its store cannot read costs the partition's vote here at once, and is reported
+// what the new one decides. That holds to the end: whatever a target owner reads here after this node has said that it
+// goes by the newer configuration has to show every write that was counted under the older one (27). So a write or a
+// promise is held to the configuration once more when it is in the store, and is no vote if that has changed meanwhile;
+// and a listing counts from when it began: all loops go by the configuration then, and none has changed it since.
+// What its store cannot read costs the partition's vote here at once, and is reported
 // (mender.h); until the row is erased, answers about the key are errors, never «nothing».
 // Pieces of large values are staged, freed and read under whatever configuration: there is no vote in them.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
@@ -38,6 +44,8 @@ class Shard final : public net::Service {
     virtual Result<wire::RepairReply> repair(wire::RepairQuery query) = 0;
     virtual Task<Result<wire::DigestReply>> compared(wire::DigestQuery question, wire::ConfigStamp config) = 0;
     virtual Task<Result<wire::CollectReply>> collecting(wire::CollectQuery query, wire::ConfigStamp config) = 0;
+    // Does every shard of the node go by this configuration, or a later one?
+    virtual bool adopted_by_all(std::uint64_t counter) const = 0;
   };
 
   // Told on the shard's own loop what its store came upon.
@@ -87,6 +95,9 @@ class Shard final : public net::Service {
   // See Store.
   Task<Result<bool>> erase_unreadable(std::string key);
 
+  // From any loop: the version of the configuration that this shard goes by.
+  std::uint64_t adopted() const { return adopted_.load(std::memory_order_acquire); }
+
   runtime::Loop& loop() { return loop_; }
   store::Store& store() { return store_; }
   const store::Store& store() const { return store_; }
@@ -113,6 +124,7 @@ class Shard final : public net::Service {
   Task<Result<wire::ListReply>> list(wire::List request);
 
   Status check_configuration(const wire::ConfigStamp& theirs) const;
+  Status overtaken(const wire::ConfigStamp& config) const;
   Status check_owner(const std::string& key, const wire::ConfigStamp& theirs) const;
   // What this replica's answer is worth: as it was when the work began, and still is when it ends. Who was not informed
   // then may have read what was there before.
@@ -142,6 +154,7 @@ class Shard final : public net::Service {
   std::shared_ptr<const Duties> duties_;  // by it
   std::optional<model::NodeIndex> self_;
   wire::ConfigStamp stamp_;
+  std::atomic<std::uint64_t> adopted_ = 0;  // stamp_.counter
   std::deque<Renewed> renewed_;
   Counters counters_;
 };
