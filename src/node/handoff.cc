@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kPageEntries = 500;
 constexpr Duration kCallDeadline = seconds(30);
+constexpr Duration kDropPoll = milliseconds(5);
 constexpr Duration kRetryInterval = seconds(10);
 constexpr Duration kSettleBeforeStart = seconds(1);  // a change is seldom alone
 
@@ -143,10 +144,22 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
     if (planted(Plant::kHandoffOne)) break;
   }
   if (buggify(loop().random(), "handoff/late_drop")) co_await loop().sleep(seconds(2));
+  const bool dropped = co_await drop(partition, std::move(entry));
+  co_return dropped;
+}
+
+Task<bool> Handoff::drop(model::Partition partition, store::Listing::Entry entry) {
+  ++drops_begun_;
   Shard& shard = *parts_.shards[partition % parts_.shards.size()];
-  auto drop = shard.drop(entry.key, entry.ballot);
+  auto drop = shard.drop(std::move(entry.key), entry.ballot);
   const auto dropped = co_await runtime::run_on(shard.loop(), std::move(drop));
+  ++drops_ended_;
   co_return dropped.ok() && *dropped;
+}
+
+Task<> Handoff::drop_ended() {
+  const std::uint64_t begun = planted(Plant::kDropUnderWay) ? 0 : drops_begun_;
+  while (drops_ended_ < begun && !loop().stopping()) co_await loop().sleep(kDropPoll);
 }
 
 Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry) {

@@ -3,7 +3,8 @@
 // A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
 // one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
 // was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
-// that it has lost (standing.h). On the node's first loop; a cycle runs after a change of configuration, at start, each
+// that it has lost (standing.h). A drop may still be under way when a newer configuration gives the partition back: so
+// a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a change of configuration, at start, each
 // interval of the background repair, and soon after the digests say that there is a copy that does not belong here.
 #pragma once
 
@@ -40,6 +41,8 @@ class Handoff {
   void adopt(std::shared_ptr<const model::Placement> placement, const Duties& duties);
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
+  // The drop that is under way, if one is, has ended.
+  Task<> drop_ended();
   const Counters& counters() const { return counters_; }
 
  private:
@@ -49,6 +52,7 @@ class Handoff {
   Task<Result<std::uint32_t>> next_stored(std::uint32_t first);
   Task<bool> drain(model::Partition first, model::Partition last);
   Task<bool> settle(store::Listing::Entry entry);
+  Task<bool> drop(model::Partition partition, store::Listing::Entry entry);
   Task<bool> covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry);
   Task<Result<wire::WriteReply>> send(net::Peer owner, wire::ConfigStamp stamp, std::string key, model::Record record);
   Task<Result<wire::WriteReply>> send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write);
@@ -60,6 +64,8 @@ class Handoff {
   PartitionSet owned_;  // by it
   bool running_ = false;
   bool changed_ = false;
+  std::uint64_t drops_begun_ = 0;  // one after the other
+  std::uint64_t drops_ended_ = 0;
   runtime::Signal kick_;
   runtime::Gate gate_;
   Counters counters_;

@@ -50,9 +50,10 @@ Node::Node(Parts parts)
   Settler* settler = settler_.get();
   collector_ = std::make_unique<Collector>(
       Collector::Parts{parts_.id, all, parts_.transport, &standing_, &floors_, parts_.collection});
-  Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}};
+  Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}, {}};
   repair.take_floors = [this](Repairer::FloorList floors) { return collector_->take_floors(std::move(floors)); };
   repair.raise_fence = [this](Timestamp fence) { return collector_->raise_fence(fence); };
+  repair.drop_ended = [this] { return handoff_->drop_ended(); };
   repairer_ = std::make_unique<Repairer>(std::move(repair));
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
   mender_ =

@@ -399,6 +399,8 @@ Task<> Repairer::pass_with(Source& source) {
     source.pass_at = loop().now() + kRetryInterval;
     co_return;
   }
+  co_await parts_.drop_ended();
+  if (loop().stopping() || placement != placement_) co_return;
   Pass pass(parts_of_pass(source), source, counters_.copied);
   const bool whole = co_await pass.run();
   if (loop().stopping() || placement != placement_) co_return;

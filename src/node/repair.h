@@ -50,6 +50,7 @@ class Repairer {
     const store::Floors* floors = nullptr;
     std::function<Task<>(FloorList floors)> take_floors;
     std::function<Task<bool>(Timestamp fence)> raise_fence;  // durable, if true
+    std::function<Task<>()> drop_ended;                      // of a copy that was not ours (handoff.h)
   };
 
   struct Counters {

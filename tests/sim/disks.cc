@@ -97,6 +97,16 @@ Disks::Copy Disks::copy_of(std::size_t node, const std::string& row_key, const s
   return copy;
 }
 
+Timestamp Disks::floor_of(model::Partition partition) const {
+  const auto placement = world_.placement();
+  Timestamp floor = 0;
+  for (const auto& owner : placement->replicas(partition)) {
+    const NodeMachine* node = world_.find_node(placement->nodes()[owner.node].id);
+    floor = std::max(floor, floor_on(node->disk, partition));
+  }
+  return floor;
+}
+
 bool Disks::live(const Copy& copy, Timestamp floor) const {
   if (!copy.problem.empty()) return true;
   return copy.record && (floor == 0 || model::ends_at(*copy.record) > floor);
@@ -109,11 +119,7 @@ std::string Disks::first_difference(bool everywhere) const {
     const auto owners = placement->replicas(partition);
     std::map<std::string, const Copy*> by_node;
     for (const Copy& copy : copies) by_node[world_.node(copy.node).id] = &copy;
-    Timestamp floor = 0;
-    for (const auto& owner : owners) {
-      const NodeMachine* node = world_.find_node(placement->nodes()[owner.node].id);
-      floor = std::max(floor, floor_on(node->disk, partition));
-    }
+    const Timestamp floor = floor_of(partition);
     std::string states;
     bool same = true;
     const Copy* first = nullptr;
@@ -188,8 +194,9 @@ std::map<std::string, std::optional<model::Record>> Disks::newest() const {
   std::map<std::string, std::optional<model::Record>> newest;
   for (const auto& [key, copies] : copies_) {
     auto& best = newest[key];
+    const Timestamp floor = floor_of(model::partition_of(key));
     for (const Copy& copy : copies) {
-      if (copy.record && copy.problem.empty() && (!best || copy.record->ballot > best->ballot)) best = copy.record;
+      if (copy.record && live(copy, floor) && copy.problem.empty() && (!best || copy.record->ballot > best->ballot)) best = copy.record;
     }
   }
   return newest;

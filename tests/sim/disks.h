@@ -32,7 +32,7 @@ class Disks {
   // partitions, but for those with an unreadable row. REQUIRES: nothing is being written
   std::string first_wrong_digest() const;
 
-  // The newest copy of each key, with its value.
+  // The newest copy of each key, with its value. What an owner's floor has ended is no copy, wherever it lies.
   std::map<std::string, std::optional<model::Record>> newest() const;
 
  private:
@@ -42,6 +42,7 @@ class Disks {
     std::optional<model::Record> record;  // with its value; none: only a promise, or unreadable
     std::string problem;
   };
+  Timestamp floor_of(model::Partition partition) const;  // the highest of its owners
   bool live(const Copy& copy, Timestamp floor) const;
   void read(std::size_t node);
   Copy copy_of(std::size_t node, const std::string& row_key, const std::string& row, std::size_t& pieces) const;

@@ -192,6 +192,21 @@ void History::failed(Event& event, TimePoint end, std::string error) {
   event.error = std::move(error);
 }
 
+bool History::crowded(const Event& event) const {
+  bool quorum = false;
+  bool write = false;
+  const auto key = keys_.find(event.key);
+  if (key == keys_.end()) return false;
+  for (const Event* other : key->second.events) {
+    const bool apart = other == &event || (other->end && *other->end < event.begin);
+    if (apart) continue;
+    const bool strict = other->strict || other->conditional;
+    quorum |= strict;
+    write |= !strict && other->kind != Event::Kind::kRead;
+  }
+  return quorum && write;
+}
+
 void History::check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged) {
   const Key& of = keys_[key];
   if (left) (void)identify(key, *left, left->value.has_value());

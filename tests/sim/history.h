@@ -71,6 +71,8 @@ class History {
   // What came, from `begin` on, of the large value that the event read.
   void read_bytes(const Event& event, std::uint64_t begin, std::string_view bytes);
   void failed(Event& event, TimePoint end, std::string error);
+  // While it lasted, was there an operation at quorum on its key, and a write other than that?
+  bool crowded(const Event& event) const;
 
   // What is left of a key in the end: the newest copy, or none. undamaged: no disk ever lost anything.
   void check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged);

@@ -41,8 +41,13 @@ void Witness::erased(const NodeMachine& by, const std::string& row_key, const st
   const auto stored = store::decode_slot(row);
   if (!at || !stored || damage_.ever(by.id)) return;  // what is unreadable, or damaged, is erased and read again
   const bool ends = !stored->slot.record || model::ends_at(*stored->slot.record) != model::kNeverEnds;
-  if (ends && owns(by, at->key)) return collected(by, at->key, stored->slot, row_key);
+  if (ends && owns(by, at->key) && !handed_off_before(by, row_key, *stored)) {
+    return collected(by, at->key, stored->slot, row_key);
+  }
   if (!stored->slot.record) return;
+  if (owns(by, at->key) && by.node && by.node->standing().votes(model::partition_of(at->key))) {
+    world_.problem(at->key + ": " + by.id + " votes, and erased its copy " + to_string(stored->slot.ballot()));
+  }
   world_.tally().add("copy handed off and erased");
   const model::Ballot ballot = stored->slot.ballot();
   const auto now = world_.placement_of(by);
@@ -52,6 +57,16 @@ void Witness::erased(const NodeMachine& by, const std::string& row_key, const st
   if (!wrong.empty()) {
     world_.problem(at->key + ": " + by.id + " erased its copy " + to_string(ballot) + ", but " + wrong);
   }
+}
+
+// No floor has ended it: then it has just taken a new configuration, and the erasure had begun by the one before, as of
+// a copy that it did not own.
+bool Witness::handed_off_before(const NodeMachine& by, const std::string& row_key, const store::StoredSlot& stored) const {
+  const auto before = world_.placement_before(by);
+  const std::string key = store::parse_slot_key(row_key)->key;
+  const Timestamp floor = floor_on(by.disk, model::partition_of(key));
+  const bool ended = !stored.slot.record || model::ends_at(*stored.slot.record) <= floor;
+  return !ended && before && why_wrong(by, *before, row_key, key, stored.slot.ballot()).empty();
 }
 
 bool Witness::owns(const NodeMachine& node, const std::string& key) const {

@@ -16,6 +16,7 @@
 
 #include "sim/damage.h"
 #include "sim/history.h"
+#include "store/slot_codec.h"
 
 namespace tako::sim {
 
@@ -28,6 +29,7 @@ class Witness {
   void begins(const model::Placement& placement);
   void erased(const NodeMachine& by, const std::string& row_key, const std::string& row);
   void collected(const NodeMachine& by, const std::string& key, const model::Slot& slot, const std::string& row_key);
+  bool handed_off_before(const NodeMachine& by, const std::string& row_key, const store::StoredSlot& stored) const;
   bool owns(const NodeMachine& node, const std::string& key) const;
   // Empty: by this placement it is right.
   std::string why_wrong(const NodeMachine& by, const model::Placement& placement, const std::string& row_key,
