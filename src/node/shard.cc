@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kListEntriesMax = 4096;
 constexpr std::size_t kRenewedMax = 64;
+constexpr Duration kLateBy = milliseconds(300);  // where rare branches are common
 
 template <class T>
 void put(wire::Reply& reply, Result<T> result) {
@@ -254,6 +255,7 @@ Task<Result<store::Accepted>> Shard::take(wire::Write request, wire::ConfigStamp
   const bool elsewhere = !request.value_from.empty() && fetcher_;
   const bool copy = request.source == wire::Write::Source::kCopy;
   const store::Origin origin = copy ? store::Origin::kCopy : store::Origin::kProposal;
+  if (buggify(loop_.random(), "shard/late_accept")) co_await loop_.sleep(kLateBy);
   if (!elsewhere) {
     co_return co_await store_.accept(std::move(request.key), std::move(request.record), request.upload, request.promise,
                                      origin);
@@ -323,6 +325,7 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   }
   PartitionSet voting;
   for (std::size_t i = 0; i < PartitionSet::kWords; ++i) voting.set_word(i, standing_.voting_word(i));
+  if (buggify(loop_.random(), "shard/late_list")) co_await loop_.sleep(kLateBy);
   const std::size_t values_bytes_max = request.values ? wire::kListValuesBytesMax : 0;
   auto listing = co_await store_.list(request.position, std::move(request.key), request.position_last,
                                       std::max<std::size_t>(entries_max, 1), values_bytes_max);
