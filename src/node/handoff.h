@@ -4,8 +4,9 @@
 // one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
 // was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
 // that it has lost (standing.h). A drop may still be under way when a newer configuration gives the partition back: so
-// a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a change of configuration, at start, each
-// interval of the background repair, and soon after the digests say that there is a copy that does not belong here.
+// a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a
+// change of configuration, at start, each interval of the background repair, and soon after the digests say that there
+// is a copy that does not belong here.
 #pragma once
 
 #include <memory>

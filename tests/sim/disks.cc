@@ -196,7 +196,8 @@ std::map<std::string, std::optional<model::Record>> Disks::newest() const {
     auto& best = newest[key];
     const Timestamp floor = floor_of(model::partition_of(key));
     for (const Copy& copy : copies) {
-      if (copy.record && live(copy, floor) && copy.problem.empty() && (!best || copy.record->ballot > best->ballot)) best = copy.record;
+      const bool counts = copy.record && copy.problem.empty() && live(copy, floor);
+      if (counts && (!best || copy.record->ballot > best->ballot)) best = copy.record;
     }
   }
   return newest;

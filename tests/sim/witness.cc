@@ -61,7 +61,8 @@ void Witness::erased(const NodeMachine& by, const std::string& row_key, const st
 
 // No floor has ended it: then it has just taken a new configuration, and the erasure had begun by the one before, as of
 // a copy that it did not own.
-bool Witness::handed_off_before(const NodeMachine& by, const std::string& row_key, const store::StoredSlot& stored) const {
+bool Witness::handed_off_before(const NodeMachine& by, const std::string& row_key,
+                                const store::StoredSlot& stored) const {
   const auto before = world_.placement_before(by);
   const std::string key = store::parse_slot_key(row_key)->key;
   const Timestamp floor = floor_on(by.disk, model::partition_of(key));
