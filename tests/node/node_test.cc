@@ -19,6 +19,32 @@ void put_everywhere(Cluster& c, const std::string& key, const std::string& value
   for (auto& machine : c.machines) REQUIRE(machine->put(key, value, timestamp));
 }
 
+// A request that takes its time: by the configuration in force when it was begun.
+class Slow {
+ public:
+  Slow(Machine& machine, decltype(wire::Request::body) body) : open_(*machine.loop) {
+    wire::Request request;
+    request.config = node::stamp_of(*machine.cluster.placement);
+    request.body = std::move(body);
+    auto asking = [](Machine* of, wire::Request question, std::optional<wire::Reply>* answer) -> Task<> {
+      net::Service* service = of->node->shards().shard_of(question).service;
+      *answer = co_await service->handle(std::move(question), TimePoint::max());
+    };
+    machine.loop->spawn(open_, asking(&machine, std::move(request), &reply));
+    machine.cluster.settle();
+  }
+  std::string outcome() const {
+    if (!reply) return "none yet";
+    const auto* error = std::get_if<Error>(&reply->body);
+    return error ? name_of(error->code) : "done";
+  }
+
+  std::optional<wire::Reply> reply;
+
+ private:
+  runtime::Gate open_;
+};
+
 std::unique_ptr<Cluster> voting_cluster(int nodes, const Shape& shape) {
   auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
   REQUIRE(c->run_until([&] { return c->all_vote(); }));
@@ -349,6 +375,66 @@ TEST_CASE("a target owner reads nobody who does not have its configuration yet")
   // And nobody is served any more who goes by the one before.
   c.placement = before;
   CHECK(c[1].get(key) == name_of(ErrorCode::kStale));
+}
+
+TEST_CASE("what a newer configuration overtakes at a node counts no more under the one before") {
+  Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2, 3}}}};
+  const auto world = voting_cluster(3, shape);
+  Cluster& c = *world;
+  c[1].disk.set_latency(seconds(1), seconds(1));
+  bool overtaken = false;
+  SUBCASE("a newer one comes") { overtaken = true; }
+  SUBCASE("none comes") {}
+  wire::Write write;
+  write.key = "k";
+  write.record = model::make_value({10, 1}, Bytes(std::string("v")));
+  wire::Prepare prepare;
+  prepare.key = "promised";
+  prepare.ballot = model::Ballot{20, 1};
+  wire::List list;
+  list.asker = "n2";
+  list.entries_max = 10;
+  Slow writing(c[1], std::move(write));
+  Slow preparing(c[1], std::move(prepare));
+  Slow listing(c[1], std::move(list));
+  REQUIRE(listing.outcome() == "none yet");
+  c.run_for(milliseconds(100));
+  if (overtaken) {
+    shape.target = "d2";
+    c.adopt(placement_of(2, shape));
+  }
+  c.run_for(seconds(10));
+  const std::string expected = overtaken ? name_of(ErrorCode::kStale) : "done";
+  CHECK(writing.outcome() == expected);
+  CHECK(preparing.outcome() == expected);
+  CHECK(listing.outcome() == expected);
+  CHECK(kept(c[1]) == 2);  // what was stored stays
+}
+
+// Whenever the newer configuration comes.
+TEST_CASE("a copy whose drop is under way when the node owns it again is not taken for its own") {
+  const Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2, 3}}}};
+  for (Duration after = Duration::zero(); after < seconds(14); after += milliseconds(200)) {
+    CAPTURE(after.count());
+    const auto world = voting_cluster(3, shape);
+    Cluster& c = *world;
+    for (const std::size_t i : {1u, 2u}) REQUIRE(c[i].put("k", "v", 10));
+    Shape next = shape;
+    next.target = "d2";
+    c.adopt(placement_of(2, next));
+    REQUIRE(c.run_until([&] { return c.all_vote(); }));
+    next.active = "d2";
+    next.target = "";
+    c.adopt(placement_of(3, next));
+    c[1].disk.set_latency(seconds(1), seconds(1));
+    c.run_for(after);
+    next.target = "d1";
+    c.adopt(placement_of(4, next));
+    REQUIRE(c.run_until([&] { return c[1].node->standing().informed()[model::partition_of("k")]; }));
+    c[2].cut_off = c[3].cut_off = true;
+    c.run_for(seconds(5));
+    CHECK(kept(c[1]) == 1);
+  }
 }
 
 TEST_CASE("a copy stays where it does not belong until every owner, in both deployments, has it") {
