@@ -1,7 +1,8 @@
 """Two hundred clients that stall in the middle of large uploads and downloads, and what others notice of it.
 
 The same load is measured without them and with them, in turn. They have all stalled before a measurement begins, and
-none has been let go when it ends: what is measured is the cost of their being there.
+none has been let go when it ends, and what they had sent has reached the tables of the disks: what is measured is the
+cost of their being there, not of the quarter of a gigabyte that came with them.
 """
 import multiprocessing
 import os
@@ -37,6 +38,7 @@ GATHER_AT_ONCE = 8
 DRIPPING = 10                  # of the uploads: they send a byte now and then, until the minute is over
 DRIP_EVERY = 2.0
 QUIET_SECONDS_MAX = 60         # until the disk is what it was before
+REST_SECONDS_MAX = 20          # until nobody flushes and compacts; the stalled move a little meanwhile
 LEFT_BYTES_MAX = 32 * MIB      # on all disks, in files of values
 
 
@@ -194,7 +196,7 @@ class Crowd:
     """All of them, stalled. While they gather they move a little, so that the first has not to go before the last
     comes."""
 
-    def __init__(self, port, draw):
+    def __init__(self, port, draw, at_rest):
         self.ups, self.downs = [], []
         gathered = threading.Event()
         keeper = threading.Thread(target=self._keep, args=(gathered,), daemon=True)
@@ -203,6 +205,8 @@ class Crowd:
         with ThreadPoolExecutor(GATHER_AT_ONCE) as pool:
             list(pool.map(lambda i: self.ups.append(Up(port, i, random.Random(seeds[i]))), range(UPLOADS)))
             list(pool.map(lambda _: self.downs.append(Down(port)), range(DOWNLOADS)))
+        rested = settle(REST_SECONDS_MAX, at_rest)
+        say('the nodes are at rest after ' + ('more time than there was' if rested is None else f'{rested:.1f} s'))
         gathered.set()
         keeper.join()
 
@@ -253,6 +257,7 @@ class Stalled:
         self.before = cluster.value_bytes()
         windows = {'free': [], 'stalled': []}
         for turn in range(TURNS):
+            settle(REST_SECONDS_MAX, cluster.at_rest)
             windows['free'].append(self.window(cluster, f'without them, turn {turn + 1}'))
             windows['stalled'].append(self.with_them(cluster, turn, last=turn + 1 == TURNS))
         self.judge(windows)
@@ -268,7 +273,7 @@ class Stalled:
         return window
 
     def with_them(self, cluster, turn, last):
-        crowd = Crowd(cluster.port, self.draw)
+        crowd = Crowd(cluster.port, self.draw, cluster.at_rest)
         began = min(s.moved_at for s in crowd.all)
         say(f'{len(crowd.all)} stall, the first for {time.monotonic() - began:.1f} s')
         dripping = crowd.ups[:DRIPPING] if last else []

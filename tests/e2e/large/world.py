@@ -14,6 +14,8 @@ from harness import TEN, Layout, accepts, free_port, healthy, http_call, put, un
 RESIDENT_MIB_MAX = 256       # of any process, at any time
 READY_SECONDS_MAX = 60
 WHOLE_SECONDS_MAX = 60       # until every node is reached again
+LOOK_SECONDS = 0.5           # at how busy they are
+QUIET_CORES = 0.1            # all of them together: what was written has been flushed and compacted
 VALUES = ('.blob', '.sst')
 
 
@@ -23,6 +25,11 @@ def peak_mib(pid):
         if line.startswith('VmHWM:'):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def cpu_seconds(pid):
+    user, system = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
 
 
 def disk_bytes(folder, suffixes=None):
@@ -106,6 +113,13 @@ class Cluster:
 
     def log_bytes(self):
         return disk_bytes(self.data, ('.log',))
+
+    def at_rest(self):
+        """Looks for half a second whether they have work of their own left, as after many large writes."""
+        pids = [s.pid for s in self.servers.values() if s.running()]
+        before = sum(map(cpu_seconds, pids))
+        time.sleep(LOOK_SECONDS)
+        return (sum(map(cpu_seconds, pids)) - before) / LOOK_SECONDS <= QUIET_CORES
 
     def ended_by_themselves(self):
         return [f'{name} ended with {s.process.returncode}' for name, s in self.servers.items() if not s.running()]
