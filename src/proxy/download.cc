@@ -85,10 +85,11 @@ struct Download::Piece {
   std::uint32_t index = 0;
   std::optional<Result<Bytes>> result;
   std::uint64_t checksum = 0;
-  bool counted = false;  // among Reach::pieces
+  PiecePlaces::Place place;
+  bool dropped = false;  // nobody waits for it
 };
 
-struct Download::State : std::enable_shared_from_this<State> {
+struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reader {
   State(const Reach& r, Plan p) : reach(r), plan(std::move(p)), replicas(r, plan), arrived(r.loop) {
     ASSERT(plan.begin <= plan.end && plan.end <= plan.record.size);
     next_to_ask = static_cast<std::uint32_t>(plan.begin / model::kPieceBytes);
@@ -100,8 +101,7 @@ struct Download::State : std::enable_shared_from_this<State> {
   Task<> fetch(std::shared_ptr<State> self, std::shared_ptr<Piece> piece);
   Task<Result<wire::PieceReply>> ask(std::uint32_t index, std::size_t i, TimePoint deadline);
   Result<Bytes> take(Piece& piece);
-  void release(Piece& piece);
-  void abandon();
+  void give_back() override;
 
   const Reach reach;
   const Plan plan;
@@ -112,34 +112,32 @@ struct Download::State : std::enable_shared_from_this<State> {
   std::uint32_t taken = 0;
   std::uint64_t at = 0;
   model::ValueChecksum checksum;
-  bool abandoned = false;
   runtime::Signal arrived;
 };
 
 Download::Download(const Reach& reach, Plan plan) : state_(std::make_shared<State>(reach, std::move(plan))) {}
 
-Download::~Download() { state_->abandon(); }
-
-void Download::State::abandon() {
-  abandoned = true;
-  for (const auto& piece : ahead) {
-    if (piece->result) release(*piece);
-  }
+Download::~Download() {
+  state_->reach.places.moves(*state_);
+  state_->give_back();
 }
 
-void Download::State::release(Piece& piece) {
-  if (std::exchange(piece.counted, false)) reach.pieces.release();
+// Begins anew with the piece that comes next, as cautiously as at first.
+void Download::State::give_back() {
+  if (ahead.empty()) return;
+  next_to_ask = ahead.front()->index;
+  taken = 0;
+  for (const auto& piece : ahead) piece->dropped = true;
+  ahead.clear();
 }
 
 void Download::State::read_ahead() {
   const std::uint32_t wanted = std::min(kReadAhead, taken) + 1;
   while (ahead.size() < wanted && next_to_ask <= last) {
     auto piece = std::make_shared<Piece>();
-    if (ahead.size() > kAheadAlways) {
-      // A client that stalls keeps its places until it is let go: half are left to uploads, which cannot do without.
-      if (reach.pieces.free() <= kPiecesInMemoryMax / 2 || !reach.pieces.try_acquire()) return;
-      piece->counted = true;
-    }
+    // The other half is left to uploads, which cannot do without.
+    if (reach.places.has_free(PiecePlaces::kPlaces / 2 + 1)) piece->place = reach.places.take_if_free();
+    if (!piece->place && ahead.size() > kAheadAlways) return;
     piece->index = next_to_ask++;
     ahead.push_back(piece);
     reach.loop.spawn(reach.gate, fetch(shared_from_this(), std::move(piece)));
@@ -169,7 +167,7 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
   Error problem(ErrorCode::kUnavailable, "no replica that holds the value can be reached");
   std::vector<bool> asked;
   bool conflict = false;
-  while (!abandoned) {
+  while (!piece->dropped) {
     const auto i = replicas.choose(asked);
     if (!i) {
       // All were asked, in vain. Perhaps others hold it by now; else those that may come back.
@@ -205,13 +203,13 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
     if (reach.loop.stopping()) break;
   }
   if (!piece->result) piece->result = std::move(problem);
-  if (abandoned) release(*piece);
   arrived.notify();
 }
 
 Task<Result<Bytes>> Download::next() {
   State& state = *state_;
   if (state.at >= state.plan.end) co_return Bytes();
+  state.reach.places.moves(state);
   state.read_ahead();
   const std::shared_ptr<Piece> piece = state.ahead.front();
   while (!piece->result) {
@@ -219,9 +217,12 @@ Task<Result<Bytes>> Download::next() {
     if (!woken && state.reach.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
   }
   state.ahead.pop_front();
-  state.release(*piece);
+  piece->place.reset();
   auto bytes = state.take(*piece);
-  if (bytes && state.at < state.plan.end) state.read_ahead();
+  if (bytes && state.at < state.plan.end) {
+    state.read_ahead();
+    state.reach.places.waits(state);
+  }
   co_return bytes;
 }
 

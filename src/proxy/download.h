@@ -5,10 +5,10 @@
 // each is checked against its checksum and length before it is handed on, and a whole value against the record's
 // checksum before its last piece is. One replica is read, with up to kReadAhead pieces ahead of the reader: as many as
 // the reader has taken so far, so that one that stalls early holds little, and beyond the first of these only while
-// half of the places for pieces are free (Reach::pieces). When it fails, the next one that holds the ballot goes on
-// with that very piece: one that is away is tried again after the others, one that holds another version by now is not,
-// and of one whose copy is damaged nothing more is read; it mends itself (node/mender.h). The configuration at hand
-// then says who the others are.
+// half of the places for pieces are free; one that stalls gives them back (PiecePlaces). When it fails, the next one
+// that holds the ballot goes on with that very piece: one that is away is tried again after the others, one that holds
+// another version by now is not, and of one whose copy is damaged nothing more is read; it mends itself
+// (node/mender.h). The configuration at hand then says who the others are.
 // Errors: kConflict: nobody holds this version any more; kTimeout, kUnavailable: no replica could bring the next piece
 // within `step`. After an error there is no more: the bytes before it were right, but they are not all.
 #pragma once

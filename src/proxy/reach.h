@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/transport.h"
+#include "proxy/piece_places.h"
 #include "runtime/sync.h"
 
 namespace tako::proxy {
@@ -11,7 +12,7 @@ struct Reach {
   runtime::Loop& loop;
   net::Transport& transport;
   runtime::Gate& gate;
-  runtime::Slots& pieces;  // of large values, that are in memory
+  PiecePlaces& places;
 };
 
 }  // namespace tako::proxy

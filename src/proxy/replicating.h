@@ -10,9 +10,6 @@ namespace tako::proxy {
 inline constexpr Duration kRepairDeadline = seconds(30);
 inline constexpr std::size_t kRepairsMax = 64;  // at once, each with its value
 inline constexpr int kAttemptsMax = 16;         // of one request, beside its deadline
-// Of large values on their way through one loop: 48 MiB. Those that a session holds, and those that readers have asked
-// for and not read ahead, are not counted.
-inline constexpr std::size_t kPiecesInMemoryMax = 192;
 
 // Replicas that answer without a vote may have one in a moment: they hear of a reconfiguration a little later than this
 // proxy, or are about to have caught up.

@@ -57,7 +57,7 @@ Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const run
       transport_(transport),
       clock_(clock, loop.random().next(), std::move(mark)),
       gate_(loop),
-      pieces_(loop, kPiecesInMemoryMax) {}
+      places_(loop) {}
 
 Replicator::Shared Replicator::new_round(const std::string& key) {
   return std::make_shared<Round>(loop_, placement_, key);

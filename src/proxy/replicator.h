@@ -24,6 +24,7 @@
 #include "model/verdict.h"
 #include "net/byte_source.h"
 #include "net/transport.h"
+#include "proxy/piece_places.h"
 #include "proxy/round.h"
 #include "proxy/upload.h"
 #include "proxy/version_clock.h"
@@ -188,7 +189,7 @@ class Replicator {
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
   std::size_t whom_to_ask(const Round& round);
 
-  Reach reach() { return {loop_, transport_, gate_, pieces_}; }
+  Reach reach() { return {loop_, transport_, gate_, places_}; }
   Proposal propose_draft(std::string key, Draft draft, model::WriteLevel level);
   Task<Result<WriteAnswer>> propose(Proposal proposal);
   std::shared_ptr<Commit> ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline);
@@ -242,7 +243,7 @@ class Replicator {
   Turns turns_;                         // of updates, by key
   std::size_t repairs_running_ = 0;
   runtime::Gate gate_;
-  runtime::Slots pieces_;  // of large values, that are in memory
+  PiecePlaces places_;
   Counters counters_;
 };
 

@@ -79,7 +79,7 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
   co_return answer;
 }
 
-std::size_t Replicator::pieces_in_memory() const { return kPiecesInMemoryMax - pieces_.free(); }
+std::size_t Replicator::pieces_in_memory() const { return places_.used(); }
 
 std::unique_ptr<net::ByteSource> Replicator::open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
                                                   std::uint64_t end, Duration step) {

@@ -34,13 +34,10 @@ bool may_pass(ErrorCode code) {
 }  // namespace
 
 struct Upload::Piece {
-  Piece(runtime::Slots& slots, Bytes b)
-      : places(slots), bytes(std::move(b)), checksum(model::piece_checksum(bytes.view())) {}
-  ~Piece() { places.release(); }
-  Piece(const Piece&) = delete;
-  Piece& operator=(const Piece&) = delete;
+  Piece(PiecePlaces::Place p, Bytes b)
+      : place(std::move(p)), bytes(std::move(b)), checksum(model::piece_checksum(bytes.view())) {}
 
-  runtime::Slots& places;
+  const PiecePlaces::Place place;
   const Bytes bytes;
   const std::uint64_t checksum;
 };
@@ -109,10 +106,10 @@ Task<Status> Upload::bring(Bytes first, Bytes second, net::ByteSource& rest) {
 }
 
 Task<Status> Upload::add(Bytes bytes) {
-  const bool given = co_await reach_.pieces.acquire(reach_.loop.now() + plan_.step);
-  if (!given) co_return Error(ErrorCode::kOverloaded, "too many large values are written at once; try again");
+  PiecePlaces::Place place = co_await reach_.places.take(reach_.loop.now() + plan_.step);
+  if (!place) co_return Error(ErrorCode::kOverloaded, "too many large values are written at once; try again");
   size_ += bytes.size();
-  auto piece = std::make_shared<const Piece>(reach_.pieces, std::move(bytes));
+  auto piece = std::make_shared<const Piece>(std::move(place), std::move(bytes));
   checksum_.add(piece->checksum);
   window_.push_back(std::move(piece));
   ++count_;
@@ -122,9 +119,8 @@ Task<Status> Upload::add(Bytes bytes) {
 
 // Where places for pieces are few, each upload takes fewer, so that one more can always begin.
 std::uint32_t Upload::lag_allowed() const {
-  const std::size_t free = reach_.pieces.free();
-  if (free >= kPiecesInMemoryMax / 2) return kLagMax;
-  return free >= kPiecesInMemoryMax / 4 ? kLagMax / 2 : 1;
+  if (reach_.places.has_free(PiecePlaces::kPlaces / 2)) return kLagMax;
+  return reach_.places.has_free(PiecePlaces::kPlaces / 4) ? kLagMax / 2 : 1;
 }
 
 Task<Status> Upload::wait_for_room(std::uint32_t behind_max) {

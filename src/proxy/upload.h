@@ -40,7 +40,7 @@
 // pieces behind. One that fails, or has let the others wait for longer than kHoldMax and a tenth of the upload's time,
 // is given up if the others are enough for the level; else it is waited for, and its calls are repeated, for `step`.
 // At the end nobody waits for the ones that are not needed: they get their last pieces while the others commit.
-// Memory: kLagMax + 1 pieces, fewer when those of all uploads of this loop are many (Reach::pieces).
+// Memory: kLagMax + 1 pieces, fewer when those of all uploads of this loop are many (PiecePlaces).
 #pragma once
 
 #include <deque>

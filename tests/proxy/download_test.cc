@@ -163,6 +163,42 @@ TEST_CASE_FIXTURE(Download, "who reads slowly holds the replicas back, and one t
   CHECK(ahead_max == proxy::Download::kReadAhead + 1);
 }
 
+TEST_CASE_FIXTURE(Download, "those that stall give back what was read ahead for them, and go on from there") {
+  const auto opened = [this] { return replicator.open("k", answer, 0, value.size(), seconds(10)); };
+  std::vector<std::pair<std::unique_ptr<net::ByteSource>, std::string>> stalled(proxy::PiecePlaces::kPlaces);
+  std::size_t ahead_max = 0;
+  world.run([&]() -> Task<> {
+    for (auto& [source, bytes] : stalled) {
+      source = opened();
+      for (int taken = 0; taken < 4; ++taken) {
+        const auto piece = co_await source->next();
+        REQUIRE(piece.ok());
+        bytes += piece->view();
+      }
+    }
+    CHECK(replicator.pieces_in_memory() >= proxy::PiecePlaces::kPlaces / 2 - 1);
+    co_await world.loop().sleep(proxy::PiecePlaces::kIdleAfter);
+
+    for (auto& [id, one] : cluster.nodes) one.pieces_read.clear();
+    const auto moving = opened();
+    for (std::size_t taken = 1; taken <= kPieces; ++taken) {
+      const auto piece = co_await moving->next();
+      REQUIRE(piece.ok());
+      co_await world.loop().sleep(milliseconds(100));
+      ahead_max = std::max(ahead_max, replicator.pieces_in_memory());
+    }
+    CHECK(replicator.pieces_in_memory() == 0);
+
+    for (auto& [source, bytes] : stalled) {
+      for (auto piece = co_await source->next(); piece.ok() && !piece->empty(); piece = co_await source->next()) {
+        bytes += piece->view();
+      }
+      CHECK(bytes == value);
+    }
+  });
+  CHECK(ahead_max == proxy::Download::kReadAhead + 1);
+}
+
 TEST_CASE_FIXTURE(Download, "one that is left in the middle gives back its place in memory") {
   for (int taken = 0; taken < 8; ++taken) {
     world.run([&]() -> Task<> {
