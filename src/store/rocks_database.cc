@@ -135,7 +135,12 @@ Result<std::unique_ptr<RocksDatabase::Open>> RocksDatabase::open_rocks() {
   };
   auto open = std::make_unique<Open>();
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(options, path_, families, &open->families, &db);
+  rocksdb::Status status = rocksdb::DB::Open(options, path_, families, &open->families, &db);
+  if (code_of(status) == ErrorCode::kNoSpace && !options.avoid_flush_during_recovery) {
+    // There seemed to be room, but not for all that the log holds.
+    options.avoid_flush_during_recovery = true;
+    status = rocksdb::DB::Open(options, path_, families, &open->families, &db);
+  }
   open->db.reset(db);
   if (!status.ok()) return open_error(path_, status);
   if (db->GetLatestSequenceNumber() < synced_.read()) {
