@@ -23,6 +23,8 @@ class JoinedSource final : public ByteSource {
         if (!more) co_return more.error();
         left_ = std::move(*more);
         if (left_.empty()) ++at_;
+      } else if (piece.empty() && left_.size() == model::kPieceBytes) {
+        co_return std::exchange(left_, Bytes());  // as it came
       } else {
         const std::size_t count = std::min(model::kPieceBytes - piece.size(), left_.size());
         piece += left_.view().substr(0, count);
