@@ -4,14 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/json.h"
+#include "ctl/json_fields.h"
 #include "runtime/files.h"
 #include "wire/limits.h"
 
 namespace tako::ctl {
 namespace {
-
-using nlohmann::json;
 
 std::string count(std::size_t n, const char* what) {
   return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
@@ -54,13 +52,11 @@ int validate_config(Console& console, const std::string& file) {
   if (!parsed) return fail(console, kExitUsage, parsed.error().message);
   const model::Deployment* target = parsed->target_deployment();
   if (console.json) {
-    const json out = {{"file", file}, {"ok", true}, {"version", parsed->counter}};
-    console.out << json_text(out, 2) << '\n';
-  } else {
-    console.out << file << ": ok, " << size_of(parsed->active_deployment());
-    if (target) console.out << " (moving to " << target->name << ": " << size_of(*target) << ")";
-    console.out << ", version " << parsed->counter << '\n';
+    return finish_json(console, {{"file", file}, {"ok", true}, {"version", parsed->counter}}, kExitYes);
   }
+  console.out << file << ": ok, " << size_of(parsed->active_deployment());
+  if (target) console.out << " (moving to " << target->name << ": " << size_of(*target) << ")";
+  console.out << ", version " << parsed->counter << '\n';
   return finish(console, kExitYes);
 }
 
@@ -81,11 +77,8 @@ Task<int> push_config(Console& console, Coordinators coordinators, PushOptions o
   change.force = options.force;
   const Result<wire::ConfigReply> pushed = co_await push_change(std::move(coordinators), std::move(change));
   if (!pushed) co_return fail(console, kExitNo, pushed.error().message);
-  if (console.json) {
-    console.out << json_text(json{{"version", pushed->stamp.counter}}, 2) << '\n';
-  } else {
-    console.out << "version " << pushed->stamp.counter << " is in force\n";
-  }
+  if (console.json) co_return finish_json(console, {{"version", pushed->stamp.counter}}, kExitYes);
+  console.out << "version " << pushed->stamp.counter << " is in force\n";
   co_return finish(console, kExitYes);
 }
 

@@ -18,11 +18,6 @@ namespace {
 using model::Configuration;
 using nlohmann::json;
 
-int finish_json(Console& console, const json& out, int exit_code) {
-  console.out << json_text(out, 2) << '\n';
-  return finish(console, exit_code);
-}
-
 // What is in one partition of one node, on average.
 struct Content {
   double keys = 0;

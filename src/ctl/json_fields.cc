@@ -28,4 +28,9 @@ const json& object_in(const json& object, const char* name) {
   return found != object.end() && found->is_object() ? *found : kEmpty;
 }
 
+int finish_json(Console& console, const json& answer, int exit_code) {
+  console.out << json_text(answer, 2) << '\n';
+  return finish(console, exit_code);
+}
+
 }  // namespace tako::ctl

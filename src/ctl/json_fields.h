@@ -1,4 +1,4 @@
-// Reading what a proxy or a coordinator has said in JSON: nothing is believed about what is there, and of which kind.
+// JSON in and out. Of what a proxy or a coordinator has said nothing is believed: what is there, and of which kind.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,8 @@
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "ctl/console.h"
 
 namespace tako::ctl {
 
@@ -17,5 +19,8 @@ std::string text_in(const nlohmann::json& object, const char* name, const std::s
 
 // Empty where it is absent, or no object.
 const nlohmann::json& object_in(const nlohmann::json& object, const char* name);
+
+// A verb's answer with --json, and its end (finish()).
+int finish_json(Console& console, const nlohmann::json& answer, int exit_code);
 
 }  // namespace tako::ctl

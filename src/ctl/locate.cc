@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/json.h"
 #include "ctl/door.h"
+#include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "model/placement.h"
 
@@ -57,8 +57,7 @@ int locate(Console& console, const model::Configuration& configuration, const st
   if (console.json) {
     json out = {{"key", key}, {"partition", partition}, {"version", configuration.counter}};
     for (const Side& side : sides) out["deployments"].push_back(to_json(side));
-    console.out << json_text(out, 2) << '\n';
-    return finish(console, kExitYes);
+    return finish_json(console, out, kExitYes);
   }
 
   Table facts({"", ""});

@@ -7,7 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/json.h"
+#include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "model/placement.h"
 #include "runtime/sync.h"
@@ -138,12 +138,10 @@ int report(Console& console, const Run& run, bool dry_run) {
   const bool whole = std::all_of(run.nodes.begin(), run.nodes.end(), [](const Node& node) { return node.done; });
   const bool differs =
       std::any_of(run.nodes.begin(), run.nodes.end(), [](const Node& node) { return node.last.keys_differing > 0; });
-  if (console.json) {
-    console.out << json_text(json_of(run, dry_run), 2) << '\n';
-  } else {
-    console.out << table_of(run, console.colour);
-  }
-  return finish(console, whole && !(dry_run && differs) ? kExitYes : kExitNo);
+  const int exit_code = whole && !(dry_run && differs) ? kExitYes : kExitNo;
+  if (console.json) return finish_json(console, json_of(run, dry_run), exit_code);
+  console.out << table_of(run, console.colour);
+  return finish(console, exit_code);
 }
 
 }  // namespace

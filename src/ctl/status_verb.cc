@@ -195,8 +195,7 @@ Task<int> show_status(Console& console, Door& door) {
   if (console.json) {
     status["healthy"] = health->problems.empty();
     if (health->reserve) status["can_lose"] = health->reserve_json();
-    console.out << json_text(status, 2) << '\n';
-    co_return finish(console, exit_code);
+    co_return finish_json(console, status, exit_code);
   }
   const std::string version = text_in(object_in(status, "configuration"), "version");
   console.out << head_of(status, health->nodes, health->reserve, console.colour) << '\n'
@@ -212,8 +211,7 @@ Task<int> check_cluster(Console& console, Door& door) {
   if (console.json) {
     json out = {{"healthy", healthy}, {"problems", health->problems}, {"can_lose", nullptr}};
     if (health->reserve) out["can_lose"] = health->reserve_json();
-    console.out << json_text(out, 2) << '\n';
-    co_return finish(console, exit_code);
+    co_return finish_json(console, out, exit_code);
   }
   std::string line = healthy ? "healthy" : "unhealthy";
   for (const std::string& problem : health->problems)
