@@ -35,6 +35,7 @@ namespace tako::sim {
   X(buggify, 0, "1: rare branches are common")                                                               \
   /* the load */                                                                                             \
   X(seconds, 20, "of simulated time under faults")                                                           \
+  X(ends_ms, 0, "that time ends then, and until then all is as it was; 0: it does not")                      \
   X(operations, 100, "begun in that time")                                                                   \
   X(keys, 10, "")                                                                                            \
   X(hot_pct, 0, "of operations go to one key")                                                               \

@@ -1,4 +1,6 @@
-// Shrinking: a smaller scenario that fails too: first without each of its faults, then with less of everything.
+// Shrinking: a smaller scenario that fails in the same way: first the same history up to an earlier end, then without
+// each of its faults and with less of everything, and then with other seeds too, where a smaller world needs another
+// accident.
 #pragma once
 
 #include "sim/simulation.h"

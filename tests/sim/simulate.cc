@@ -133,6 +133,17 @@ Scenario scenario_of(std::uint64_t seed, const Arguments& arguments) {
   return scenario;
 }
 
+// What has to be set to get it from its seed.
+std::string settings_of(const Scenario& scenario) {
+  const Scenario drawn = draw_scenario(scenario.seed);
+  std::string text;
+  for (const ScenarioField& field : scenario_fields()) {
+    const std::int64_t value = scenario.*field.member;
+    if (value != drawn.*field.member) text += " --set " + std::string(field.name) + "=" + std::to_string(value);
+  }
+  return text;
+}
+
 int replay(const Arguments& arguments) {
   Scenario scenario = scenario_of(arguments.first, arguments);
   std::printf("seed %llu: %s\n", static_cast<unsigned long long>(scenario.seed), describe(scenario).c_str());
@@ -142,6 +153,8 @@ int replay(const Arguments& arguments) {
   if (arguments.shrink && !result.problems.empty()) {
     scenario = shrink(scenario, arguments.plant, result);
     std::printf("shrunk to: %s\n", describe(scenario).c_str());
+    std::printf("again: scripts/simulate --replay %llu%s\n", static_cast<unsigned long long>(scenario.seed),
+                settings_of(scenario).c_str());
     print_result(scenario, result, 0);
   }
   if (!result.history.empty()) std::printf("the history of that key, in ms:\n%s", result.history.c_str());

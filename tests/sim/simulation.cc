@@ -96,7 +96,8 @@ class Simulation {
         world_.add(std::move(op));
       }
     }
-    const TimePoint end = world_.now() + seconds(scenario_.seconds);
+    const Duration whole = seconds(scenario_.seconds);
+    const TimePoint end = world_.now() + (scenario_.ends_ms > 0 ? milliseconds(scenario_.ends_ms) : whole);
     for (TimePoint tick = world_.now(); world_.now() < end;) {
       const TimePoint next = std::min(std::max(clients_.next_operation(), world_.now()), tick);
       world_.run_for(next - world_.now());
