@@ -1,0 +1,349 @@
+#include "sim/themes.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "sim/draws.h"
+
+namespace tako::sim {
+namespace {
+
+// Three replicas, a link that loses much, and everybody looks at a majority.
+void crowd(Scenario& s, Random& random) {
+  s.pool = even(random, 3, 4);
+  s.buckets = 3;
+  s.per_key = 3;
+  s.proxies = even(random, 2, 3);
+  s.strict_pct = 100;
+  s.write_pct = even(random, 30, 60);
+  s.delete_pct = even(random, 0, 20);
+  s.keys = even(random, 5, 40);
+  s.seconds = even(random, 20, 50);
+  s.operations = even(random, 400, 1000);
+  s.timeout_ms = even(random, 1000, 4000);
+  s.capacity = 0;
+  s.straggler_ppm = std::min<std::int64_t>(s.straggler_ppm, 10'000);
+  s.loss_ppm = std::min<std::int64_t>(s.loss_ppm, 50'000);
+  s.disk_us = std::min<std::int64_t>(s.disk_us, 2000);
+  s.read_error_ppm = s.write_error_ppm = 0;
+}
+
+// Nodes forget while others are away. Keys that are seldom written: what was missed stays missed.
+void forget(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = coin(random, 80) ? 3 : 4;
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 15);
+  s.keys = even(random, 10, 50);
+  s.hot_pct = 0;
+  s.loss_ppm = coin(random, 50) ? 0 : even(random, 5'000, 50'000);
+  s.cuts = s.clogs = s.pauses = 0;
+  s.kills = coin(random, 50) ? even(random, 0, 100) : 0;
+  s.down_ms = even(random, 500, 2500);
+  s.turns = even(random, 50, 300);
+  switch (random.below(3)) {
+    case 0: s.wipes = even(random, 0, 100); break;
+    case 1:
+      s.rollbacks = even(random, 50, 100);
+      s.wipes = s.crashes = 0;
+      break;
+    default:
+      s.sync_always = 0;
+      s.crashes = even(random, 20, 100);
+      s.wipes = s.rollbacks = 0;
+  }
+  if (coin(random, 70)) s.reconfigurations = 0;
+  s.read_error_ppm = coin(random, 40) ? even(random, 10'000, 300'000) : 0;
+}
+
+// A node forgets what it has answered to a writer who is not done yet.
+void hold(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = s.buckets = s.per_key = 3;
+  s.proxies = even(random, 2, 3);
+  s.background_repair = 1;
+  s.repair_s = even(random, 10, 30);
+  s.keys = even(random, 12, 40);  // what is half-way is to stay the newest, and to be read
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.write_pct = even(random, 15, 35);
+  s.seconds = even(random, 60, 100);
+  s.operations = 20 * s.seconds;
+  s.timeout_ms = even(random, 6000, 8000);
+  s.sync_always = 1;
+  s.delay_min_us = 100;
+  s.delay_max_us = even(random, 1000, 5000);
+  s.disk_us = even(random, 20, 500);
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.down_ms = even(random, 50, 200);
+  s.holds = even(random, 100, 300);
+  s.skew_ms = s.clock_steps = s.drift_ppm = 0;
+  s.reconfigurations = 0;
+  s.buggify = 0;
+}
+
+// What reads repair and nothing else does: no node meets another anew.
+void readers(Scenario& s, Random random) {
+  crowd(s, random);
+  s.background_repair = 0;
+  s.read_repair = 1;
+  s.strict_pct = even(random, 0, 30);
+  s.strict_keys_pct = 0;
+  s.flicker_pct = even(random, 10, 50);
+  s.flicker_ms = even(random, 50, 1000);
+  s.loss_ppm = s.straggler_ppm = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.reconfigurations = 0;
+  s.buggify = 0;
+}
+
+// Proxies whose clocks differ write the same keys.
+void disagree(Scenario& s, Random random) {
+  crowd(s, random);
+  if (coin(random, 50)) {
+    s.flicker_pct = even(random, 10, 50);
+    s.flicker_ms = even(random, 20, 500);
+  }
+  s.reset_ppm = coin(random, 50) ? even(random, 10'000, 600'000) : 0;
+  s.bulk_keys_pct = s.reset_ppm == 0 && coin(random, 50) ? 50 : 0;
+  if (coin(random, 50)) s.delay_max_us = s.delay_min_us + even(random, 50'000, 500'000);  // much is under way at once
+  s.keys = even(random, 1, 10);
+  s.skew_ms = even(random, 50, 3000);
+  s.clock_steps = even(random, 0, 200);
+  s.timestamp_pct = s.bulk_keys_pct > 0 || coin(random, 50) ? even(random, 5, 40) : 0;
+  if (coin(random, 50)) s.strict_pct = even(random, 0, 90);
+  if (s.timestamp_pct > 0) s.strict_keys_pct = 0;
+  if (s.reset_ppm == 0) return;
+  // Was it stored? Nobody knows, and others write the same.
+  s.keys = even(random, 1, 2);
+  s.write_pct = even(random, 40, 50);
+  s.skew_ms = even(random, 0, 30);
+  s.reset_ppm = even(random, 100'000, 600'000);
+  s.delay_max_us = s.delay_min_us + even(random, 20'000, 150'000);
+  s.seconds = even(random, 20, 30);
+  s.operations = 50 * s.seconds;
+  s.strict_pct = 100;
+  s.loss_ppm = s.straggler_ppm = s.flicker_pct = s.clock_steps = s.timestamp_pct = 0;
+  s.kills = s.crashes = s.pauses = s.cuts = s.clogs = s.turns = 0;
+}
+
+// One reconfiguration after the other.
+void move(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = even(random, 4, 8);
+  s.buckets = even(random, 1, 4);
+  s.per_key = even(random, 1, 3);
+  s.keys = even(random, 10, 60);
+  s.hot_pct = 0;
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 10);
+  s.coordinators = even(random, 1, 3);
+  s.reconfigurations = even(random, 150, 500);
+  s.operators = even(random, 1, 2);
+  s.coordinator_kills = even(random, 0, 100);
+  s.kills = even(random, 0, 100);
+  s.down_max = 1;
+  s.seconds = even(random, 30, 60);
+  s.loss_ppm = coin(random, 50) ? even(random, 1000, 100'000) : 0;
+  s.cuts = coin(random, 50) ? even(random, 0, 300) : 0;
+  s.rifts = coin(random, 50) ? even(random, 50, 500) : 0;
+  s.rift_ms = even(random, 500, 5000);
+  s.cut_ms = even(random, 500, 5000);
+  s.flicker_pct = coin(random, 60) ? even(random, 10, 50) : 0;
+  s.flicker_ms = even(random, 50, 1000);
+  s.config_lag_ms = coin(random, 70) ? even(random, 100, 5000) : 0;
+  s.leap_pct = even(random, 20, 80);
+  s.haste_pct = even(random, 0, 100);
+  s.strict_pct = coin(random, 60) ? 100 : even(random, 0, 50);
+  if (s.strict_pct < 100) s.strict_keys_pct = even(random, 0, 50);
+  s.wipes = s.rollbacks = s.rots = s.flips = s.turns = 0;
+  s.sync_always = 1;
+}
+
+// From three machines to three others, with cuts between the two and between the proxies and each.
+void leap(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.pool = even(random, 5, 7);
+  s.buckets = s.per_key = 3;
+  s.leap_pct = 90;
+  s.abort_pct = even(random, 10, 60);
+  s.cuts = coin(random, 50) ? even(random, 0, 200) : 0;
+  s.rifts = even(random, 300, 1000);
+  s.rift_ms = even(random, 500, 4000);
+  s.reconfigurations = even(random, 300, 800);
+  s.repair_s = even(random, 3, 30);
+  s.flicker_pct = coin(random, 50) ? even(random, 10, 30) : 0;
+  s.loss_ppm = 0;
+  s.timeout_ms = even(random, 1000, 3000);
+  s.keys = even(random, 3, 20);
+  s.write_pct = 50;
+  s.seconds = even(random, 60, 120);
+  s.operations = 12 * s.seconds;
+  s.kills = s.coordinator_kills = 0;
+  if (coin(random, 30)) s.wipes = even(random, 10, 60);
+  s.reset_ppm = coin(random, 30) ? even(random, 10'000, 100'000) : 0;
+}
+
+// From many replicas to few of them and back, while most of them miss most writes: what is left of a key's owners may
+// be those who know least of it.
+void narrow(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.pool = even(random, 5, 7);
+  s.buckets = even(random, 2, 3);
+  s.per_key = s.buckets;
+  s.narrow_pct = 90;
+  s.leap_pct = 20;
+  s.abort_pct = even(random, 0, 30);
+  s.haste_pct = even(random, 50, 100);
+  s.reconfigurations = even(random, 200, 600);
+  s.read_repair = 0;
+  s.repair_s = even(random, 30, 60);
+  s.flicker_pct = even(random, 20, 50);
+  s.flicker_ms = even(random, 100, 2000);
+  s.loss_ppm = s.kills = s.cuts = s.rifts = s.coordinator_kills = s.straggler_ppm = 0;
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 100, 3000);
+  s.keys = even(random, 10, 40);
+  s.write_pct = 50;
+  s.strict_pct = coin(random, 50) ? 100 : even(random, 0, 50);
+  s.operations = 15 * s.seconds;
+}
+
+// Tombstones go as soon as they may, while replicas miss much and proxies whose clocks are slow write below the fences.
+void bury(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = s.buckets = s.per_key = 3;
+  s.background_repair = 1;
+  s.repair_s = even(random, 10, 60);
+  s.read_repair = coin(random, 50);
+  s.grace_ms = even(random, 50, 1000);
+  s.grace_step_ms = even(random, 100, 4000);
+  s.turn_ms = even(random, 100, 1000);
+  s.drain_s = 0;
+  s.delete_pct = even(random, 30, 60);
+  s.expiry_pct = 0;
+  s.keys = even(random, 5, 20);
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.update_pct = coin(random, 50) ? 0 : even(random, 20, 60);
+  s.skew_ms = coin(random, 70) ? even(random, 200, 3000) : 0;
+  s.flicker_pct = even(random, 10, 50);
+  s.flicker_ms = even(random, 50, 3000);
+  s.straggler_ppm = coin(random, 50) ? even(random, 10'000, 100'000) : 0;
+  s.straggler_ms = even(random, 500, 5000);
+  s.seconds = even(random, 30, 60);
+  s.operations = 25 * s.seconds;
+  s.loss_ppm = s.cuts = s.clogs = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = s.reconfigurations = 0;
+  if (coin(random, 60)) s.kills = s.crashes = s.pauses = s.stops = 0;
+}
+
+// Nothing goes wrong but that all want the same few keys at once, with messages that overtake one another, or with
+// clocks that do not agree on what has expired.
+void contend(Scenario& s, Random random) {
+  crowd(s, random);
+  const bool clocks = coin(random, 50);
+  s.pool = s.buckets = s.per_key = s.proxies = 3;
+  s.keys = even(random, 2, 6);
+  s.hot_pct = 0;
+  s.strict_keys_pct = 100;
+  s.update_pct = even(random, 20, 60);
+  s.write_pct = clocks ? even(random, 10, 30) : even(random, 50, 80);
+  s.expiry_pct = clocks ? even(random, 50, 90) : 0;
+  s.skew_ms = clocks ? even(random, 500, 3000) : 0;
+  s.seconds = even(random, 20, 40);
+  s.operations = 30 * s.seconds;
+  s.timeout_ms = even(random, 4000, 8000);
+  s.delay_min_us = 1000;
+  s.delay_max_us = clocks ? even(random, 5000, 50'000) : even(random, 50'000, 300'000);
+  s.disk_us = even(random, 20, 500);
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = s.large_pct = 0;
+  s.cuts = s.clogs = s.kills = s.crashes = s.pauses = s.stops = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rollbacks = s.rots = s.flips = s.reconfigurations = s.proxy_kills = s.coordinator_kills = 0;
+  s.clock_steps = s.drift_ppm = s.write_error_ppm = 0;
+}
+
+// Nothing but reconfigurations: no request may fail.
+void calm(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.faultless = 1;
+  s.buggify = 0;
+  s.proxies = 2;
+  s.timeout_ms = 8000;
+  s.delay_max_us = s.delay_min_us + even(random, 100, 10'000);
+  s.disk_us = even(random, 20, 1000);
+  s.grace_ms = std::max<std::int64_t>(s.grace_ms, 10'000);
+  s.config_lag_ms = even(random, 0, 450);  // four times that is less than a read's patience
+  s.strict_pct = even(random, 0, 50);
+  s.strict_keys_pct = 0;
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
+  s.cuts = s.rifts = s.clogs = s.kills = s.stops = s.crashes = s.pauses = 0;
+  s.full_disks = s.slow_disks = 0;
+  s.proxy_kills = s.coordinator_kills = s.skew_ms = s.clock_steps = s.drift_ppm = s.timestamp_pct = 0;
+}
+
+// Disks that fail in every way, under values of several pieces.
+void decay(Scenario& s, Random random) {
+  crowd(s, random);
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 10);
+  s.strict_pct = even(random, 0, 60);
+  s.large_pct = even(random, 5, 30);
+  s.operations = even(random, 150, 500);
+  s.rots = even(random, 20, 200);
+  s.flips = even(random, 20, 200);
+  s.write_error_ppm = coin(random, 50) ? even(random, 1000, 200'000) : 0;
+  s.disk_us = even(random, 100, 30'000);
+  s.full_disks = even(random, 0, 100);
+  s.kills = even(random, 0, 300);
+  s.down_ms = even(random, 300, 2000);
+  if (coin(random, 30)) {  // they refuse, and lose nothing
+    s.rots = s.flips = s.wipes = s.rollbacks = s.turns = 0;
+    s.sync_always = 1;
+    s.write_error_ppm = even(random, 50'000, 400'000);
+  }
+}
+
+struct Theme {
+  const char* name;
+  void (*apply)(Scenario&, Random);
+};
+
+// These take their worlds from those that have no theme, and each generation from what the one before has left: so the
+// others' seeds stay what they were.
+void apply_latest_theme(Scenario& s, Random random, std::string_view wanted) {
+  const bool drawn = wanted.empty() && random.split("contend").below(4) == 0;
+  if (!drawn && wanted != "contend") return;
+  s.theme = "contend";
+  contend(s, random);
+}
+
+void apply_later_theme(Scenario& s, Random random, std::string_view wanted) {
+  const Theme themes[] = {{"narrow", narrow}, {"bury", bury}};
+  std::uint64_t drawn = wanted.empty() ? random.below(2 * std::size(themes)) : std::size(themes);
+  for (std::size_t i = 0; i < std::size(themes); ++i) {
+    if (themes[i].name == wanted) drawn = i;
+  }
+  if (drawn >= std::size(themes)) return apply_latest_theme(s, random, wanted);
+  s.theme = themes[drawn].name;
+  themes[drawn].apply(s, random);
+}
+
+}  // namespace
+
+void apply_theme(Scenario& s, Random random, std::string_view wanted) {
+  const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
+                          {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
+  std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
+  if (!wanted.empty()) drawn = std::size(themes);
+  for (std::size_t i = 0; i < std::size(themes); ++i) {
+    if (themes[i].name == wanted) drawn = i;
+  }
+  if (drawn >= std::size(themes)) return apply_later_theme(s, random, wanted);
+  s.theme = themes[drawn].name;
+  themes[drawn].apply(s, random);
+}
+
+}  // namespace tako::sim
