@@ -6,6 +6,7 @@ namespace tako::sim {
 namespace {
 
 constexpr std::uint32_t kSnapshotPpm = 20'000;  // of ticks
+constexpr std::size_t kManyNodes = 4;
 
 }  // namespace
 
@@ -154,6 +155,7 @@ void Nemesis::links() {
   }
   if (due(scenario_.cuts)) cut_something();
   if (due(scenario_.rifts) && world_.placement()->config().target) rift();
+  if (scenario_.strands > 0 && due(scenario_.strands)) strand();
 }
 
 // While the cluster moves: between the machines that are moved to and those that are left.
@@ -193,6 +195,19 @@ bool Nemesis::only_in_target(const std::string& node) const {
     }
   }
   return true;
+}
+
+// Where two are no majority: they answer every write at w=two, and nobody else hears of it, nor they of a move.
+void Nemesis::strand() {
+  const auto& nodes = world_.placement()->nodes();
+  if (world_.placement()->config().target || nodes.size() < kManyNodes) return;
+  std::set<std::string> group;
+  while (group.size() < 2) group.insert(nodes[random_.below(nodes.size())].id);
+  for (std::size_t i = 0; i < world_.proxies(); ++i) group.insert(world_.proxy(i).id);
+  Network& network = world_.network();
+  network.isolate(std::move(group));
+  world_.tally().add("two nodes stranded with the proxies");
+  later(scenario_.strand_ms, [&network] { network.isolate({}); });
 }
 
 void Nemesis::cut_something() {

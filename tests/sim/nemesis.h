@@ -53,6 +53,7 @@ class Nemesis {
   void lose_disk(NodeMachine& node, bool rollback);
   void cut_something();
   void rift();
+  void strand();
   void take_snapshots();
 
   NodeMachine& some_node();

@@ -71,7 +71,8 @@ Buckets elsewhere(const Buckets& from, std::size_t pool, Random& random) {
 
 // A minority of those in use, or as many of those that are not; from a few: most of the pool. Each key is on all of
 // them.
-Buckets narrowed(const Buckets& from, std::size_t pool, Random& random) {
+Buckets narrowed(const Buckets& from, const Scenario& scenario, Random& random) {
+  const auto pool = static_cast<std::size_t>(scenario.pool);
   std::vector<model::NodeSpec> nodes;
   for (const model::BucketSpec& bucket : from) nodes.insert(nodes.end(), bucket.nodes.begin(), bucket.nodes.end());
   const std::size_t most = std::max<std::size_t>(1, nodes.size() / 2);
@@ -80,6 +81,11 @@ Buckets narrowed(const Buckets& from, std::size_t pool, Random& random) {
   const std::vector<model::NodeSpec> spare = spare_nodes(from, pool);
   if (!few && !spare.empty() && random.chance_ppm(500'000)) nodes = spare;
   nodes = shuffled(std::move(nodes), random);
+  const auto wide = static_cast<std::size_t>(few ? scenario.wide_buckets : 0);
+  if (wide > 0) {
+    nodes.resize(std::min(wide, nodes.size()));
+    return dealt(nodes, wide, random);
+  }
   const std::size_t least = few ? std::max<std::size_t>(3, nodes.size()) - 2 : 1;
   nodes.resize(random.between(least, few ? nodes.size() : std::min(most, nodes.size())));
   return dealt(nodes, random.between(1, 3), random);
@@ -260,7 +266,7 @@ model::Deployment Operator::drawn_deployment(const model::Configuration& in_forc
   const auto pool = static_cast<std::size_t>(scenario_.pool);
   auto spare = spare_nodes(buckets, pool);
   if (static_cast<std::int64_t>(random_.below(100)) < scenario_.narrow_pct) {
-    buckets = narrowed(buckets, pool, random_);
+    buckets = narrowed(buckets, scenario_, random_);
     next.buckets_per_key = static_cast<unsigned>(buckets.size());
     return next;
   }

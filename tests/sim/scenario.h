@@ -29,7 +29,7 @@ namespace tako::sim {
   X(background_repair, 1, "")                                                                                \
   X(grace_ms, 3'600'000, "tombstones are not collected before")                                              \
   X(grace_step_ms, 600'000, "")                                                                              \
-  X(turn_ms, 3'000, "of collecting")                                                                             \
+  X(turn_ms, 3'000, "of collecting")                                                                         \
   X(drain_s, 86'400, "collection waits for leavers")                                                         \
   X(disk_us, 100, "an operation takes up to this")                                                           \
   X(buggify, 0, "1: rare branches are common")                                                               \
@@ -66,6 +66,8 @@ namespace tako::sim {
   X(cut_ms, 5000, "")                                                                                        \
   X(rifts, 0, "partitions between what is left and what is moved to, while the cluster moves")               \
   X(rift_ms, 2000, "")                                                                                       \
+  X(strands, 0, "partitions between two of many nodes, with the proxies, and everybody else, who moves on")  \
+  X(strand_ms, 4000, "")                                                                                     \
   /* machines */                                                                                             \
   X(kills, 0, "kill -9 of a node")                                                                           \
   X(stops, 0, "of a node, in order")                                                                         \
@@ -99,6 +101,7 @@ namespace tako::sim {
   X(config_lag_ms, 0, "until a machine hears of a new one, at most")                                         \
   X(leap_pct, 15, "of them to a deployment that has nothing to do with the one before")                      \
   X(narrow_pct, 0, "of them to a few of the nodes in use, or from a few to all")                             \
+  X(wide_buckets, 0, "of the many that such a change from a few goes to; 0: one to three")                   \
   X(haste_pct, 0, "of an operator's pauses are left out")                                                    \
   X(abort_pct, 20, "of them are undone")                                                                     \
   X(operators, 1, "at work, who do not talk to each other")                                                  \

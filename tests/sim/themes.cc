@@ -211,6 +211,36 @@ void narrow(Scenario& s, Random random) {
   s.operations = 15 * s.seconds;
 }
 
+// From five replicas of a key, of which a write may be on two, to one or two others that have not heard of it.
+void wide(Scenario& s, Random random) {
+  narrow(s, random.split("narrow"));
+  s.pool = even(random, 6, 7);
+  s.buckets = s.per_key = s.wide_buckets = 5;
+  s.narrow_pct = 100;
+  s.abort_pct = even(random, 0, 10);
+  s.haste_pct = 100;
+  s.operators = s.coordinators = 1;
+  s.reconfigurations = even(random, 300, 600);
+  s.flicker_pct = coin(random, 50) ? 0 : even(random, 10, 30);
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 100, 1000);
+  s.rifts = coin(random, 50) ? 0 : even(random, 200, 1000);
+  s.rift_ms = even(random, 500, 3000);
+  s.strands = even(random, 100, 400);
+  s.strand_ms = even(random, 2000, 5000);
+  s.strict_pct = even(random, 0, 10);
+  s.strict_keys_pct = even(random, 0, 10);
+  s.keys = even(random, 30, 100);
+  s.write_pct = even(random, 70, 95);
+  s.delete_pct = even(random, 0, 10);
+  s.expiry_pct = s.large_pct = 0;
+  s.disk_us = even(random, 20, 500);
+  s.delay_max_us = s.delay_min_us + even(random, 100, 5000);
+  s.timeout_ms = even(random, 1000, 2000);
+  s.seconds = even(random, 30, 50);
+  s.operations = 15 * s.seconds;
+  s.stops = s.crashes = s.pauses = s.full_disks = s.clogs = s.duplicate_ppm = s.reset_ppm = 0;
+}
+
 // Tombstones go as soon as they may, while replicas miss much and proxies whose clocks are slow write below the fences.
 void bury(Scenario& s, Random random) {
   crowd(s, random);
@@ -313,9 +343,20 @@ struct Theme {
 
 // These take their worlds from those that have no theme, and each generation from what the one before has left: so the
 // others' seeds stay what they were.
+void apply_newest_theme(Scenario& s, Random random, std::string_view wanted) {
+  const Theme themes[] = {{"wide", wide}};
+  std::uint64_t drawn = wanted.empty() ? random.split("late").below(2 * std::size(themes)) : std::size(themes);
+  for (std::size_t i = 0; i < std::size(themes); ++i) {
+    if (themes[i].name == wanted) drawn = i;
+  }
+  if (drawn >= std::size(themes)) return;
+  s.theme = themes[drawn].name;
+  themes[drawn].apply(s, random);
+}
+
 void apply_latest_theme(Scenario& s, Random random, std::string_view wanted) {
   const bool drawn = wanted.empty() && random.split("contend").below(4) == 0;
-  if (!drawn && wanted != "contend") return;
+  if (!drawn && wanted != "contend") return apply_newest_theme(s, random, wanted);
   s.theme = "contend";
   contend(s, random);
 }
