@@ -211,6 +211,46 @@ void narrow(Scenario& s, Random random) {
   s.operations = 15 * s.seconds;
 }
 
+// From one machine to another and back, on disks that take long: a configuration comes while a node writes what it was
+// told under the one before, lists, or still drops what it owns again.
+void waver(Scenario& s, Random random) {
+  move(s, random.split("move"));
+  s.pool = even(random, 2, 4);
+  s.buckets = even(random, 1, 2);
+  s.per_key = 1;
+  s.keys = even(random, 10, 40);
+  s.write_pct = even(random, 60, 90);
+  s.delete_pct = even(random, 0, 10);
+  s.expiry_pct = s.large_pct = 0;
+  s.operations = 15 * s.seconds;
+  s.timeout_ms = even(random, 4000, 8000);
+  s.read_repair = 0;
+  s.repair_s = even(random, 30, 60);
+  s.grace_ms = 3'600'000;
+  s.disk_us = even(random, 20'000, 150'000);  // a read by one replica waits for 200 ms at least
+  s.delay_min_us = 50;
+  s.delay_max_us = even(random, 500, 5000);
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 100, 1000);
+  s.reconfigurations = even(random, 500, 1000);
+  s.operators = s.coordinators = 1;
+  s.leap_pct = even(random, 30, 100);
+  s.haste_pct = 100;
+  s.abort_pct = even(random, 0, 30);
+  s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
+  s.cuts = s.rifts = s.clogs = s.kills = s.stops = s.crashes = s.pauses = 0;
+  s.slow_disks = coin(random, 50) ? 0 : even(random, 200, 1000);
+  s.slow_ms = even(random, 200, 1000);
+  s.full_disks = s.proxy_kills = s.coordinator_kills = 0;
+  if (coin(random, 50)) return;
+  // Between neighbours: who asks knows the newer configuration first, and is known under the older one, too.
+  s.pool = 3;
+  s.buckets = 2;
+  s.leap_pct = even(random, 10, 30);
+  s.disk_us = even(random, 20'000, 60'000);
+  s.slow_disks = 0;
+  s.config_lag_ms = even(random, 200, 500);
+}
+
 // From five replicas of a key, of which a write may be on two, to one or two others that have not heard of it.
 void wide(Scenario& s, Random random) {
   narrow(s, random.split("narrow"));
@@ -344,7 +384,7 @@ struct Theme {
 // These take their worlds from those that have no theme, and each generation from what the one before has left: so the
 // others' seeds stay what they were.
 void apply_newest_theme(Scenario& s, Random random, std::string_view wanted) {
-  const Theme themes[] = {{"wide", wide}};
+  const Theme themes[] = {{"waver", waver}, {"wide", wide}};
   std::uint64_t drawn = wanted.empty() ? random.split("late").below(2 * std::size(themes)) : std::size(themes);
   for (std::size_t i = 0; i < std::size(themes); ++i) {
     if (themes[i].name == wanted) drawn = i;
