@@ -407,15 +407,16 @@ Task<Result<store::Accepted>> Pass::store_copy(std::string key, model::Record re
   co_return accepted;
 }
 
-// What this node itself has promised refuses a copy. To a voter that may happen: the key is settled. One that catches
-// up must not vote before it has what is the newest: it has the key settled first. Where that cannot be, for lack of
-// voters, its own promise gives way: it was given, or taken over, without a vote, so it counted for nobody, and it is
-// promised again after the copy (22: the newest has to do).
+// What this node itself has promised refuses a copy. To a voter that may happen: the key is settled; but one that is to
+// go on without those it reads (stays()) has not read their copy before it has it. One that catches up must not vote
+// before it has what is the newest: it has the key settled first. Where that cannot be, for lack of voters, its own
+// promise gives way: it was given, or taken over, without a vote, so it counted for nobody, and it is promised again
+// after the copy (22: the newest has to do).
 Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted) {
   const std::uint32_t partition = model::partition_of_position(entry.position);
   if (parts_.informed[partition] || planted(Plant::kRefusedIsRead)) {
     note_refused(entry.key);
-    co_return true;
+    co_return !stays(partition) || planted(Plant::kRefusedIsRead);
   }
   if (!parts_.unsettleable[partition]) {
     doubts_.push_back(entry);
@@ -432,6 +433,15 @@ Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& rec
   if (!stored || !stored->stored) co_return false;
   accepted = *stored;
   co_return true;
+}
+
+// Owned by this node in the active deployment and in a target: then it arrives by what it reads, as newcomers do (27).
+bool Pass::stays(model::Partition partition) const {
+  const auto self = parts_.placement->find(parts_.id);
+  const auto replicas = parts_.placement->replicas(partition);
+  return std::any_of(replicas.begin(), replicas.end(), [&self](const model::Replica& replica) {
+    return replica.node == self && replica.deployments == (model::kInActive | model::kInTarget);
+  });
 }
 
 Task<bool> Pass::push(std::string key) {

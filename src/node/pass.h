@@ -9,6 +9,9 @@
 // Where they differ below a promise, nobody can tell which value the promise was given on, so the key is settled first,
 // and until then its partition stays unread; likewise where a promise of its own, given since, refuses the copy. Where
 // too few owners vote for that, more was lost than can be made good, and the newest has to do (22: a possible loss).
+// A voter that is to stay in a target is no different where a promise of its own refuses a copy: the others may have
+// answered what it refused, and are let go when all have arrived (27). So the partition stays unread until the key is
+// settled.
 // What is absent, or has ended, is a tombstone at its side's floor (model/record.h). So there is no difference where
 // both sides' have ended by the higher of the two floors; and against a live record at or below the floor of a voter it
 // is absence that is newer, and is copied: as a tombstone of the floor's ballot. Who has compared a partition to the
@@ -122,6 +125,7 @@ class Pass {
   Task<bool> pull(Entry entry);
   Task<bool> store_here(Entry entry, model::Record record);
   Task<Result<store::Accepted>> store_copy(std::string key, model::Record record);
+  bool stays(model::Partition partition) const;
   Task<bool> refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted);
   Task<bool> push(std::string key);
   Task<bool> push_record(std::string key, model::Record record);

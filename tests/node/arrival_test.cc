@@ -69,6 +69,26 @@ TEST_CASE("an owner in both deployments has arrived only when it has read what t
   CHECK(c[1].get("k") == "v");
 }
 
+TEST_CASE("an owner in both deployments has not read what a promise of its own refuses") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {1}}}};
+  Cluster c(3, placement_of(1, shape));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  const wire::Reply promised = c[1].ask(wire::Prepare{"k", {50, 1}, false});
+  REQUIRE(std::get<wire::PromiseReply>(promised.body).promised);
+  c[1].cut_off = true;
+  for (const std::size_t i : {2u, 3u}) REQUIRE(c[i].put("k", "v", 10));
+  shape.target = "d2";
+  c.adopt(placement_of(2, shape));
+  c[1].cut_off = false;
+  c.run_for(seconds(20));
+  CHECK(c[1].votes("k"));
+  CHECK(arrival(c[1]).arrived == model::kPartitions - 1);
+
+  for (const std::size_t i : {2u, 3u}) REQUIRE(c[i].put("k", "settled", 60));
+  REQUIRE(c.run_until([&] { return all_there(c[1]); }));
+  CHECK(c[1].get("k") == "settled");
+}
+
 TEST_CASE("where the owners stay the same there is nothing to wait for") {
   Shape shape{"d1", "d2", {{"d1", {1, 2, 3}}, {"d2", {3, 2, 1}}}};
   Cluster c(3, placement_of(1, shape));
