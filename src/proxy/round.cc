@@ -48,7 +48,9 @@ bool Round::without_vote() const {
 
 void Round::give_up() {
   for (auto& reply : replies) {
-    if (reply.state == State::kPending) reply.state = State::kFailed;
+    if (reply.state != State::kPending) continue;
+    reply.state = State::kFailed;
+    if (problem.empty()) problem = "no answer in time";
   }
 }
 
