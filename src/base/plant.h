@@ -46,6 +46,7 @@ class Random;
   X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")                                        \
   /* store */                                                                                                        \
   X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")                                     \
+  X(kCopiesBlind, "B3", "copies that are taken over in one batch replace whatever is stored")                        \
   X(kPromiseNotKept, "B1", "a promise is not written down")                                                          \
   X(kPromiseIgnored, "B1", "a copy is stored below what was promised")                                               \
   X(kNoKeyLock, "-", "two writes of one key compare with the same stored version")                                   \

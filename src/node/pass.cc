@@ -343,7 +343,7 @@ void Pass::note_failed(std::uint32_t partition) {
 
 // What came with a page, in one go; what is refused, by itself.
 Task<> Pass::store_listed(Shard& shard, std::vector<Entry> entries) {
-  std::vector<Shard::Copy> copies;
+  std::vector<store::Copy> copies;
   std::vector<std::uint64_t> sizes;
   copies.reserve(entries.size());
   sizes.reserve(entries.size());

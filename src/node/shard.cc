@@ -369,16 +369,23 @@ Task<Result<wire::ListReply>> Shard::list(wire::List request) {
   co_return reply;
 }
 
-Task<std::vector<Result<store::Accepted>>> Shard::accept_copies(std::vector<Copy> copies) {
+Task<std::vector<Result<store::Accepted>>> Shard::accept_copies(std::vector<store::Copy> copies) {
   loop_.check_here();
+  auto taken = co_await store_.accept_new(copies);
   std::vector<Result<store::Accepted>> outcomes(copies.size());
   runtime::Gate gate(loop_);
-  for (std::size_t i = 0; i < copies.size(); ++i) loop_.spawn(gate, accept_into(outcomes[i], std::move(copies[i])));
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    if (taken[i]) {
+      outcomes[i] = std::move(*taken[i]);
+    } else {
+      loop_.spawn(gate, accept_into(outcomes[i], std::move(copies[i])));
+    }
+  }
   co_await gate.drained();
   co_return outcomes;
 }
 
-Task<> Shard::accept_into(Result<store::Accepted>& outcome, Copy copy) {
+Task<> Shard::accept_into(Result<store::Accepted>& outcome, store::Copy copy) {
   outcome = co_await store_.accept(std::move(copy.key), std::move(copy.record));
 }
 

@@ -83,12 +83,8 @@ class Shard final : public net::Service {
   void remember_renewed(std::string node, std::uint64_t incarnation);
   // A copy that this node pulled for itself.
   Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);
-  struct Copy {
-    std::string key;
-    model::Record record;
-  };
   // All at once, so that they go down together; the outcomes in the order of the copies.
-  Task<std::vector<Result<store::Accepted>>> accept_copies(std::vector<Copy> copies);
+  Task<std::vector<Result<store::Accepted>>> accept_copies(std::vector<store::Copy> copies);
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
   // as_voter: of those only in which this node votes at this moment.
   Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, bool as_voter);
@@ -112,7 +108,7 @@ class Shard final : public net::Service {
   const Counters& counters() const { return counters_; }
 
  private:
-  Task<> accept_into(Result<store::Accepted>& outcome, Copy copy);
+  Task<> accept_into(Result<store::Accepted>& outcome, store::Copy copy);
   Task<bool> front_serves(wire::Request& request, wire::Reply& reply);
   Task<Result<wire::ReadReply>> read(wire::Read request, wire::ConfigStamp config);
   Task<Result<wire::WriteReply>> write(wire::Write request, wire::ConfigStamp config, TimePoint deadline);

@@ -92,6 +92,8 @@ class Engine {
   virtual ~Engine() = default;
 
   virtual Task<Result<std::optional<std::string>>> get(Family family, std::string key) = 0;
+  // The same, if it is known without a wait.
+  virtual std::optional<Result<std::optional<std::string>>> peek(Family family, const std::string& key) = 0;
   virtual Task<Status> write(Batch batch) = 0;
   virtual Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) = 0;
   virtual EngineStats stats() = 0;

@@ -22,6 +22,12 @@ Task<Result<std::optional<std::string>>> RocksEngine::get(Family family, std::st
   co_return co_await workers_.run(std::move(work));
 }
 
+std::optional<Result<std::optional<std::string>>> RocksEngine::peek(Family family, const std::string& key) {
+  loop_.check_here();
+  if (closed_) return std::nullopt;
+  return database_.get_cached(family, key);
+}
+
 Task<Status> RocksEngine::write(Batch batch) {
   loop_.check_here();
   const Status refused = database_.refusal(batch);

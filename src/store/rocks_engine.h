@@ -29,6 +29,7 @@ class RocksEngine final : public Engine {
   RocksEngine(runtime::Loop& loop, runtime::Workers& workers, RocksDatabase& database);
 
   Task<Result<std::optional<std::string>>> get(Family family, std::string key) override;
+  std::optional<Result<std::optional<std::string>>> peek(Family family, const std::string& key) override;
   Task<Status> write(Batch batch) override;
   Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) override;
   EngineStats stats() override;

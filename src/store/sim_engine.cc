@@ -222,6 +222,16 @@ Task<Result<std::optional<std::string>>> SimEngine::get(Family family, std::stri
   co_return Found(found->second);
 }
 
+// Half of the rows are in memory.
+std::optional<Result<std::optional<std::string>>> SimEngine::peek(Family family, const std::string& key) {
+  loop_.check_here();
+  if (loop_.random().below(2) == 0 || !readable() || disk_.rotten(family, key)) return std::nullopt;
+  const auto& table = disk_.rows(family);
+  const auto found = table.find(key);
+  if (found == table.end()) return Result<std::optional<std::string>>(std::nullopt);
+  return Result<std::optional<std::string>>(found->second);
+}
+
 Task<Status> SimEngine::write(Batch batch) {
   loop_.check_here();
   if (gone()) co_return Status(gone_error());

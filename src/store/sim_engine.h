@@ -143,6 +143,7 @@ class SimEngine final : public Engine {
   SimEngine(runtime::Loop& loop, SimDisk& disk, SimOptions options);
 
   Task<Result<std::optional<std::string>>> get(Family family, std::string key) override;
+  std::optional<Result<std::optional<std::string>>> peek(Family family, const std::string& key) override;
   Task<Status> write(Batch batch) override;
   Task<Result<Page>> scan(Family family, Range range, ScanLimits limits) override;
   EngineStats stats() override;

@@ -21,23 +21,6 @@ constexpr std::size_t kListBytesMax = 4 << 20;
 constexpr std::size_t kDamagedMax = 1024;
 constexpr std::uint64_t kUnreadableLogEvery = 1000;
 
-Status check_record(const std::string& key, const Record& record) {
-  if (key.size() > model::kKeyBytesMax) return {ErrorCode::kInvalid, "the key is too long"};
-  if (record.ballot.none()) return {ErrorCode::kInvalid, "a record without a ballot"};
-  if (record.tombstone()) {
-    if (record.value || record.size != 0) return {ErrorCode::kInvalid, "a tombstone with a value"};
-    return ok_status();
-  }
-  if (record.size > model::kValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
-  if (record.in_pieces() && record.value) return {ErrorCode::kInvalid, "a value of more than a piece comes in pieces"};
-  if (record.in_pieces()) return ok_status();
-  if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
-  if (record.value->size() != record.size || model::checksum_of(record.value->view()) != record.checksum) {
-    return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
-  }
-  return ok_status();
-}
-
 bool matches(const Record& record, std::string_view value) {
   if (planted(Plant::kChecksumUnseen)) return true;
   return value.size() == record.size && model::checksum_of(value) == record.checksum;
@@ -80,6 +63,23 @@ Accepted describe(const Slot& slot, Timestamp fence) {
 }
 
 }  // namespace
+
+Status check_record(const std::string& key, const Record& record) {
+  if (key.size() > model::kKeyBytesMax) return {ErrorCode::kInvalid, "the key is too long"};
+  if (record.ballot.none()) return {ErrorCode::kInvalid, "a record without a ballot"};
+  if (record.tombstone()) {
+    if (record.value || record.size != 0) return {ErrorCode::kInvalid, "a tombstone with a value"};
+    return ok_status();
+  }
+  if (record.size > model::kValueBytesMax) return {ErrorCode::kTooLarge, "the value is too large"};
+  if (record.in_pieces() && record.value) return {ErrorCode::kInvalid, "a value of more than a piece comes in pieces"};
+  if (record.in_pieces()) return ok_status();
+  if (!record.value) return {ErrorCode::kInvalid, "a record without its value"};
+  if (record.value->size() != record.size || model::checksum_of(record.value->view()) != record.checksum) {
+    return {ErrorCode::kInvalid, "the value does not match its checksum; send it again"};
+  }
+  return ok_status();
+}
 
 Store::Store(runtime::Loop& loop, Engine& engine, Part part, Floors& floors)
     : state_(std::make_unique<State>(loop, engine, part, &floors)) {}

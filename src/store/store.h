@@ -44,6 +44,12 @@ struct Accepted {
 // Who brings a record: a proposer, whom the fence stops, or somebody who has it from an owner.
 enum class Origin : std::uint8_t { kProposal, kCopy };
 
+// A record with its value, of a key.
+struct Copy {
+  std::string key;
+  model::Record record;
+};
+
 struct Promised {
   bool given = false;  // the promise; else what is in the way stands in the slot
   model::Slot slot;
@@ -114,6 +120,10 @@ class Store {
   Task<Result<Accepted>> accept(std::string key, model::Record record,
                                 std::optional<model::UploadId> upload);  // a copy
   Task<Result<Accepted>> accept(std::string key, model::Record record);  // a copy
+
+  // Those of which nothing is stored here, all in one batch; what is left without an outcome is for accept(). What is
+  // taken is moved from. REQUIRES: the copies stay where they are until it returns, and are no more than a message
+  Task<std::vector<std::optional<Result<Accepted>>>> accept_new(std::vector<Copy>& copies);
 
   // Nothing below the ballot is accepted from here on, if it is above all that is stored and promised (rule 2); and
   // what is stored, as read() has it. Durable when it returns.

@@ -1,8 +1,9 @@
 // The inside of a Store, for the files that implement it: store.cc (slots), store_pieces.cc (values in pieces),
-// store_digests.cc, store_floor.cc.
+// store_copies.cc, store_digests.cc, store_floor.cc.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,6 +48,11 @@ struct Store::State {
   Task<Result<model::Slot>> read(std::string key, bool want_value);
   // Is the key a tombstone at its partition's floor, and the ballot below that? Or is it a proposer's, below the fence?
   bool shut_out(const std::string& key, const model::Ballot& ballot, const model::Slot& slot, Origin origin) const;
+
+  // --- store_copies.cc
+  Task<> accept_new(std::vector<Copy>& copies, std::size_t begin, std::size_t end,
+                    std::vector<std::optional<Result<Accepted>>>& outcomes);
+  std::optional<Accepted> put_new(Batch& batch, Copy& copy, std::deque<Digests::Change>& changes);
 
   // --- store_floor.cc
   void reset_floor(Batch& batch, model::Partition p);
@@ -95,5 +101,7 @@ struct Store::State {
 void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const model::UploadId& id,
                   std::uint32_t pieces);
 Error damaged_error();
+// Is it whole, and within its limits?
+Status check_record(const std::string& key, const model::Record& record);
 
 }  // namespace tako::store

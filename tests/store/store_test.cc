@@ -281,12 +281,34 @@ TEST_CASE_TEMPLATE("under random concurrent accepts the newest wins, whole", Wor
         if (slot->record->value->view() != pattern(timestamp, slot->record->size)) ++wrong;
       }
     };
+    const auto record_of = [](std::uint64_t timestamp) {
+      if (timestamp % 7 == 0) return model::make_tombstone({timestamp, 1});
+      const std::size_t size = timestamp % 4 == 0 ? Store::kPieceBytes + timestamp : timestamp % 4 * 3000;
+      return value_of(timestamp, pattern(timestamp, size));
+    };
+    // As a node that takes over what another one has: some of it new here, and some while others write it.
+    auto take_over = [&](std::vector<store::Copy> copies) -> Task<> {
+      std::vector<store::Copy> again = copies;
+      const auto outcomes = co_await t.owned->accept_new(copies);
+      for (std::size_t i = 0; i < outcomes.size(); ++i) {
+        if (!outcomes[i]) t.world.loop().spawn(gate, write(again[i].key, std::move(again[i].record)));
+        if (outcomes[i] && !(outcomes[i]->ok() && (*outcomes[i])->stored)) ++wrong;
+      }
+    };
     for (int i = 0; i < 400; ++i) {
+      std::vector<store::Copy> copies;
+      for (std::uint64_t n = random.below(8); i % 10 == 0 && n > 0; --n) {
+        const std::uint64_t timestamp = random.between(1, 1000);
+        const std::string key = "k" + std::to_string(random.below(5 + 10 * static_cast<std::uint64_t>(i)));
+        Record record = record_of(timestamp);
+        if (record.in_pieces()) continue;
+        highest[key] = std::max(highest[key], record.ballot);
+        copies.push_back({key, std::move(record)});
+      }
+      if (!copies.empty()) t.world.loop().spawn(gate, take_over(std::move(copies)));
       const std::string key = "k" + std::to_string(random.below(5));
       const std::uint64_t timestamp = random.between(1, 1000);
-      const std::size_t size = timestamp % 4 == 0 ? Store::kPieceBytes + timestamp : timestamp % 4 * 3000;
-      Record record = value_of(timestamp, pattern(timestamp, size));
-      if (timestamp % 7 == 0) record = model::make_tombstone({timestamp, 1});
+      Record record = record_of(timestamp);
       highest[key] = std::max(highest[key], record.ballot);
       t.world.loop().spawn(gate, write(key, std::move(record)));
       t.world.loop().spawn(gate, read("k" + std::to_string(random.below(5))));
