@@ -393,7 +393,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::store_decided(std::string 
 
 // A plain write that some may have stored and some have refused (rule 11), at quorum, or because of a promise. What is
 // found newer tells nothing of it, unless that was built on it. Of a client's own timestamp the version is compared,
-// and stays.
+// and stays: where a newer one is found it is lost, also if it was nowhere before.
 Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
   Record& record = proposal.record;
   Attempts attempts;
@@ -404,14 +404,16 @@ Task<Result<WriteAnswer>> Replicator::finish(Proposal proposal) {
     if (!prepared) break;
     const auto& newest = prepared->newest;
     const auto fate = attempts.fate(newest, prepared->floor);
-    const bool lost = fate == Attempts::Fate::kUnknown && !proposal.own_timestamp && newest;
+    const bool newer = fate == Attempts::Fate::kUnknown || (newest && newest->version > record.version);
+    const bool lost = fate != Attempts::Fate::kDone && newer && !proposal.own_timestamp && newest;
     if (fate == Attempts::Fate::kUnknown && !lost) {
       // Else it would stand in the way of the next one too.
       if (newest && !prepared->settled) co_await propose_again(*prepared, proposal.key, proposal.deadline);
       break;
     }
-    bool agreed = fate == Attempts::Fate::kDead ? false : prepared->settled;
-    if (fate == Attempts::Fate::kDead) {
+    const bool again = fate == Attempts::Fate::kDead && !lost;
+    bool agreed = !again && prepared->settled;
+    if (again) {
       Acceptance what;
       what.record = record;
       what.record.ballot = prepared->ballot;

@@ -170,6 +170,27 @@ TEST_CASE_FIXTURE(StrictFixture, "a write below the fence takes effect all the s
   }
 }
 
+TEST_CASE_FIXTURE(StrictFixture, "a client's older timestamp never wins, however its write was refused") {
+  const Record old = model::make_value({500, 1}, Bytes(std::string("old")));
+  Record newer = model::make_value({2000, 1}, Bytes(std::string("newer")));
+  newer.base = newer.root = old.version;  // an update, built on what was there
+  for (const char* id : {"n1", "n2"}) {
+    store(id, old);
+    node(id).promises["k"] = {3000, 1};  // to somebody who went no further
+  }
+  store("n3", newer);
+  proxy::Draft draft;
+  draft.value = Bytes(std::string("imported"));
+  draft.timestamp = 1000;
+  const auto written = world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+    co_return co_await replicator.write("k", draft, model::WriteLevel::kQuorum, world.loop().now() + seconds(5));
+  });
+  REQUIRE(written.ok());
+  CHECK_FALSE(written->won);
+  CHECK(written->winner == newer.version);
+  for (const char* id : {"n1", "n2", "n3"}) CHECK(held(id).version == newer.version);
+}
+
 TEST_CASE_FIXTURE(StrictFixture, "what a floor covers is neither repaired nor settled") {
   store("n2", model::make_tombstone({5, 1}));
   store("n3", model::make_value({4, 1}, Bytes(std::string("stale"))));
