@@ -8,7 +8,6 @@
 // up to that.
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -30,12 +29,7 @@ class BytesSource final : public ByteSource {
  public:
   explicit BytesSource(Bytes bytes) : left_(std::move(bytes)) {}
 
-  runtime::Task<Result<Bytes>> next() override {
-    const std::size_t count = std::min<std::size_t>(left_.size(), model::kPieceBytes);
-    Bytes piece = left_.slice(0, count);
-    left_ = left_.slice(count, left_.size() - count);
-    co_return piece;
-  }
+  runtime::Task<Result<Bytes>> next() override;
 
  private:
   Bytes left_;
