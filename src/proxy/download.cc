@@ -12,6 +12,7 @@ namespace tako::proxy {
 namespace {
 
 constexpr Duration kAgainAfter = milliseconds(100);
+constexpr unsigned kLooksMax = 16;         // for the value under another ballot, in one download
 constexpr Duration kAskMin = seconds(1);   // one replica, before another one is asked
 constexpr std::uint32_t kAheadAlways = 1;  // beside the next piece: what keeps a replica at work while that is sent
 
@@ -20,16 +21,21 @@ constexpr std::uint32_t kAheadAlways = 1;  // beside the next piece: what keeps 
 // Whom to ask, in which order. Shared by the pieces under way.
 class Download::Replicas {
  public:
-  Replicas(const Reach& reach, const Plan& plan) : reach_(reach), placement_(plan.round->placement) {
-    const Round& round = *plan.round;
+  Replicas(const Reach& reach, const Plan& plan) : reach_(reach) { take(*plan.round, plan.record.ballot); }
+
+  // Those that hold the ballot, in any order; then the others.
+  void take(const Round& round, const model::Ballot& ballot) {
+    placement_ = round.placement;
+    all_.clear();
+    ++generation_;
     std::vector<Replica> others;
     for (std::size_t i = 0; i < round.replicas.size(); ++i) {
       const auto& reply = round.replies[i];
-      const bool holds = reply.state == model::ReplicaReply::State::kPresent && reply.ballot == plan.record.ballot;
-      const bool good = holds && !round.damaged[i] && reach.transport.reachable(round.peer(i));
+      const bool holds = reply.state == model::ReplicaReply::State::kPresent && reply.ballot == ballot;
+      const bool good = holds && !round.damaged[i] && reach_.transport.reachable(round.peer(i));
       (good ? all_ : others).push_back(Replica{round.replicas[i].node});
     }
-    current_ = all_.empty() ? 0 : reach.loop.random().below(all_.size());
+    current_ = all_.empty() ? 0 : reach_.loop.random().below(all_.size());
     all_.insert(all_.end(), others.begin(), others.end());
   }
 
@@ -90,7 +96,8 @@ struct Download::Piece {
 };
 
 struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reader {
-  State(const Reach& r, Plan p) : reach(r), plan(std::move(p)), replicas(r, plan), arrived(r.loop) {
+  State(const Reach& r, Plan p)
+      : reach(r), plan(std::move(p)), ballot(plan.record.ballot), replicas(r, plan), arrived(r.loop) {
     ASSERT(plan.begin <= plan.end && plan.end <= plan.record.size);
     next_to_ask = static_cast<std::uint32_t>(plan.begin / model::kPieceBytes);
     last = plan.end > plan.begin ? static_cast<std::uint32_t>((plan.end - 1) / model::kPieceBytes) : 0;
@@ -100,12 +107,15 @@ struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reade
   void read_ahead();
   Task<> fetch(std::shared_ptr<State> self, std::shared_ptr<Piece> piece);
   Task<Result<wire::PieceReply>> ask(std::uint32_t index, std::size_t i, TimePoint deadline);
+  Task<bool> find_again(TimePoint deadline);
   Result<Bytes> take(Piece& piece);
   void give_back() override;
 
   const Reach reach;
   const Plan plan;
+  model::Ballot ballot;  // under which the version is stored
   Replicas replicas;
+  unsigned looks = 0;
   std::deque<std::shared_ptr<Piece>> ahead;  // in order
   std::uint32_t next_to_ask = 0;
   std::uint32_t last = 0;
@@ -148,7 +158,7 @@ Task<Result<wire::PieceReply>> Download::State::ask(std::uint32_t index, std::si
   const auto placement = replicas.placement();
   wire::ReadPiece read;
   read.key = plan.key;
-  read.ballot = plan.record.ballot;
+  read.ballot = ballot;
   read.index = index;
   wire::Request request = request_by(*placement);
   request.body = std::move(read);
@@ -160,6 +170,21 @@ Task<Result<wire::PieceReply>> Download::State::ask(std::uint32_t index, std::si
     co_return Error(ErrorCode::kIo, "a piece came damaged");
   }
   co_return reply;
+}
+
+// The version, where it is stored under another ballot by now. False: it is not.
+Task<bool> Download::State::find_again(TimePoint deadline) {
+  if (looks++ >= kLooksMax) co_return false;
+  const unsigned generation = replicas.generation();
+  const std::optional<Found> found = co_await plan.look(deadline);
+  if (generation != replicas.generation()) co_return true;  // another piece has found it
+  const model::Record& was = plan.record;
+  const bool same = found && found->record.version == was.version && found->record.size == was.size &&
+                    found->record.checksum == was.checksum && found->record.ballot != ballot;
+  if (!same) co_return false;
+  ballot = found->record.ballot;
+  replicas.take(*found->round, ballot);
+  co_return true;
 }
 
 Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std::shared_ptr<Piece> piece) {
@@ -174,9 +199,12 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
       const bool renewed = replicas.renew(plan.placement(), plan.key);
       asked.clear();
       if (!renewed && !replicas.choose(asked)) {
-        if (conflict)
-          problem = Error(ErrorCode::kConflict, "the value was overwritten while it was read; read it again");
-        break;
+        if (!conflict) break;
+        problem = Error(ErrorCode::kConflict, "the value was overwritten while it was read; read it again");
+        conflict = false;
+        const bool there = co_await find_again(deadline);
+        if (!there) break;
+        continue;
       }
       if (reach.loop.now() + kAgainAfter >= deadline || reach.loop.stopping()) break;
       if (!renewed) co_await reach.loop.sleep(kAgainAfter);

@@ -1,7 +1,9 @@
 // Download: the bytes [begin, end) of one large value, read from its replicas piece by piece. A ByteSource, owned by
 // whoever reads; on its Replicator's loop. What is under way holds its state, and ends by itself when the reader goes.
 //
-// A piece is asked for by the exact ballot, so pieces of two versions never mix, whichever replicas they come from;
+// A piece is asked for by the exact ballot, so pieces of two versions never mix, whichever replicas they come from (a
+// key that is settled meanwhile has the same version under another ballot: where nobody holds the one asked for any
+// more, the key is looked at again);
 // each is checked against its checksum and length before it is handed on, and a whole value against the record's
 // checksum before its last piece is. One replica is read, with up to kReadAhead pieces ahead of the reader: as many as
 // the reader has taken so far, so that one that stalls early holds little, and beyond the first of these only while
@@ -15,6 +17,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/byte_source.h"
@@ -29,6 +32,11 @@ class Download final : public net::ByteSource {
  public:
   static constexpr std::uint32_t kReadAhead = 4;
 
+  struct Found {
+    model::Record record;
+    std::shared_ptr<const Round> round;  // who holds it
+  };
+
   struct Plan {
     std::string key;
     model::Record record;                // without its value
@@ -37,6 +45,7 @@ class Download final : public net::ByteSource {
     std::uint64_t end = 0;
     Duration step{};                                                    // for a piece
     std::function<std::shared_ptr<const model::Placement>()> placement;  // of now
+    std::function<Task<std::optional<Found>>(TimePoint deadline)> look;  // at the key, as it is now
   };
 
   Download(const Reach& reach, Plan plan);

@@ -24,6 +24,7 @@
 #include "model/verdict.h"
 #include "net/byte_source.h"
 #include "net/transport.h"
+#include "proxy/download.h"
 #include "proxy/piece_places.h"
 #include "proxy/round.h"
 #include "proxy/upload.h"
@@ -228,6 +229,7 @@ class Replicator {
   Task<Result<WriteAnswer>> finish(Proposal proposal);
   std::shared_ptr<Upload> new_upload(const std::string& key, model::WriteLevel level, Duration step);
 
+  Task<std::optional<Download::Found>> look_again(std::string key, TimePoint deadline);
   std::string holder_of(const Round& round, const model::Record& record);
   // True: settled. False: something newer turned up, or too few answer.
   Task<bool> settle(Shared round, std::string key, model::Record newest, TimePoint deadline);

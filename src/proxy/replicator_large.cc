@@ -81,6 +81,15 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
 
 std::size_t Replicator::pieces_in_memory() const { return places_.used(); }
 
+Task<std::optional<Download::Found>> Replicator::look_again(std::string key, TimePoint deadline) {
+  auto answer = co_await read(std::move(key), model::ReadLevel::kLatest, false, deadline);
+  if (!answer || !answer->record) co_return std::nullopt;
+  Download::Found found;
+  found.record = std::move(*answer->record);
+  found.round = std::move(answer->round);
+  co_return found;
+}
+
 std::unique_ptr<net::ByteSource> Replicator::open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
                                                   std::uint64_t end, Duration step) {
   ASSERT(answer.record && answer.round && begin <= end && end <= answer.record->size);
@@ -92,6 +101,7 @@ std::unique_ptr<net::ByteSource> Replicator::open(std::string key, const ReadAns
   plan.end = end;
   plan.step = step;
   plan.placement = [this] { return placement_; };
+  plan.look = [this, key = plan.key](TimePoint deadline) { return look_again(key, deadline); };
   return std::make_unique<Download>(reach(), std::move(plan));
 }
 

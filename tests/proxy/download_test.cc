@@ -135,6 +135,15 @@ TEST_CASE_FIXTURE(Download, "one that is overwritten meanwhile is read on from a
   }
 }
 
+TEST_CASE_FIXTURE(Download, "one whose key is settled meanwhile goes on under the new ballot") {
+  const std::string bytes = whole([&](std::size_t pieces) {
+    if (pieces % 3 != 0) return;
+    for (const char* id : kNodes) node(id).held["k"].record.ballot.timestamp += 1'000'000;
+  });
+
+  CHECK(bytes == value);
+}
+
 TEST_CASE_FIXTURE(Download, "it goes on with the owners of a newer configuration") {
   const std::string bytes = whole([&](std::size_t pieces) {
     if (pieces != 3) return;
