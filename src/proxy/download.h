@@ -1,10 +1,10 @@
 // Download: the bytes [begin, end) of one large value, read from its replicas piece by piece. A ByteSource, owned by
 // whoever reads; on its Replicator's loop. What is under way holds its state, and ends by itself when the reader goes.
 //
-// A piece is asked for by the exact ballot, so pieces of two versions never mix, whichever replicas they come from (a
-// key that is settled meanwhile has the same version under another ballot: where nobody holds the one asked for any
-// more, the key is looked at again);
-// each is checked against its checksum and length before it is handed on, and a whole value against the record's
+// A piece is asked for by the exact ballot, so pieces of two versions never mix, whichever replicas they come from.
+// Where nobody holds that ballot any more the key is looked at again: settled meanwhile, it has the same version under
+// another one.
+// Each piece is checked against its checksum and length before it is handed on, and a whole value against the record's
 // checksum before its last piece is. One replica is read, with up to kReadAhead pieces ahead of the reader: as many as
 // the reader has taken so far, so that one that stalls early holds little, and beyond the first of these only while
 // half of the places for pieces are free; one that stalls gives them back (PiecePlaces). When it fails, the next one

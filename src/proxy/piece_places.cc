@@ -7,7 +7,7 @@ namespace tako::proxy {
 using runtime::Task;
 
 Task<PiecePlaces::Place> PiecePlaces::take(TimePoint deadline) {
-  (void)has_free(1);
+  if (slots_.free() == 0) reclaim();
   const bool given = co_await slots_.acquire(deadline);
   co_return Place(given ? &slots_ : nullptr);
 }

@@ -1,9 +1,10 @@
 // Store: what a replica keeps of its keys: the acceptor of the protocol over an Engine. One object per loop; a key's
 // partition belongs to one loop (partition % loops), so that all writes to a key pass through one Store.
 //
-// Why no path can store an older version over a newer one: accept() is the only way in. It holds the key's lock (an
-// ordered wait on this loop) over «read the slot, compare, write the batch», so two accepts of one key never
-// interleave, and it compares with what is durable, not with what is in flight. The rule (protocol rule 1):
+// Why no path can store an older version over a newer one: accept() is the only way in, and accept_new() where nothing
+// is stored (store_copies.cc, which says why that is the same). accept() holds the key's lock (an ordered wait on this
+// loop) over «read the slot, compare, write the batch», so two accepts of one key never interleave, and it compares
+// with what is durable, not with what is in flight. The rule (protocol rule 1):
 //   ballot == stored           -> stored (again; nothing is written)
 //   ballot >  stored, >= promise -> written, with the old version's pieces freed in the same batch
 //   else                       -> refused, with what is stored and promised

@@ -133,6 +133,13 @@ Scenario scenario_of(std::uint64_t seed, const Arguments& arguments) {
   return scenario;
 }
 
+std::string planted_by(Plant plant) {
+  for (const PlantInfo& info : plants()) {
+    if (info.plant == plant) return " --plant " + std::string(info.name);
+  }
+  return "";
+}
+
 // What has to be set to get it from its seed.
 std::string settings_of(const Scenario& scenario) {
   const Scenario drawn = draw_scenario(scenario.seed);
@@ -153,8 +160,8 @@ int replay(const Arguments& arguments) {
   if (arguments.shrink && !result.problems.empty()) {
     scenario = shrink(scenario, arguments.plant, result);
     std::printf("shrunk to: %s\n", describe(scenario).c_str());
-    std::printf("again: scripts/simulate --replay %llu%s\n", static_cast<unsigned long long>(scenario.seed),
-                settings_of(scenario).c_str());
+    std::printf("again: scripts/simulate --replay %llu%s%s\n", static_cast<unsigned long long>(scenario.seed),
+                planted_by(arguments.plant).c_str(), settings_of(scenario).c_str());
     print_result(scenario, result, 0);
   }
   if (!result.history.empty()) std::printf("the history of that key, in ms:\n%s", result.history.c_str());

@@ -59,6 +59,12 @@ class SmallDisk {
   bool mounted_ = false;
 };
 
+std::string incompressible(Random& random, std::size_t bytes) {
+  std::string value(bytes, '\0');
+  for (char& c : value) c = static_cast<char>(random.next());
+  return value;
+}
+
 Status write_batch(RocksWorld& world, std::string key, std::string value, bool frees) {
   return world.run([&]() -> Task<Status> {
     Batch batch;
@@ -252,14 +258,11 @@ TEST_CASE("our own writes stop short of a full disk, reads and deletes go on, an
   }
   RocksWorld world(disk.path("data"), {});
   Random random(1);
-  std::string value(200'000, '\0');
+  constexpr std::size_t kBytes = 200'000;
   int stored = 0;
   Status status = ok_status();
   while (stored < 1000) {
-    for (char& c : value) c = static_cast<char>(random.next());  // does not compress
-    Batch batch;
-    batch.put(Family::kChunks, std::to_string(1000 + stored), value);
-    status = world.run([&]() -> Task<Status> { co_return co_await world.engine().write(batch); });
+    status = put(world, Family::kChunks, std::to_string(1000 + stored), incompressible(random, kBytes));
     if (!status.ok()) break;
     ++stored;
   }
@@ -269,7 +272,7 @@ TEST_CASE("our own writes stop short of a full disk, reads and deletes go on, an
   CHECK(world.engine().stats().state != "ok");
   REQUIRE(stored > 50);
 
-  for (int i = 0; i < stored; ++i) CHECK(get(world, Family::kChunks, std::to_string(1000 + i)).size() == value.size());
+  for (int i = 0; i < stored; ++i) CHECK(get(world, Family::kChunks, std::to_string(1000 + i)).size() == kBytes);
   for (int i = 0; i < stored; ++i) {
     Batch batch;
     batch.erase(Family::kChunks, std::to_string(1000 + i));
@@ -391,8 +394,7 @@ TEST_CASE("a database whose log is larger than the room that is left opens, and 
   }
   RocksWorld world(disk.path("data"), {});
   Random random(1);
-  std::string value(100'000, '\0');
-  for (char& c : value) c = static_cast<char>(random.next());  // does not compress
+  const std::string value = incompressible(random, 100'000);
   for (int i = 0; i < 100; ++i) REQUIRE(put(world, Family::kMeta, std::to_string(i), value + std::to_string(i)).ok());
   world.close();
   disk.fill(5 << 20);  // more than is held back for deletes
