@@ -9,7 +9,8 @@ namespace tako::proxy {
 namespace {
 
 constexpr Duration kAgainAfter = milliseconds(100);
-constexpr Duration kDiscardDeadline = seconds(5);
+constexpr Duration kDiscardAgainAfter = seconds(1);
+constexpr Duration kDiscardDeadline = seconds(30);  // later the replica's own sweep frees it
 
 model::UploadId draw_id(Random& random) {
   model::UploadId id;
@@ -271,13 +272,21 @@ void Upload::discard(Lane& lane) {
   reach_.loop.spawn(reach_.gate, free_at(shared_from_this(), lane.peer));
 }
 
+// A replica that is busy is asked again: it would keep the pieces until its sweep.
 Task<> Upload::free_at([[maybe_unused]] std::shared_ptr<Upload> self, net::Peer peer) {
-  wire::Discard discard;
-  discard.key = plan_.key;
-  discard.upload = id_;
-  wire::Request request = request_by(*plan_.placement);
-  request.body = std::move(discard);
-  co_await reach_.transport.call(peer, std::move(request), reach_.loop.now() + kDiscardDeadline);
+  const TimePoint deadline = reach_.loop.now() + kDiscardDeadline;
+  while (!reach_.loop.stopping()) {
+    wire::Discard discard;
+    discard.key = plan_.key;
+    discard.upload = id_;
+    wire::Request request = request_by(*plan_.placement);
+    request.body = std::move(discard);
+    const TimePoint by = std::min(deadline, reach_.loop.now() + plan_.step);
+    auto called = co_await reach_.transport.call(peer, std::move(request), by);
+    const auto done = net::expect<wire::Discarded>(std::move(called));
+    if (done || !may_pass(done.code()) || reach_.loop.now() + kDiscardAgainAfter >= deadline) co_return;
+    co_await reach_.loop.sleep(kDiscardAgainAfter);
+  }
 }
 
 }  // namespace tako::proxy

@@ -52,9 +52,7 @@ Staging::Upload* Staging::find(const std::string& key, const UploadId& id) {
 Result<Staging::Upload*> Staging::note(const Name& name, const Piece& piece, const UploadId& local, TimePoint now) {
   auto found = uploads_.find(name);
   if (found == uploads_.end()) {
-    if (std::find(ended_.begin(), ended_.end(), name) != ended_.end()) {
-      return {ErrorCode::kConflict, "the upload is over"};
-    }
+    if (is_over(name)) return {ErrorCode::kConflict, "the upload is over"};
     if (uploads_.size() >= kUploadsMax) return {ErrorCode::kOverloaded, "too many uploads at once; try again later"};
     found = uploads_.emplace(name, Upload()).first;
     found->second.local = local;
@@ -81,12 +79,16 @@ Result<Staging::Upload*> Staging::note(const Name& name, const Piece& piece, con
 
 void Staging::end(const std::string& key, const UploadId& id) {
   const auto found = uploads_.find(Name(key, id));
-  if (found == uploads_.end()) return;
-  pieces_ -= found->second.checksums.size();
-  uploads_.erase(found);
+  if (found != uploads_.end()) {
+    pieces_ -= found->second.checksums.size();
+    uploads_.erase(found);
+  }
+  if (is_over(Name(key, id))) return;
   if (ended_.size() >= kEndedMax) ended_.pop_front();
   ended_.emplace_back(key, id);
 }
+
+bool Staging::is_over(const Name& name) const { return std::find(ended_.begin(), ended_.end(), name) != ended_.end(); }
 
 std::vector<UploadId> Staging::of_key(const std::string& key) const {
   std::vector<UploadId> ids;

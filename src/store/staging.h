@@ -59,6 +59,8 @@ class Staging {
   std::size_t uploads() const { return uploads_.size(); }
 
  private:
+  bool is_over(const Name& name) const;
+
   std::map<Name, Upload> uploads_;
   std::size_t pieces_ = 0;
   std::deque<Name> ended_;

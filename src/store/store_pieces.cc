@@ -245,9 +245,10 @@ Task<Status> Store::discard(std::string key, UploadId upload) {
 // REQUIRES: the key is locked
 Task<Status> Store::State::end_upload(std::string key, UploadId upload) {
   const Staging::Upload* staged = staging.find(key, upload);
-  if (!staged) co_return ok_status();
-  const UploadId local = staged->local;
-  staging.end(key, upload);
+  const UploadId local = staged ? staged->local : UploadId();
+  const bool known = staged != nullptr;
+  staging.end(key, upload);  // also of one that is not known: its pieces may be late
+  if (!known) co_return ok_status();
   const Status freed = co_await free_rows(std::move(key), local);
   leftovers |= !freed.ok();
   co_return freed;

@@ -110,10 +110,11 @@ TEST_CASE_TEMPLATE("what is discarded is gone at once, and for good", World, Sim
 
   CHECK(t.discard("k", kUpload).ok());
   CHECK(t.discard("k", kUpload).ok());
-  CHECK(t.discard("never", kUpload).ok());
+  CHECK(t.discard("late", kUpload).ok());
 
   CHECK(t.pieces() == 4 + 1);
   CHECK(t.stage("k", kUpload, value, 0).code() == ErrorCode::kConflict);
+  CHECK(t.stage("late", kUpload, value, 0).code() == ErrorCode::kConflict);  // its pieces came after the end
   CHECK(t.commit("k", value_of(5, value), kUpload).code() == ErrorCode::kNotFound);
   CHECK(is(t.value("k"), old));
   CHECK(t.stage("k", kOther, value, 1).ok());
