@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,15 +20,10 @@ namespace {
 constexpr unsigned kWorkersPerLoop = 2;
 constexpr unsigned kWorkersMin = 4;
 
-// Large values go back to the system the moment they are freed. Left to itself glibc raises this threshold up to 32 MiB
-// as such buffers come and go, and keeps what a burst of large values took.
-constexpr int kMappedBytesMin = 1 << 20;
-
 }  // namespace
 
 Process::Process(unsigned loops) : workers_(std::max(kWorkersMin, loops * kWorkersPerLoop)) {
   ASSERT(loops > 0);
-  ::mallopt(M_MMAP_THRESHOLD, kMappedBytesMin);
   for (unsigned i = 0; i < loops; ++i) {
     Thread thread;
     thread.io = std::make_unique<asio::io_context>(1);
