@@ -22,6 +22,8 @@ UPLOADS, DOWNLOADS = 100, 100
 TURNS = 2                      # without and with them
 WINDOW_SECONDS = 5.0           # of a measurement: they are let go after ten
 WARM_SECONDS = 2.0
+# Of the proxy, in which each of the two hundred may hold a MiB of pieces beside the 48 MiB that each loop reads ahead.
+RESIDENT_MIB_MAX = 400
 SLOWER_MAX = 1.2               # «no more than a fifth»
 SMALL_CLIENTS = 2
 SMALL_BYTES = 1000
@@ -261,7 +263,7 @@ class Stalled:
             windows['free'].append(self.window(cluster, f'without them, turn {turn + 1}'))
             windows['stalled'].append(self.with_them(cluster, turn, last=turn + 1 == TURNS))
         self.judge(windows)
-        cluster.memory(self.report, self.part)
+        cluster.memory(self.report, self.part, limit=RESIDENT_MIB_MAX)
         ended = cluster.ended_by_themselves()
         self.report.promise(self.part, 'no process ends by itself', not ended, ', '.join(ended))
         self.nothing_left(cluster)

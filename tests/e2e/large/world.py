@@ -93,11 +93,11 @@ class Cluster:
         name = max(self.peaks, key=self.peaks.get)
         return name, self.peaks[name]
 
-    def memory(self, report, part):
+    def memory(self, report, part, limit=RESIDENT_MIB_MAX):
         """The promise about memory, for all that ever ran."""
         name, mib = self.highest()
         self.tell_roles(report, part)
-        return report.promise(part, f'no process above {RESIDENT_MIB_MAX} MiB resident', mib <= RESIDENT_MIB_MAX,
+        return report.promise(part, f'no process above {limit} MiB resident', mib <= limit,
                               f'{name} had {mib:.0f} MiB')
 
     def tell_roles(self, report, part):
