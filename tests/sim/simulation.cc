@@ -13,6 +13,7 @@ namespace tako::sim {
 namespace {
 
 constexpr Duration kBirthMax = seconds(120);
+constexpr Duration kLateBirthMax = seconds(600);  // a page of one row, each answer late: where rare branches are common
 constexpr Duration kPoll = milliseconds(500);
 constexpr Duration kCoreMax = seconds(60);
 // An operator ends what it has begun; a held request whose answer is lost is asked again after 25 s.
@@ -83,7 +84,8 @@ class Simulation {
 
   // A healthy new cluster: everybody hears of the configuration and votes.
   bool be_born() {
-    const bool born = wait_until([this] { return damage_.all_vote(); }, kBirthMax);
+    const Duration limit = scenario_.buggify != 0 ? kLateBirthMax : kBirthMax;
+    const bool born = wait_until([this] { return damage_.all_vote(); }, limit);
     if (!born) world_.problem("a new cluster does not come to vote");
     return born;
   }
