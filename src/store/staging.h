@@ -50,6 +50,7 @@ class Staging {
   Upload* find(const std::string& key, const model::UploadId& id);
   // Begins the upload, under `local`, if it is new. kConflict: it is over, or that piece was another one.
   Result<Upload*> note(const Name& name, const Piece& piece, const model::UploadId& local, TimePoint now);
+  // Nothing of it is taken any more, also where nothing of it has come yet.
   void end(const std::string& key, const model::UploadId& id);
 
   std::vector<model::UploadId> of_key(const std::string& key) const;

@@ -16,7 +16,6 @@ void drop_empty(Buckets& buckets) {
   std::erase_if(buckets, [](const model::BucketSpec& bucket) { return bucket.nodes.empty(); });
 }
 
-// Numbers not in use, for a new bucket's id.
 // A flipped bit is found by whoever reads the value, and who hands one off takes the owner's word that it has it. So
 // where one may be damaged and nobody knows, nobody goes down to a single replica.
 std::size_t fewest_replicas(const model::Deployment& deployment) {
@@ -27,6 +26,7 @@ std::size_t fewest_replicas(const model::Deployment& deployment) {
   return std::accumulate(sizes.begin(), sizes.end(), std::size_t{0});
 }
 
+// Numbers not in use, for a new bucket's id.
 std::string free_bucket_id(const Buckets& buckets) {
   for (int number = 1;; ++number) {
     const std::string id = "b" + std::to_string(number);
