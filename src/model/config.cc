@@ -49,6 +49,9 @@ Tree to_tree(const Deployment& deployment) {
   map.add("read_repair", truth(deployment.read_repair));
   map.add("background_repair", truth(deployment.background_repair));
   map.add("background_repair_interval", Tree::string(format_interval(deployment.background_repair_interval)));
+  if (deployment.background_scrub_interval != kScrubIntervalDefault) {  // as it was before there was one
+    map.add("background_scrub_interval", Tree::string(format_interval(deployment.background_scrub_interval)));
+  }
   map.add("hash", std::move(hash));
   map.add("buckets", std::move(buckets));
   return map;

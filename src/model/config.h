@@ -25,6 +25,7 @@ constexpr std::uint64_t kReplicaBucketsMax = 64;        // as it takes effect: a
 constexpr std::uint64_t kPointsPerBucketMax = 1ull << 40;
 constexpr Duration kSyncIntervalMax = hours(1);
 constexpr Duration kSyncIntervalDefault = seconds(1);
+constexpr Duration kScrubIntervalDefault = hours(14 * 24);
 
 struct Address {
   std::string host;
@@ -53,6 +54,7 @@ struct Deployment {
   bool read_repair = true;
   bool background_repair = true;
   Duration background_repair_interval = hours(24);
+  Duration background_scrub_interval = kScrubIntervalDefault;
   unsigned buckets_per_key = 3;
   std::uint64_t points_per_bucket = 120;  // the weight of buckets that state none
   std::vector<BucketSpec> buckets;        // at least one, in the order of the file

@@ -105,14 +105,18 @@ class Reader {
     Deployment deployment;
     deployment.name = read_id(entry.key, entry.path, "the deployment's name");
     const Entries keys = entries_of(entry.value, entry.path, "buckets and settings");
-    check_known(keys, entry.path, {"buckets", "read_repair", "background_repair", "background_repair_interval", "hash",
-                                   "background_healing", "background_healing_interval"});
+    check_known(keys, entry.path, {"buckets", "read_repair", "background_repair", "background_repair_interval",
+                                   "background_scrub_interval", "hash", "background_healing",
+                                   "background_healing_interval"});
     if (const Entry* repair = find(keys, "read_repair")) deployment.read_repair = read_bool(*repair);
     if (const Entry* repair = either(keys, "background_repair", "background_healing")) {
       deployment.background_repair = read_bool(*repair);
     }
     if (const Entry* interval = either(keys, "background_repair_interval", "background_healing_interval")) {
       deployment.background_repair_interval = read_interval(*interval);
+    }
+    if (const Entry* interval = find(keys, "background_scrub_interval")) {
+      deployment.background_scrub_interval = read_interval(*interval);
     }
     if (const Entry* hash = find(keys, "hash")) read_hash(*hash, deployment);
 

@@ -58,6 +58,7 @@ Node::Node(Parts parts)
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
   mender_ =
       std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get(), fetcher});
+  scrubber_ = std::make_unique<Scrubber>(parts_.id, all);
   peers_ = std::make_unique<PeerMemory>(first().loop(), engine());
 }
 
@@ -182,6 +183,7 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   repairer_->adopt(placement, duties);
   mender_->adopt(placement);
   handoff_->adopt(placement, *duties);
+  scrubber_->adopt(placement, *duties);
   collector_->adopt(placement, duties, *repairer_);
 }
 
@@ -200,6 +202,7 @@ Task<> Node::stop() {
   co_await settler_->stop();
   co_await repairer_->stop();
   co_await handoff_->stop();
+  co_await scrubber_->stop();
   co_await mender_->stop();
   co_await fetcher_->stop();
   co_await gate_.drained();
@@ -352,6 +355,16 @@ nlohmann::json describe(const std::vector<Repairer::Peer>& peers) {
   return all;
 }
 
+nlohmann::json describe(const Scrubber& scrubber) {
+  const Scrubber::Counters& counters = scrubber.counters();
+  return {{"rounds", counters.rounds},
+          {"values", counters.values},
+          {"bytes", counters.bytes},
+          {"damaged", counters.damaged},
+          {"failures", counters.failures},
+          {"seconds_since_clean", whole_seconds(scrubber.since_clean())}};
+}
+
 }  // namespace
 
 Task<wire::StatusReply> Node::status() {
@@ -385,6 +398,7 @@ Task<wire::StatusReply> Node::status() {
                                    {"promises_dropped", collected.promises},
                                    {"fence_age_seconds", fence_age},
                                    {"waits_for", collector_->waits_for()}}},
+                                 {"scrub", describe(*scrubber_)},
                                  {"config_version", placement_ ? placement_->config().counter : 0},
                                  {"repair",
                                   {{"peers", repairer_->peers()},

@@ -19,6 +19,7 @@
 #include "node/mender.h"
 #include "node/peer_memory.h"
 #include "node/repair.h"
+#include "node/scrubber.h"
 #include "node/settler.h"
 #include "node/shard.h"
 #include "node/standing.h"
@@ -61,6 +62,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   const Repairer& repairer() const { return *repairer_; }
   const Handoff& handoff() const { return *handoff_; }
   const Mender& mender() const { return *mender_; }
+  const Scrubber& scrubber() const { return *scrubber_; }
   const Fetcher& fetcher() const { return *fetcher_; }
   const Collector& collector() const { return *collector_; }
   const store::Floors& floors() const { return floors_; }
@@ -105,6 +107,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   std::unique_ptr<Repairer> repairer_;
   std::unique_ptr<Handoff> handoff_;
   std::unique_ptr<Mender> mender_;
+  std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<PeerMemory> peers_;
   std::shared_ptr<const model::Placement> placement_;
   std::shared_ptr<const Duties> duties_;  // by it

@@ -72,6 +72,7 @@ TEST_CASE("the example cluster means what its name says") {
   CHECK(deployment.read_repair);
   CHECK(deployment.background_repair);
   CHECK(deployment.background_repair_interval == hours(24));
+  CHECK(deployment.background_scrub_interval == hours(14 * 24));
   CHECK(deployment.buckets_per_key == 2);
   CHECK(deployment.points_per_bucket == 120);
   REQUIRE(deployment.buckets.size() == 5);
@@ -117,6 +118,7 @@ deployments:
     read_repair: off
     background_healing: No
     background_healing_interval: 2 days, 3:04:05
+    background_scrub_interval: 30d
     hash: {buckets_per_key: 7, points_per_bucket: 4000000000, weights: {yes: 240}}
     buckets:
       1: {1: [h, 10], 2: {host: h, port: 11, http: 12, zone: z1}}
@@ -132,6 +134,7 @@ deployments:
   CHECK_FALSE(a.read_repair);
   CHECK_FALSE(a.background_repair);
   CHECK(a.background_repair_interval == hours(51) + minutes(4) + seconds(5));
+  CHECK(a.background_scrub_interval == hours(30 * 24));
   CHECK(a.buckets_per_key == 7);
   CHECK(a.points_per_bucket == 4'000'000'000);
   CHECK(a.buckets[0].id == "1");

@@ -28,6 +28,7 @@ struct Shape {
   std::string target;
   std::map<std::string, std::vector<int>> deployments;
   std::string interval = "30s";  // of background repair
+  std::string scrub = "14d";
 };
 
 inline std::shared_ptr<const model::Placement> placement_of(int version, const Shape& shape, int buckets_per_key = 3) {
@@ -36,6 +37,7 @@ inline std::shared_ptr<const model::Placement> placement_of(int version, const S
   text += "deployments:\n";
   for (const auto& [name, nodes] : shape.deployments) {
     text += "  " + name + ":\n    background_repair_interval: " + shape.interval +
+            "\n    background_scrub_interval: " + shape.scrub +
             "\n    hash: {buckets_per_key: " + std::to_string(buckets_per_key) + "}\n    buckets:\n";
     for (const int n : nodes) {
       const std::string number = std::to_string(n);

@@ -5,6 +5,7 @@ namespace {
 
 // A comparison may have begun before the damage, and ends some time after.
 constexpr Duration kPassMax = seconds(20);
+constexpr Duration kClocksApart = seconds(2);
 constexpr Duration kRecently = seconds(90);  // longer than a question to it and its repair take
 
 }  // namespace
@@ -14,6 +15,7 @@ bool Damage::allowed(const NodeMachine& node) {
   if (damaged_.empty() || damaged_ == node.id) return true;
   if (!over()) return false;
   damaged_.clear();
+  flipped_ = false;
   return true;
 }
 
@@ -23,12 +25,18 @@ void Damage::happened(const NodeMachine& node) {
   last_[node.id] = since_;
 }
 
+void Damage::bit_flipped(const NodeMachine& node) {
+  happened(node);
+  flipped_ = true;
+}
+
 bool Damage::recently(const std::string& node) const {
   const auto last = last_.find(node);
   return last != last_.end() && world_.now() - last->second < kRecently;
 }
 
 bool Damage::over() {
+  if (flipped_ && !found_sound(*world_.find_node(damaged_))) return false;
   for (std::size_t i = 0; i < world_.nodes(); ++i) {
     const NodeMachine& node = world_.node(i);
     if (!world_.placement()->find(node.id)) continue;
@@ -37,6 +45,12 @@ bool Damage::over() {
     if (!agreement || world_.now() - *agreement < since_ + kPassMax) return false;
   }
   return all_vote();
+}
+
+bool Damage::found_sound(const NodeMachine& node) const {
+  if (!node.alive() || !node.host->service) return false;
+  const auto clean = node.node->scrubber().since_clean();
+  return clean && world_.now() - *clean > since_ + kClocksApart;
 }
 
 void Damage::renew() {

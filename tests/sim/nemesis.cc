@@ -270,7 +270,7 @@ void Nemesis::disks() {
     const auto family = random_.chance_ppm(500'000) ? store::Family::kMeta : store::Family::kChunks;
     NodeMachine& node = some_node();
     if (scenario_.background_repair != 0 && damage_.allowed(node) && node.disk.flip_bit(random_, family)) {
-      damage_.happened(node);
+      damage_.bit_flipped(node);
       world_.tally().add(family == store::Family::kMeta ? "row unreadable" : "bit flipped");
     }
   }

@@ -118,6 +118,7 @@ model::Configuration first_configuration(const Scenario& scenario, Random random
   deployment.read_repair = scenario.read_repair != 0;
   deployment.background_repair = scenario.background_repair != 0;
   deployment.background_repair_interval = seconds(scenario.repair_s);
+  deployment.background_scrub_interval = seconds(scenario.scrub_s);
   deployment.buckets_per_key = static_cast<unsigned>(scenario.per_key);
   const auto pool = static_cast<std::size_t>(scenario.pool);
   // Some machines stay aside for a reconfiguration.

@@ -37,6 +37,7 @@ void draw_cluster(Scenario& s, Random random) {
   s.disk_us = spread(random, 20, 10'000);
   s.buggify = coin(random, 60);
   if (coin(random, 40)) s.repair_s = 86'400;  // digests have to find what differs
+  s.scrub_s = spread(random, 3, 60);
 }
 
 // In most worlds tombstones go while the load is on.

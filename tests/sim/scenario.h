@@ -25,6 +25,7 @@ namespace tako::sim {
   X(sync_always, 1, "0: sync at an interval")                                                                \
   X(sync_s, 1, "that interval")                                                                              \
   X(repair_s, 20, "background repair interval")                                                              \
+  X(scrub_s, 10, "the interval in which every value is read")                                                \
   X(read_repair, 1, "")                                                                                      \
   X(background_repair, 1, "")                                                                                \
   X(grace_ms, 3'600'000, "tombstones are not collected before")                                              \

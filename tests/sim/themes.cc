@@ -376,55 +376,93 @@ void decay(Scenario& s, Random random) {
   }
 }
 
+// A bit flips in a value that is seldom read, and then the others that hold it go: a disk is lost, or the cluster moves
+// to few of its nodes.
+void rot(Scenario& s, Random random) {
+  narrow(s, random.split("narrow"));
+  s.flips = even(random, 100, 500);
+  s.large_pct = even(random, 30, 70);
+  s.keys = even(random, 20, 60);
+  s.write_pct = even(random, 85, 100);
+  s.delete_pct = even(random, 0, 10);
+  s.expiry_pct = s.hot_pct = s.strict_pct = s.strict_keys_pct = 0;
+  s.seconds = even(random, 60, 100);
+  s.operations = even(random, 40, 150);
+  s.flicker_pct = s.loss_ppm = 0;
+  if (coin(random, 50)) {
+    s.pool = s.buckets = s.per_key = 3;
+    s.scrub_s = even(random, 20, 60);
+    s.reconfigurations = even(random, 50, 200);
+    return;
+  }
+  s.pool = s.buckets = s.per_key = 2;
+  s.reconfigurations = s.config_lag_ms = 0;
+  s.repair_s = even(random, 3, 10);
+  s.scrub_s = even(random, 1, 3);
+  s.wipes = even(random, 50, 200);
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
 };
 
-// These take their worlds from those that have no theme, and each generation from what the one before has left: so the
-// others' seeds stay what they were.
-void apply_newest_theme(Scenario& s, Random random, std::string_view wanted) {
-  const Theme themes[] = {{"waver", waver}, {"wide", wide}};
-  std::uint64_t drawn = wanted.empty() ? random.split("late").below(2 * std::size(themes)) : std::size(themes);
-  for (std::size_t i = 0; i < std::size(themes); ++i) {
-    if (themes[i].name == wanted) drawn = i;
-  }
-  if (drawn >= std::size(themes)) return;
-  s.theme = themes[drawn].name;
-  themes[drawn].apply(s, random);
+// Each takes its worlds from those that the ones before have left: so their seeds stay what they were.
+struct Generation {
+  std::vector<Theme> themes;
+  std::uint64_t (*draw)(Random&);  // a theme's number; beyond them: none of these
+};
+
+const std::vector<Generation>& generations() {
+  static const std::vector<Generation> all = {
+      {{{"forget", forget},
+        {"hold", hold},
+        {"readers", readers},
+        {"disagree", disagree},
+        {"move", move},
+        {"leap", leap},
+        {"calm", calm},
+        {"decay", decay}},
+       [](Random& random) { return random.below(12); }},
+      {{{"narrow", narrow}, {"bury", bury}}, [](Random& random) { return random.below(4); }},
+      {{{"contend", contend}}, [](Random& random) { return random.split("contend").below(4); }},
+      {{{"waver", waver}, {"wide", wide}}, [](Random& random) { return random.split("late").below(4); }},
+      {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
+  };
+  return all;
 }
 
-void apply_latest_theme(Scenario& s, Random random, std::string_view wanted) {
-  const bool drawn = wanted.empty() && random.split("contend").below(4) == 0;
-  if (!drawn && wanted != "contend") return apply_newest_theme(s, random, wanted);
-  s.theme = "contend";
-  contend(s, random);
+const Theme* theme_called(std::string_view name) {
+  for (const Generation& generation : generations()) {
+    for (const Theme& theme : generation.themes) {
+      if (theme.name == name) return &theme;
+    }
+  }
+  return nullptr;
 }
 
-void apply_later_theme(Scenario& s, Random random, std::string_view wanted) {
-  const Theme themes[] = {{"narrow", narrow}, {"bury", bury}};
-  std::uint64_t drawn = wanted.empty() ? random.below(2 * std::size(themes)) : std::size(themes);
-  for (std::size_t i = 0; i < std::size(themes); ++i) {
-    if (themes[i].name == wanted) drawn = i;
+const Theme* drawn_theme(Random& random) {
+  for (const Generation& generation : generations()) {
+    const std::uint64_t drawn = generation.draw(random);
+    if (drawn < generation.themes.size()) return &generation.themes[drawn];
   }
-  if (drawn >= std::size(themes)) return apply_latest_theme(s, random, wanted);
-  s.theme = themes[drawn].name;
-  themes[drawn].apply(s, random);
+  return nullptr;
 }
 
 }  // namespace
 
+// One that is named has the world that it would have if it were drawn first.
 void apply_theme(Scenario& s, Random random, std::string_view wanted) {
-  const Theme themes[] = {{"forget", forget}, {"hold", hold}, {"readers", readers}, {"disagree", disagree},
-                          {"move", move},     {"leap", leap}, {"calm", calm},       {"decay", decay}};
-  std::uint64_t drawn = random.below(std::size(themes) + std::size(themes) / 2);
-  if (!wanted.empty()) drawn = std::size(themes);
-  for (std::size_t i = 0; i < std::size(themes); ++i) {
-    if (themes[i].name == wanted) drawn = i;
+  Random named = random;
+  const Theme* theme = drawn_theme(random);
+  if (!wanted.empty()) {
+    (void)generations().front().draw(named);
+    random = named;
+    theme = theme_called(wanted);
   }
-  if (drawn >= std::size(themes)) return apply_later_theme(s, random, wanted);
-  s.theme = themes[drawn].name;
-  themes[drawn].apply(s, random);
+  if (theme == nullptr) return;
+  s.theme = theme->name;
+  theme->apply(s, random);
 }
 
 }  // namespace tako::sim

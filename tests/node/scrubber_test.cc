@@ -1,0 +1,81 @@
+// Flipped bits in values that nobody asks for (src/node/scrubber.h).
+#include <doctest/doctest.h>
+
+#include "node/world.h"
+
+namespace tako::test {
+namespace {
+
+const std::string kValue(store::Store::kInlineBytesMax * 3, 'x');  // in pieces on the disk, in one in a message
+
+std::unique_ptr<Cluster> voting_cluster(const Shape& shape, int nodes) {
+  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
+  REQUIRE(c->run_until([&] { return c->all_vote(); }));
+  return c;
+}
+
+Shape scrubbing(const std::string& interval) {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}}};
+  shape.scrub = interval;
+  return shape;
+}
+
+void put_many(Cluster& c, int count) {
+  for (int i = 0; i < count; ++i) {
+    for (auto& machine : c.machines) REQUIRE(machine->put("k" + std::to_string(i), kValue, 10));
+  }
+}
+
+const node::Scrubber::Counters& scrubbed(Machine& machine) { return machine.node->scrubber().counters(); }
+
+}  // namespace
+
+TEST_CASE("a flipped bit is found within the interval though nobody reads the value, and mended from a replica") {
+  const auto world = voting_cluster(scrubbing("20s"), 3);
+  Cluster& c = *world;
+  put_many(c, 20);
+  c.run_for(seconds(25));
+  CHECK(c[1].node->scrubber().since_clean().has_value());
+  CHECK(scrubbed(c[1]).damaged == 0);
+  REQUIRE(c[1].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  c.run_for(seconds(45));
+  CHECK(scrubbed(c[1]).damaged == 1);
+  CHECK(c[1].node->mender().counters().values_mended == 1);
+  for (const std::size_t i : {2u, 3u}) c[i].cut_off = true;
+  for (int i = 0; i < 20; ++i) CHECK(c[1].get("k" + std::to_string(i)) == kValue);
+}
+
+TEST_CASE("a round reads every value once, at its interval and not before") {
+  const auto world = voting_cluster(scrubbing("1h"), 3);
+  Cluster& c = *world;
+  put_many(c, 40);
+  c[1].kill();
+  c[1].boot();
+  c.run_for(minutes(50));
+  CHECK(scrubbed(c[1]).rounds == 0);
+  CHECK(scrubbed(c[1]).values > 20);
+  CHECK(scrubbed(c[1]).values < 40);
+  c.run_for(minutes(12));
+  CHECK(scrubbed(c[1]).rounds == 1);
+  CHECK(scrubbed(c[1]).bytes >= 40 * kValue.size());
+}
+
+TEST_CASE("a node that holds damage, or cannot read, is not said to be clean") {
+  const auto world = voting_cluster(scrubbing("10s"), 3);
+  Cluster& c = *world;
+  put_many(c, 5);
+  c.run_for(seconds(12));
+  const auto before = c[1].node->scrubber().since_clean();
+  REQUIRE(before.has_value());
+  for (const std::size_t i : {2u, 3u}) c[i].cut_off = true;
+  REQUIRE(c[1].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  c.run_for(seconds(60));
+  const auto after = c[1].node->scrubber().since_clean();
+  REQUIRE(after.has_value());
+  CHECK(*after >= *before + seconds(55));  // no round since was clean
+  for (const std::size_t i : {2u, 3u}) c[i].cut_off = false;
+  c.run_for(seconds(90));
+  CHECK(*c[1].node->scrubber().since_clean() < seconds(25));
+}
+
+}  // namespace tako::test
