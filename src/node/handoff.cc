@@ -168,20 +168,23 @@ Task<bool> Handoff::covered_by(net::Peer owner, wire::ConfigStamp stamp, const s
   wire::Read read;
   read.key = entry.key;
   read.want_value = false;
+  read.verify = !planted(Plant::kHandoffUnverified);
   wire::Request question;
   question.config = stamp;
   question.body = std::move(read);
-  auto answer = co_await parts_.transport->call(owner, std::move(question), loop().now() + kCallDeadline);
+  auto answer = co_await parts_.transport->call(owner, std::move(question), loop().now() + copy_deadline(entry.size));
   auto held = net::expect<wire::ReadReply>(std::move(answer));
-  if (!held) co_return false;
-  if (held->slot.ballot() >= entry.ballot) co_return true;
-  if (held->voter.informed && held->slot.covers(entry.ballot)) co_return true;
+  const bool damaged = !held && held.code() == ErrorCode::kCorrupt;
+  if (!held && !damaged) co_return false;
+  if (held && held->slot.ballot() >= entry.ballot) co_return true;
+  if (held && held->voter.informed && held->slot.covers(entry.ballot)) co_return true;
 
   auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return false;
   const auto reply = co_await send(owner, stamp, entry.key, std::move(*slot->record));
   if (reply && reply->stored < entry.ballot) parts_.settler->note(entry.key);  // a promise refuses it
-  co_return reply.ok() && reply->stored >= entry.ballot;
+  if (!reply) co_return false;
+  co_return damaged ? reply->stored > entry.ballot : reply->stored >= entry.ballot;
 }
 
 Task<Result<wire::WriteReply>> Handoff::send(net::Peer owner, wire::ConfigStamp stamp, std::string key,

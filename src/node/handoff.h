@@ -1,7 +1,9 @@
 // Handoff: copies that do not belong here any more go to their owners, and only then away (protocol rule 19).
 //
 // A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
-// one; an owner that cannot be asked keeps the copy here. The drop compares once more under the key's lock, so what
+// one, and has read all of its value to say so: a bit of it may have flipped since it was stored, and nobody reads what
+// nobody asks for. An owner whose copy is damaged gets this one, and is asked again; one that cannot be asked keeps the
+// copy here. The drop compares once more under the key's lock, so what
 // was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
 // that it has lost (standing.h). A drop may still be under way when a newer configuration gives the partition back: so
 // a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a

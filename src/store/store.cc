@@ -374,7 +374,10 @@ Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::
     entry.key = std::move(parsed->key);
     entry.ballot = stored->slot.ballot();
     entry.promise = stored->slot.promise;
-    if (stored->slot.record) entry.ends = model::ends_at(*stored->slot.record);
+    if (stored->slot.record) {
+      entry.ends = model::ends_at(*stored->slot.record);
+      entry.size = stored->slot.record->size;
+    }
     const bool tombstone = stored->slot.record && stored->slot.record->tombstone();
     if (tombstone && planted(Plant::kTombstoneUnlisted)) continue;
     if (values_bytes_max > 0) entry.record = whole_in_row(std::move(stored->slot.record));

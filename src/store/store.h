@@ -63,6 +63,7 @@ struct Listing {
     model::Ballot ballot;
     model::Ballot promise;
     Timestamp ends = model::kNeverEnds;   // of what is held
+    std::uint64_t size = 0;               // of its value, in bytes
     std::optional<model::Record> record;  // if values are wanted, and it stands whole in its row
   };
   std::vector<Entry> entries;       // in storage order: (position, key)

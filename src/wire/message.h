@@ -50,6 +50,7 @@ using PartitionRun = std::pair<model::Partition, model::Partition>;
 struct Read {
   std::string key;
   bool want_value = true;  // false: the version is enough
+  bool verify = false;     // all of the value is read, and kCorrupt is answered where it is damaged
 };
 
 struct Write {

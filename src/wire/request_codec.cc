@@ -1,5 +1,5 @@
 // ping         := (nothing)
-// read         := key: text, want_value: flag
+// read         := key: text, want_value: flag, verify: flag
 // write        := key: text, source: u8, bits: u8 (0 upload, 1 value_from, 2 promise), [upload], [value_from: text],
 //                 [promise: version], record
 // list         := asker: text, position: u64, key: text, position_last: u64, entries_max: varint
@@ -35,9 +35,10 @@ void put(Writer&, const Ping&) {}
 void put(Writer&, const StatusQuery&) {}
 
 void put(Writer& out, const Read& read) {
-  const auto& [key, want_value] = read;
+  const auto& [key, want_value, verify] = read;
   out.text(key);
   out.flag(want_value);
+  out.flag(verify);
 }
 
 void put(Writer& out, const Write& write) {
@@ -165,6 +166,7 @@ void take(Reader& in, CollectQuery& query) {
 void take(Reader& in, Read& read) {
   read.key = take_key(in);
   read.want_value = in.flag();
+  read.verify = in.flag();
 }
 
 void take(Reader& in, Write& write) {

@@ -252,6 +252,24 @@ TEST_CASE("a large value is handed off by pieces, and then dropped") {
   for (std::size_t n : {2, 3, 4}) CHECK(has(c[n], "k", 10, value));
 }
 
+TEST_CASE("a large copy mends its only owner's damaged one before it is dropped") {
+  const Shape two{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}}};
+  const auto world = voting_cluster(2, two);
+  Cluster& c = *world;
+  const std::string value = pattern(1, kLarge);
+  for (auto& machine : c.machines) put_large(*machine, "k", value, 10);
+  REQUIRE(c[2].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  Shape moved = two;
+  moved.active = "d2";
+  SUBCASE("from a node that the configuration still names") {}
+  SUBCASE("from one that it does not") { moved.deployments.erase("d1"); }
+
+  c.adopt(placement_of(2, moved));
+  CHECK(c.run_until([&] { return pieces(c[1]) == 0; }, seconds(120)));
+
+  CHECK(has(c[2], "k", 10, value));
+}
+
 TEST_CASE("a damaged piece of a large value is mended by another node's") {
   const auto world = voting_cluster(3, kThree);
   Cluster& c = *world;

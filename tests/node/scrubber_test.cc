@@ -1,4 +1,5 @@
-// Flipped bits in values that nobody asks for (src/node/scrubber.h).
+// Flipped bits in values that nobody asks for: found by the scrub, and by an owner whose word a copy waits for
+// (src/node/scrubber.h, handoff.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"
@@ -76,6 +77,23 @@ TEST_CASE("a node that holds damage, or cannot read, is not said to be clean") {
   for (const std::size_t i : {2u, 3u}) c[i].cut_off = false;
   c.run_for(seconds(90));
   CHECK(*c[1].node->scrubber().since_clean() < seconds(25));
+}
+
+TEST_CASE("a copy stays where it does not belong until the owner has found its own sound") {
+  Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}}};
+  const auto world = voting_cluster(shape, 2);
+  Cluster& c = *world;
+  for (const std::size_t i : {1u, 2u}) REQUIRE(c[i].put("k", kValue, 10));
+  REQUIRE(c[2].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  shape.target = "d2";
+  c.adopt(placement_of(2, shape));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  shape.active = "d2";
+  shape.target = "";
+  c.adopt(placement_of(3, shape));
+  c.run_for(seconds(60));
+  CHECK(c[1].disk.rows(store::Family::kMeta).empty());
+  CHECK(c[2].get("k") == kValue);
 }
 
 }  // namespace tako::test

@@ -1,7 +1,6 @@
 #include "sim/operator.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace tako::sim {
 namespace {
@@ -14,16 +13,6 @@ using Buckets = std::vector<model::BucketSpec>;
 
 void drop_empty(Buckets& buckets) {
   std::erase_if(buckets, [](const model::BucketSpec& bucket) { return bucket.nodes.empty(); });
-}
-
-// A flipped bit is found by whoever reads the value, and who hands one off takes the owner's word that it has it. So
-// where one may be damaged and nobody knows, nobody goes down to a single replica.
-std::size_t fewest_replicas(const model::Deployment& deployment) {
-  std::vector<std::size_t> sizes;
-  for (const model::BucketSpec& bucket : deployment.buckets) sizes.push_back(bucket.nodes.size());
-  std::sort(sizes.begin(), sizes.end());
-  sizes.resize(std::min<std::size_t>(sizes.size(), deployment.buckets_per_key));
-  return std::accumulate(sizes.begin(), sizes.end(), std::size_t{0});
 }
 
 // Numbers not in use, for a new bucket's id.
@@ -183,7 +172,6 @@ Task<> Operator::change() {
   model::Configuration next = std::move(*found);
   if (!next.target) {
     model::Deployment deployment = drawn_deployment(next);
-    if (world.tally().counts().contains("bit flipped") && fewest_replicas(deployment) < 2) co_return;
     const std::uint64_t counter = next.counter;
     std::erase_if(next.deployments, [&](const model::Deployment& d) {
       return d.name == deployment.name || (d.name != next.active && next.deployments.size() >= kDeploymentsKept);
