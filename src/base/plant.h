@@ -95,6 +95,7 @@ class Random;
   X(kPassOneWay, "-", "repair pulls nothing, and pushes nothing to a node that is newer")                            \
   X(kHandoffBlind, "-", "a copy that belongs elsewhere is dropped without asking")                                   \
   X(kHandoffOne, "-", "one owner's word is enough to drop a copy")                                                   \
+  X(kTargetKnows, "-", "a sole active owner forgets a damaged value because a target owner has not read it")         \
   X(kHandoffUnverified, "-", "an owner's copy is not read before the last other one is dropped")                      \
   X(kScrubsNothing, "-", "values that nobody asks for are never read")                                               \
   X(kHandoffActive, "-", "owners in the target deployment are not asked before a drop")                              \

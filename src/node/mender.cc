@@ -26,13 +26,15 @@ Shard& Mender::shard_of(const std::string& key) const {
   return *parts_.shards[model::partition_of(key) % parts_.shards.size()];
 }
 
-std::vector<net::Peer> Mender::other_owners(const model::Placement& placement, model::Partition partition) const {
-  std::vector<net::Peer> owners;
+Mender::Others Mender::others(const model::Placement& placement, model::Partition partition) const {
+  Others others;
   for (const auto& replica : placement.replicas(partition)) {
     const auto& node = placement.nodes()[replica.node];
-    if (node.id != parts_.id) owners.push_back(net::Peer{node.id, node.host, node.port});
+    if (node.id == parts_.id) continue;
+    others.owners.push_back(net::Peer{node.id, node.host, node.port});
+    others.active |= (replica.deployments & model::kInActive) != 0 || planted(Plant::kTargetKnows);
   }
-  return owners;
+  return others;
 }
 
 void Mender::unreadable(std::string key, bool voted) {
@@ -95,7 +97,7 @@ Task<> Mender::forget_unreadable() {
   }
   std::uint64_t forgotten = 0;
   for (std::string& key : keys) {
-    if (other_owners(*placement_, model::partition_of(key)).empty()) continue;
+    if (others(*placement_, model::partition_of(key)).owners.empty()) continue;
     Shard& shard = shard_of(key);
     auto erase = shard.erase_unreadable(std::move(key));
     const auto erased = co_await runtime::run_on(shard.loop(), std::move(erase));
@@ -150,9 +152,9 @@ Task<Mender::Outcome> Mender::mend(std::string key, model::Ballot ballot) {
   const bool over = sound || sound.code() == ErrorCode::kNotFound;  // perhaps replaced meanwhile
   if (over) co_return Outcome::kMended;
   const auto placement = placement_;  // the peers' names stand in it
-  const auto owners = other_owners(*placement, model::partition_of(key));
-  bool nobody = !owners.empty() && placement->find(parts_.id).has_value();
-  for (const net::Peer& from : owners) {
+  const Others others = this->others(*placement, model::partition_of(key));
+  bool nobody = others.active && placement->find(parts_.id).has_value();
+  for (const net::Peer& from : others.owners) {
     const Outcome outcome = co_await fetch(key, ballot, from);
     if (outcome == Outcome::kMended) co_return outcome;
     nobody &= outcome == Outcome::kNobodyHasIt;

@@ -13,8 +13,10 @@
 //
 // A damaged value is less: its version, and so the vote, is sound. The value is fetched from whoever of the owners has
 // this ballot or a newer one, soon after it was found damaged, and again later until somebody has. If all other owners
-// say that they have none, nobody was ever told that two have it: it is forgotten like an unreadable row, and what the
-// others have comes back in its place. Else the key could not be read for ever.
+// say that they have none, and an active one among them, nobody was ever told that two have it: it is forgotten like an
+// unreadable row, and what the others have comes back in its place. Else the key could not be read for ever. A sole
+// active owner forgets no value: what was answered when there were more may be nowhere else but in a copy that is not
+// handed off yet, and target owners have only what they read here. It stays an error until it is written again.
 // On the node's first loop. Bounded: what finds no place in the queues is found again by the next who reads it.
 #pragma once
 
@@ -81,7 +83,11 @@ class Mender {
   Task<Outcome> mend(std::string key, model::Ballot ballot);
   // kNobodyHasIt: this one has not.
   Task<Outcome> fetch(std::string key, model::Ballot ballot, net::Peer from);
-  std::vector<net::Peer> other_owners(const model::Placement& placement, model::Partition partition) const;
+  struct Others {
+    std::vector<net::Peer> owners;
+    bool active = false;  // one of them is an active owner
+  };
+  Others others(const model::Placement& placement, model::Partition partition) const;
   Shard& shard_of(const std::string& key) const;
 
   runtime::Loop& loop() const { return parts_.shards.front()->loop(); }

@@ -79,6 +79,27 @@ TEST_CASE("a node that holds damage, or cannot read, is not said to be clean") {
   CHECK(*c[1].node->scrubber().since_clean() < seconds(25));
 }
 
+TEST_CASE("a sole active owner does not forget its damaged value because a target owner has not read it") {
+  Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}, {"d3", {2, 3}}}};
+  const auto world = voting_cluster(shape, 3);
+  Cluster& c = *world;
+  for (const std::size_t i : {1u, 2u}) REQUIRE(c[i].put("k", kValue, 10));
+  c[1].cut_off = true;  // with its copy, which is to be handed off
+  shape.active = "d2";
+  c.adopt(placement_of(2, shape));
+  REQUIRE(c[2].disk.flip_bit(c.random, store::Family::kChunks).has_value());
+  shape.target = "d3";
+  c.adopt(placement_of(3, shape));
+  c.run_for(seconds(90));
+  CHECK(c[2].get("k") == name_of(ErrorCode::kCorrupt));
+  CHECK_FALSE(c[3].votes("k"));  // so d3 cannot be promoted
+  c[1].cut_off = false;
+  c.run_for(seconds(90));
+  CHECK(c[2].get("k") == kValue);
+  CHECK(c[3].get("k") == kValue);
+  CHECK(c[3].votes("k"));
+}
+
 TEST_CASE("a copy stays where it does not belong until the owner has found its own sound") {
   Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}}};
   const auto world = voting_cluster(shape, 2);
