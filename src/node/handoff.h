@@ -1,14 +1,14 @@
 // Handoff: copies that do not belong here any more go to their owners, and only then away (protocol rule 19).
 //
-// A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a newer
-// one, and has read all of its value to say so: a bit of it may have flipped since it was stored, and nobody reads what
-// nobody asks for. An owner whose copy is damaged gets this one, and is asked again; one that cannot be asked keeps the
-// copy here. The drop compares once more under the key's lock, so what
-// was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
-// that it has lost (standing.h). A drop may still be under way when a newer configuration gives the partition back: so
-// a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a
-// change of configuration, at start, each interval of the background repair, and soon after the digests say that there
-// is a copy that does not belong here.
+// A copy is dropped when every owner, in every live deployment, has said of itself that it holds this ballot or a
+// newer one, and has read all of its value to say so: a bit of it may have flipped since it was stored, and nobody
+// reads what nobody asks for. An owner whose copy is damaged gets this one, and is asked again; one that cannot be
+// asked keeps the copy here. A large value is read when all have said that they hold it, not for an answer that does
+// not matter yet. The drop compares once more under the key's lock, so what was written meanwhile stays; and nothing
+// is dropped before it is durable that this node votes no more in partitions that it has lost (standing.h). A drop may
+// still be under way when a newer configuration gives the partition back: so a pass, which lists what is here, begins
+// after it (drop_ended()). On the node's first loop; a cycle runs after a change of configuration, at start, each
+// interval of the background repair, and soon after the digests say that there is a copy that does not belong here.
 #pragma once
 
 #include <memory>
@@ -56,7 +56,13 @@ class Handoff {
   Task<bool> drain(model::Partition first, model::Partition last);
   Task<bool> settle(store::Listing::Entry entry);
   Task<bool> drop(model::Partition partition, store::Listing::Entry entry);
-  Task<bool> covered_by(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry);
+  // An owner's, about itself.
+  enum class Word : std::uint8_t {
+    kHasNot,  // or it cannot be asked
+    kHas,
+    kSound,  // and has read all of it, or has just got it from here, or has a newer one
+  };
+  Task<Word> word_of(net::Peer owner, wire::ConfigStamp stamp, const store::Listing::Entry& entry, bool verify);
   Task<Result<wire::WriteReply>> send(net::Peer owner, wire::ConfigStamp stamp, std::string key, model::Record record);
   Task<Result<wire::WriteReply>> send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write);
 

@@ -196,14 +196,14 @@ Task<Result<wire::ReadReply>> Shard::read(wire::Read request, wire::ConfigStamp 
   wire::ReadReply reply;
   const model::Partition partition = model::partition_of(request.key);
   const Worth at_begin = worth(partition, config);
-  const std::string key = request.verify ? request.key : "";
-  auto slot = co_await store_.read(std::move(request.key), request.want_value);
+  auto slot = co_await store_.read(request.key, request.want_value || request.verify);
   if (!slot && planted(Plant::kCorruptIsAbsent)) slot = model::Slot{};
   if (!slot) co_return slot.error();
-  if (request.verify && slot->record) {
-    const Status sound = co_await store_.verify(key, slot->ballot());
+  if (request.verify && slot->record && slot->record->in_pieces()) {
+    const Status sound = co_await store_.verify(std::move(request.key), slot->ballot());
     if (!sound) co_return sound.error();
   }
+  if (slot->record && !request.want_value) slot->record->value.reset();
   reply.slot = std::move(*slot);
   reply.voter = voter(partition, config, at_begin);
   co_return reply;

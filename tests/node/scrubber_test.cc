@@ -117,4 +117,25 @@ TEST_CASE("a copy stays where it does not belong until the owner has found its o
   CHECK(c[2].get("k") == kValue);
 }
 
+TEST_CASE("an owner is not made to read a large value again and again while another one is away") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {2, 3}}}};
+  const auto world = voting_cluster(shape, 3);
+  Cluster& c = *world;
+  for (auto& machine : c.machines) REQUIRE(machine->put("k", kValue, 10));
+  c[3].cut_off = true;
+  int asked = 0, read = 0;
+  c.let_pass = [&](const wire::Request& request, std::string_view) {
+    if (const auto* question = std::get_if<wire::Read>(&request.body)) ++(question->verify ? read : asked);
+    return true;
+  };
+  shape.active = "d2";
+  c.adopt(placement_of(2, shape));
+  c.run_for(minutes(5));
+  CHECK(asked > 10);
+  CHECK(read == 0);
+  c[3].cut_off = false;
+  CHECK(c.run_until([&] { return c[1].disk.rows(store::Family::kMeta).empty(); }));
+  CHECK(read == 2);
+}
+
 }  // namespace tako::test
