@@ -136,6 +136,12 @@ Task<> Mender::mend_due() {
       unreadable(key, true);
     } else if (++damaged.attempts >= kAttemptsMax) {
       ++counters_.values_given_up;
+      log::warn("value_not_mended",
+                {{"node", parts_.id},
+                 {"key", key},
+                 {"ballot", model::to_string(ballot)},
+                 {"reason", "damaged here, and no replica that answers has it whole"},
+                 {"action", "it is tried again when it is next read; if it is lost, write it anew or delete it"}});
     } else {
       damaged.next = loop().now() + kRetryInterval * damaged.attempts;
       continue;
