@@ -58,7 +58,7 @@ class Scrubber {
   PartitionSet owned_;  // by it
   bool running_ = false;
   std::uint32_t next_ = 0;  // partition
-  std::uint32_t left_ = 0;  // partitions, of this round
+  std::uint32_t left_ = model::kPartitions;  // of this round
   TimePoint round_began_{};
   Counters at_begin_;  // of the round
   Counters counters_;
