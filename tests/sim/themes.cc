@@ -402,6 +402,25 @@ void rot(Scenario& s, Random random) {
   s.wipes = even(random, 50, 200);
 }
 
+// Nodes restart, are known to their peers after it, and their disks go back to before it.
+void relapse(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = 3;
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 10);
+  s.keys = even(random, 5, 20);
+  s.seconds = even(random, 60, 100);
+  s.operations = 15 * s.seconds;
+  s.kills = even(random, 300, 800);
+  s.down_ms = even(random, 100, 500);
+  s.down_max = 1;
+  s.rollbacks = even(random, 500, 2000);
+  s.disk_us = even(random, 20, 500);
+  s.loss_ppm = s.straggler_ppm = s.flicker_pct = 0;
+  s.cuts = s.clogs = s.crashes = s.pauses = s.turns = s.full_disks = s.slow_disks = 0;
+  s.wipes = s.rots = s.flips = s.reconfigurations = 0;
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -428,6 +447,7 @@ const std::vector<Generation>& generations() {
       {{{"contend", contend}}, [](Random& random) { return random.split("contend").below(4); }},
       {{{"waver", waver}, {"wide", wide}}, [](Random& random) { return random.split("late").below(4); }},
       {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
+      {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
   };
   return all;
 }
