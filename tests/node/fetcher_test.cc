@@ -77,12 +77,6 @@ bool has(Machine& machine, const std::string& key, std::uint64_t timestamp, cons
 
 std::size_t pieces(Machine& machine) { return machine.disk.rows(store::Family::kChunks).size(); }
 
-std::unique_ptr<Cluster> voting_cluster(int nodes, const Shape& shape) {
-  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
-  REQUIRE(c->run_until([&] { return c->all_vote(); }));
-  return c;
-}
-
 wire::Write copy_from(const std::string& key, const Record& record, const std::string& node) {
   wire::Write write = write_of(key, record);
   write.value_from = node;

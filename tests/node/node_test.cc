@@ -45,12 +45,6 @@ class Slow {
   runtime::Gate open_;
 };
 
-std::unique_ptr<Cluster> voting_cluster(int nodes, const Shape& shape) {
-  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
-  REQUIRE(c->run_until([&] { return c->all_vote(); }));
-  return c;
-}
-
 }  // namespace
 
 // --- a disk that went back in time ------------------------------------------------------------------------------

@@ -9,12 +9,6 @@ namespace {
 
 const std::string kValue(store::Store::kInlineBytesMax * 3, 'x');  // in pieces on the disk, in one in a message
 
-std::unique_ptr<Cluster> voting_cluster(const Shape& shape, int nodes) {
-  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
-  REQUIRE(c->run_until([&] { return c->all_vote(); }));
-  return c;
-}
-
 Shape scrubbing(const std::string& interval) {
   Shape shape{"d1", "", {{"d1", {1, 2, 3}}}};
   shape.scrub = interval;
@@ -32,7 +26,7 @@ const node::Scrubber::Counters& scrubbed(Machine& machine) { return machine.node
 }  // namespace
 
 TEST_CASE("a flipped bit is found within the interval though nobody reads the value, and mended from a replica") {
-  const auto world = voting_cluster(scrubbing("20s"), 3);
+  const auto world = voting_cluster(3, scrubbing("20s"));
   Cluster& c = *world;
   put_many(c, 20);
   c.run_for(seconds(25));
@@ -47,7 +41,7 @@ TEST_CASE("a flipped bit is found within the interval though nobody reads the va
 }
 
 TEST_CASE("a round reads every value once, at its interval and not before") {
-  const auto world = voting_cluster(scrubbing("1h"), 3);
+  const auto world = voting_cluster(3, scrubbing("1h"));
   Cluster& c = *world;
   put_many(c, 40);
   c[1].kill();
@@ -61,8 +55,8 @@ TEST_CASE("a round reads every value once, at its interval and not before") {
   CHECK(scrubbed(c[1]).bytes >= 40 * kValue.size());
 }
 
-TEST_CASE("a node that holds damage, or cannot read, is not said to be clean") {
-  const auto world = voting_cluster(scrubbing("10s"), 3);
+TEST_CASE("a node that holds damage is not said to be clean until it is mended") {
+  const auto world = voting_cluster(3, scrubbing("10s"));
   Cluster& c = *world;
   put_many(c, 5);
   c.run_for(seconds(12));
@@ -81,7 +75,7 @@ TEST_CASE("a node that holds damage, or cannot read, is not said to be clean") {
 
 TEST_CASE("a sole active owner does not forget its damaged value because a target owner has not read it") {
   Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}, {"d3", {2, 3}}}};
-  const auto world = voting_cluster(shape, 3);
+  const auto world = voting_cluster(3, shape);
   Cluster& c = *world;
   for (const std::size_t i : {1u, 2u}) REQUIRE(c[i].put("k", kValue, 10));
   c[1].cut_off = true;  // with its copy, which is to be handed off
@@ -102,7 +96,7 @@ TEST_CASE("a sole active owner does not forget its damaged value because a targe
 
 TEST_CASE("a copy stays where it does not belong until the owner has found its own sound") {
   Shape shape{"d1", "", {{"d1", {1, 2}}, {"d2", {2}}}};
-  const auto world = voting_cluster(shape, 2);
+  const auto world = voting_cluster(2, shape);
   Cluster& c = *world;
   for (const std::size_t i : {1u, 2u}) REQUIRE(c[i].put("k", kValue, 10));
   REQUIRE(c[2].disk.flip_bit(c.random, store::Family::kChunks).has_value());
@@ -119,7 +113,7 @@ TEST_CASE("a copy stays where it does not belong until the owner has found its o
 
 TEST_CASE("an owner is not made to read a large value again and again while another one is away") {
   Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {2, 3}}}};
-  const auto world = voting_cluster(shape, 3);
+  const auto world = voting_cluster(3, shape);
   Cluster& c = *world;
   for (auto& machine : c.machines) REQUIRE(machine->put("k", kValue, 10));
   c[3].cut_off = true;

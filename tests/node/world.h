@@ -296,4 +296,11 @@ inline bool Machine::votes() const {
          (duties->owned() & node->standing().suspended()).none();
 }
 
+// A new one in which every owner votes.
+inline std::unique_ptr<Cluster> voting_cluster(int nodes, const Shape& shape) {
+  auto c = std::make_unique<Cluster>(nodes, placement_of(1, shape));
+  REQUIRE(c->run_until([&] { return c->all_vote(); }));
+  return c;
+}
+
 }  // namespace tako::test

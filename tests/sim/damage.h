@@ -2,8 +2,8 @@
 //
 // A write that was answered with w >= two outlives the loss of any one machine. So one node at a time may lose stored
 // state (its disk, its unsynced writes, a row of it), and the next one only when every node has compared itself to the
-// end with each of its peers since: then all of them hold all that was answered before. Digests see
-// no flipped bit: where there was one, the node has to have read everything since, and found it sound.
+// end with each of its peers since: then all of them hold all that was answered before. Digests see no flipped bit:
+// where there was one, the node has to have read everything since, and found it sound.
 #pragma once
 
 #include <map>

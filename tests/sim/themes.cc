@@ -481,11 +481,11 @@ const Theme* drawn_theme(Random& random) {
 
 // One that is named has the world that it would have if it were drawn first.
 void apply_theme(Scenario& s, Random random, std::string_view wanted) {
-  Random named = random;
-  const Theme* theme = drawn_theme(random);
-  if (!wanted.empty()) {
-    (void)generations().front().draw(named);
-    random = named;
+  const Theme* theme = nullptr;
+  if (wanted.empty()) {
+    theme = drawn_theme(random);
+  } else {
+    (void)generations().front().draw(random);
     theme = theme_called(wanted);
   }
   if (theme == nullptr) return;
