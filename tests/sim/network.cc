@@ -134,7 +134,37 @@ void Network::deliver(std::shared_ptr<Parcel> parcel) {
   });
 }
 
+namespace {
+
+constexpr Duration kHeldBack = milliseconds(50);
+
+// While it lives: it goes with the frame that has it, if the host dies.
+class InHand {
+ public:
+  InHand(bool& mark, bool set) : mark_(mark), set_(set) {
+    if (set_) mark_ = true;
+  }
+  ~InHand() {
+    if (set_) mark_ = false;
+  }
+  InHand(const InHand&) = delete;
+  InHand& operator=(const InHand&) = delete;
+
+ private:
+  bool& mark_;
+  const bool set_;
+};
+
+}  // namespace
+
 Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy) {
+  // Nothing is sent twice over TCP: a call that is refused has stored nothing, and proposers rest on that (rule 10).
+  // A second copy stands for what comes much too late. Carried out while the first waits at the node it would store
+  // what the first is then refused.
+  if (!first_copy && parcel->in_hand) tally_.add("message duplicate held back");
+  while (!first_copy && parcel->in_hand && at->alive && !at->loop.stopping()) co_await at->loop.sleep(kHeldBack);
+  if (parcel->in_hand) co_return;  // lost with the machine
+  const InHand mark(parcel->in_hand, first_copy);
   auto request = wire::decode_request(Bytes(parcel->bytes));
   ASSERT(request.ok());
   if (!at->alive || !at->service) co_return;  // it died before its turn came

@@ -97,6 +97,7 @@ class Network {
     Answer answer;
     bool only_copy = true;
     bool delivered = false;  // one copy of it
+    bool in_hand = false;    // that one is being carried out
   };
 
   void trace(char kind, std::string_view from, std::string_view to, std::string_view bytes);

@@ -453,9 +453,7 @@ const std::vector<Generation>& generations() {
       {{{"contend", contend}}, [](Random& random) { return random.split("contend").below(4); }},
       {{{"waver", waver}, {"wide", wide}}, [](Random& random) { return random.split("late").below(4); }},
       {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
-      // By its name only, until what its seed 2083 found is mended: a conditional write answered as refused whose value
-      // was read at quorum (#1348, #1349).
-      {{{"relapse", relapse}}, [](Random&) { return std::uint64_t{1}; }},
+      {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
   };
   return all;
 }
