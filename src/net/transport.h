@@ -3,6 +3,8 @@
 //
 // A Transport belongs to one loop. A call always returns, by its deadline at the latest, and sooner when the peer is
 // known to be away. kUnsent: it was never sent, so certainly not carried out; kUnavailable and kTimeout: nobody knows.
+// It is carried out once at most, never sent again: so an answer tells all that came of it, and a write that is refused
+// was not stored (proposers rest on that: model/verdict.h, nobody_has_it).
 #pragma once
 
 #include <string_view>

@@ -450,10 +450,12 @@ void Replicator::keep_promise(const std::string& key, const Record& record, cons
     if (round.promises[i] != promise) replies[i].state = State::kFailed;
   }
   const bool given = !promise.none() && model::judge_write(model::WriteLevel::kQuorum, replies) == Verdict::kYes;
+  Ballot next = given ? promise : Ballot();
+  if (planted(Plant::kPromiseTwice) && !ahead_[key].promise.none()) next = ahead_[key].promise;
   if (ahead_.size() >= kPromisesAheadMax) ahead_.erase(ahead_.begin());
   const bool large = record.size > kValueAheadMax;
-  ahead_[key] = Ahead{large ? record.without_value() : record, given ? promise : Ballot(), round.placement,
-                      loop_.now() + kPromiseAheadMax};
+  ahead_[key] =
+      Ahead{large ? record.without_value() : record, next, round.placement, loop_.now() + kPromiseAheadMax};
 }
 
 // None: there is no promise, or it did not suffice.

@@ -157,6 +157,10 @@ Task<Status> Upload::wait_for_enough() {
 
 // --- the replicas' side ---------------------------------------------------------------------------------------
 
+std::uint32_t Upload::behind(const Lane& lane) const {
+  return count_ - (planted(Plant::kVisibleEarly) ? lane.sent : lane.stored);
+}
+
 void Upload::push() {
   std::uint32_t all_sent = count_;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {

@@ -128,7 +128,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   template <class Counts>
   bool enough(Counts counts) const;
   bool enough_without(const Lane& lane) const;
-  std::uint32_t behind(const Lane& lane) const { return count_ - lane.stored; }
+  std::uint32_t behind(const Lane& lane) const;
   Error failure() const;
 
   const Reach reach_;

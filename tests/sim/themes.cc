@@ -393,12 +393,14 @@ void rot(Scenario& s, Random random) {
     s.pool = s.buckets = s.per_key = 3;
     s.scrub_s = even(random, 20, 60);
     s.reconfigurations = even(random, 50, 200);
-    if (coin(random, 50)) return;
+    if (coin(random, 25)) return;
     // One sleeps over its copies while the others move on: to one of them, and away from it.
     s.pauses = even(random, 200, 400);
     s.pause_ms = even(random, 6000, 10'000);
     s.haste_pct = s.narrow_pct = 100;
-    s.abort_pct = s.leap_pct = 0;
+    s.abort_pct = s.leap_pct = s.wipes = s.grace_ms = 0;
+    s.scrub_s = even(random, 50, 70);
+    s.reconfigurations = even(random, 150, 250);
     return;
   }
   s.pool = s.buckets = s.per_key = 2;
