@@ -309,7 +309,8 @@ Task<std::string> Store::State::free_leftovers(std::string begin, std::function<
     KeyLock lock(locks, parsed->key);
     if (!lock.try_lock()) {
       const Status locked = co_await lock.wait();
-      if (!locked) co_return std::string();
+      leftovers |= !locked.ok();
+      if (!locked) continue;  // the next sweep's
     }
     if (staging.knows_local(parsed->key, parsed->local)) continue;
     const Status freed = co_await free_rows(parsed->key, parsed->local);
