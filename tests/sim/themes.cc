@@ -410,6 +410,18 @@ void rot(Scenario& s, Random random) {
   s.wipes = even(random, 50, 200);
 }
 
+// Of «rot» those alone in which one sleeps over its copies, all alike.
+void doze(Scenario& s, Random random) {
+  rot(s, random);
+  s.pool = s.buckets = s.per_key = 3;
+  s.scrub_s = 60;
+  s.reconfigurations = 200;
+  s.pauses = 300;
+  s.pause_ms = 8000;
+  s.haste_pct = s.narrow_pct = 100;
+  s.abort_pct = s.leap_pct = s.wipes = s.grace_ms = 0;
+}
+
 // Nodes restart, are known to their peers after it, and their disks go back to before it.
 void relapse(Scenario& s, Random random) {
   crowd(s, random);
@@ -456,6 +468,8 @@ const std::vector<Generation>& generations() {
       {{{"waver", waver}, {"wide", wide}}, [](Random& random) { return random.split("late").below(4); }},
       {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
       {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
+      // By its name only: «rot» has enough of these.
+      {{{"doze", doze}}, [](Random&) { return std::uint64_t{1}; }},
   };
   return all;
 }
