@@ -151,6 +151,7 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
     const Word word = co_await word_of(owner, stamp, entry, true);
     if (word != Word::kSound) co_return false;
   }
+  if (placement_ != placement) co_return false;  // others own it now, or will: they are asked by the next cycle
   if (buggify(loop().random(), "handoff/late_drop")) co_await loop().sleep(seconds(2));
   const bool dropped = co_await drop(partition, std::move(entry));
   co_return dropped;
