@@ -44,6 +44,11 @@ class Random;
   X(kPrepareMinority, "-", "one promise fewer than a majority is enough")                                            \
   X(kExpiryByClock, "R17", "what has expired is answered as absent without writing that down")                       \
   X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")                                        \
+  /* loops */                                                                                                        \
+  X(kFirstShardReads, "-", "a value is read through the first shard, whosever key it is")                            \
+  X(kAdoptsOnFirst, "-", "a new configuration reaches the node's first loop only")                                   \
+  X(kDigestMissesLoop, "-", "a digest leaves out what the last loop holds")                                          \
+  X(kMarkPerLoop, "-", "each loop of a proxy has a version mark of its own")                                         \
   /* store */                                                                                                        \
   X(kAcceptsOlder, "B3", "a replica stores what is not above its stored ballot")                                     \
   X(kCopiesBlind, "B3", "copies that are taken over in one batch replace whatever is stored")                        \

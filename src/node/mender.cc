@@ -51,6 +51,7 @@ void Mender::damaged(std::string key, model::Ballot ballot) {
     known->second.ballot = ballot;
   } else if (damaged_.size() < kKeysMax) {
     damaged_[std::move(key)] = Damaged{ballot, 0, loop().now()};
+    ++counters_.values_damaged;
     kick_.notify();
   }
 }

@@ -48,6 +48,7 @@ class Mender {
   };
   struct Counters {
     std::uint64_t rows_forgotten = 0;
+    std::uint64_t values_damaged = 0;  // reported by a store, each once until it is dealt with
     std::uint64_t values_mended = 0;
     std::uint64_t values_given_up = 0;  // for now: nobody who could be asked had them
     std::uint64_t values_lost = 0;      // nobody had them, and all could be asked

@@ -175,7 +175,7 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
   for (const auto& shard : shards_) {
     if (shard == shards_.front()) {
       shard->adopt(placement, duties);
-    } else {
+    } else if (!planted(Plant::kAdoptsOnFirst)) {
       shard->loop().post([shard = shard.get(), placement, duties] { shard->adopt(placement, duties); });
     }
   }
@@ -319,7 +319,7 @@ bool Node::adopted_by_all(std::uint64_t counter) const {
 
 Task<Node::Holdings> Node::holdings_of(Shard* shard) {
   const store::Digests& digests = shard->store().digests();
-  co_return Holdings{digests.all(), digests.unknown().count()};
+  co_return Holdings{digests.all(), digests.unknown().count(), shard->counters()};
 }
 
 Task<Node::Holdings> Node::holdings() {
@@ -331,6 +331,7 @@ Task<Node::Holdings> Node::holdings() {
     all.totals.values += of_shard.totals.values;
     all.totals.tombstones += of_shard.totals.tombstones;
     all.unknown += of_shard.unknown;
+    all.requests += of_shard.requests;
   }
   co_return all;
 }
@@ -390,6 +391,11 @@ Task<wire::StatusReply> Node::status() {
                                  {"owned_partitions", owned.count()},
                                  {"voting_partitions", voting.count()},
                                  {"incarnation", standing_.incarnation()},
+                                 {"requests",
+                                  {{"reads", held.requests.reads},
+                                   {"writes", held.requests.writes},
+                                   {"prepares", held.requests.prepares},
+                                   {"refused", held.requests.refused}}},
                                  {"collection",
                                   {{"tombstones", held.totals.tombstones},
                                    {"partitions_to_collect", collector_->to_collect()},
@@ -420,6 +426,7 @@ Task<wire::StatusReply> Node::status() {
                                    {"rows_forgotten", mender_->counters().rows_forgotten},
                                    {"values_fetched", fetcher_->counters().fetched},
                                    {"keys_settled", settler_->counters().settled},
+                                   {"values_damaged", mender_->counters().values_damaged},
                                    {"values_mended", mender_->counters().values_mended},
                                    {"seconds_since_agreement", seconds_since_agreement},
                                    {"handed_off", handoff_->counters().handed_off},

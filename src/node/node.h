@@ -66,8 +66,9 @@ class Node final : private Shard::Front, private Shard::Losses {
   const Fetcher& fetcher() const { return *fetcher_; }
   const Collector& collector() const { return *collector_; }
   const store::Floors& floors() const { return floors_; }
+  std::size_t loops() const { return shards_.size(); }
   // Of the partitions of the loop with this index; on that loop.
-  const store::Digests& digests(std::size_t index = 0) const { return shards_[index]->store().digests(); }
+  const store::Digests& digests(std::size_t index) const { return shards_[index]->store().digests(); }
   store::Engine& engine() { return *parts_.loops.front().engine; }
 
  private:
@@ -90,6 +91,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   struct Holdings {
     store::Digests::Totals totals;  // of what is counted
     std::size_t unknown = 0;        // partitions
+    Shard::Counters requests;
   };
   static Task<Holdings> holdings_of(Shard* shard);
   Task<Holdings> holdings();

@@ -57,7 +57,10 @@ bool Shard::shared_with_others(model::Partition partition) const {
   return std::any_of(replicas.begin(), replicas.end(), [this](const auto& replica) { return replica.node != self_; });
 }
 
+// Messages between loops may overtake one another.
 void Shard::adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties) {
+  loop_.check_here();
+  if (placement_ && stamp_of(*placement).counter < stamp_.counter) return;
   duties_ = std::move(duties);
   placement_ = std::move(placement);
   self_ = placement_->find(id_);

@@ -78,6 +78,7 @@ class Shard final : public net::Service {
   void fetch_with(Fetcher& fetcher) { fetcher_ = &fetcher; }
 
   // The following on this shard's loop only.
+  // An older one than it goes by is ignored.
   void adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties);
   // A peer came back as another: named in replies until no operation can hold one of its old votes.
   void remember_renewed(std::string node, std::uint64_t incarnation);
@@ -104,6 +105,13 @@ class Shard final : public net::Service {
     std::uint64_t writes = 0;
     std::uint64_t prepares = 0;
     std::uint64_t refused = 0;
+    Counters& operator+=(const Counters& other) {
+      reads += other.reads;
+      writes += other.writes;
+      prepares += other.prepares;
+      refused += other.refused;
+      return *this;
+    }
   };
   const Counters& counters() const { return counters_; }
 

@@ -59,6 +59,22 @@ Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const run
       gate_(loop),
       places_(loop) {}
 
+Replicator::Counters& Replicator::Counters::operator+=(const Counters& other) {
+  reads += other.reads;
+  writes += other.writes;
+  writes_lost += other.writes_lost;
+  writes_again += other.writes_again;
+  updates += other.updates;
+  updates_ahead += other.updates_ahead;
+  contended += other.contended;
+  unavailable += other.unavailable;
+  timeouts += other.timeouts;
+  repairs += other.repairs;
+  completed += other.completed;
+  repairs_skipped += other.repairs_skipped;
+  return *this;
+}
+
 Replicator::Shared Replicator::new_round(const std::string& key) {
   return std::make_shared<Round>(loop_, placement_, key);
 }

@@ -100,11 +100,12 @@ class Replicator {
     std::uint64_t repairs = 0;          // copies sent to replicas that were behind
     std::uint64_t completed = 0;        // writes of others that stood in the way of ours
     std::uint64_t repairs_skipped = 0;  // over the limit of repairs at once
+    Counters& operator+=(const Counters& other);
   };
 
   // REQUIRES: all outlive it. `mark`: one for all Replicators of a process.
   Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock,
-             std::shared_ptr<VersionMark> mark = std::make_shared<VersionMark>(0));
+             std::shared_ptr<VersionMark> mark);
 
   void adopt(std::shared_ptr<const model::Placement> placement) { placement_ = std::move(placement); }
   std::shared_ptr<const model::Placement> placement() const { return placement_; }

@@ -64,11 +64,12 @@ struct StatusBoard::Gathering {
 };
 
 StatusBoard::StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport,
-                         const Replicator& replicator)
+                         Replicators& replicators, std::size_t index)
     : proxy_id_(std::move(proxy_id)),
       loop_(loop),
       transport_(transport),
-      replicator_(replicator),
+      replicators_(replicators),
+      replicator_(replicators.at(index)),
       turn_(loop, 1),
       questions_(loop, kNodesAtOnce) {}
 
@@ -109,7 +110,7 @@ Task<Result<nlohmann::json>> StatusBoard::gather() {
   turn_.release();
 
   const model::Configuration& config = placement->config();
-  const Replicator::Counters& counters = replicator_.counters();
+  const Replicator::Counters counters = co_await replicators_.counters();
   nlohmann::json out;
   out["proxy"] = {{"id", proxy_id_},
                   {"version", TAKO_VERSION},

@@ -1,11 +1,11 @@
 // StatusBoard: what a proxy can say of its cluster, as JSON: itself, the configuration, and every node, asked now.
-// One per loop. At most kNodesAtOnce questions are under way, and one gathering at a time waits for another's.
+// The counters are the process's, of all its loops. One per loop. At most kNodesAtOnce questions are under way, and one gathering at a time waits for another's.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "net/transport.h"
-#include "proxy/replicator.h"
+#include "proxy/replicators.h"
 #include "runtime/sync.h"
 
 namespace tako::proxy {
@@ -15,7 +15,8 @@ nlohmann::json stat_json(const std::string& key, const StatAnswer& answer);
 class StatusBoard {
  public:
   // REQUIRES: all outlive it
-  StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport, const Replicator& replicator);
+  StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport, Replicators& replicators,
+              std::size_t index);
 
   Task<Result<nlohmann::json>> gather();
 
@@ -30,7 +31,8 @@ class StatusBoard {
   const std::string proxy_id_;
   runtime::Loop& loop_;
   net::Transport& transport_;
-  const Replicator& replicator_;
+  Replicators& replicators_;
+  const Replicator& replicator_;  // of this loop
   runtime::Slots turn_;
   runtime::Slots questions_;
 };

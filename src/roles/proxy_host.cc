@@ -9,16 +9,19 @@ ProxyHost::ProxyHost(Machine& machine, std::string id)
       id_(std::move(id)),
       budgets_(std::make_shared<net::HttpBudgets>(net::HttpServerOptions{})),
       stats_({::getpid(), machine_.loops(), net::MemcachedServerOptions{}.connections_max}, machine_.first().now()) {
+  std::vector<proxy::Replicators::LoopParts> parts;
+  for (std::size_t i = 0; i < machine_.loops(); ++i) parts.push_back({&machine_.loop(i), &machine_.transport(i)});
+  replicators_ = std::make_unique<proxy::Replicators>(std::move(parts), machine_.process().clock(),
+                                                      machine_.version_mark());
   std::vector<net::HttpServer::Target> targets;
   std::vector<net::MemcachedServer::Target> memcached;
   for (std::size_t i = 0; i < machine_.loops(); ++i) {
     runtime::Loop& loop = machine_.loop(i);
     auto lane = std::make_unique<Lane>();
-    lane->replicator = std::make_unique<proxy::Replicator>(loop, machine_.transport(i), machine_.process().clock(),
-                                                           machine_.version_mark());
-    lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *lane->replicator);
-    lane->face = std::make_unique<proxy::HttpFace>(loop, *lane->replicator, *lane->status);
-    lane->memcached = std::make_unique<proxy::MemcachedFace>(loop, machine_.transport(i), *lane->replicator, stats_);
+    proxy::Replicator& replicator = replicators_->at(i);
+    lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *replicators_, i);
+    lane->face = std::make_unique<proxy::HttpFace>(loop, replicator, *lane->status);
+    lane->memcached = std::make_unique<proxy::MemcachedFace>(loop, machine_.transport(i), replicator, stats_);
     targets.push_back({&loop, lane->face.get()});
     memcached.push_back({&loop, lane->memcached.get()});
     lanes_.push_back(std::move(lane));
@@ -31,16 +34,7 @@ ProxyHost::ProxyHost(Machine& machine, std::string id)
 
 ProxyHost::~ProxyHost() = default;
 
-void ProxyHost::adopt(std::shared_ptr<const model::Placement> placement) {
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    proxy::Replicator* replicator = lanes_[i]->replicator.get();
-    if (i == 0) {
-      replicator->adopt(placement);
-    } else {
-      machine_.loop(i).post([replicator, placement] { replicator->adopt(placement); });
-    }
-  }
-}
+void ProxyHost::adopt(std::shared_ptr<const model::Placement> placement) { replicators_->adopt(std::move(placement)); }
 
 Status ProxyHost::listen(const std::string& address, std::uint16_t port) { return server_->open(address, port); }
 
@@ -60,8 +54,8 @@ Task<> ProxyHost::close_ports() {
 Task<> ProxyHost::stop() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     co_await runtime::run_on(machine_.loop(i), lanes_[i]->memcached->stop());
-    co_await runtime::run_on(machine_.loop(i), lanes_[i]->replicator->stop());
   }
+  co_await replicators_->stop();
 }
 
 }  // namespace tako::roles

@@ -1,4 +1,4 @@
-// ProxyHost: a proxy in a process: on each loop a Replicator and its faces, and one port of each kind for all of them.
+// ProxyHost: a proxy in a process: a Replicator and its faces on each loop, and one port of each kind for all of them.
 // Made on the first loop.
 #pragma once
 
@@ -35,7 +35,6 @@ class ProxyHost {
 
  private:
   struct Lane {
-    std::unique_ptr<proxy::Replicator> replicator;
     std::unique_ptr<proxy::StatusBoard> status;
     std::unique_ptr<proxy::HttpFace> face;
     std::unique_ptr<proxy::MemcachedFace> memcached;
@@ -43,6 +42,7 @@ class ProxyHost {
 
   Machine& machine_;
   const std::string id_;
+  std::unique_ptr<proxy::Replicators> replicators_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // one for each loop
   const std::shared_ptr<net::HttpBudgets> budgets_;
   proxy::MemcachedStats stats_;

@@ -27,10 +27,14 @@ constexpr Duration kAlarmMax = hours(1);
 
 }  // namespace
 
-Loop::Loop(asio::io_context& io, const Clock& clock, std::uint64_t seed, Drive drive)
-    : io_(io), clock_(clock), random_(seed), drive_(drive), alarm_(io) {}
+Loop::Loop(asio::io_context& io, const Clock& clock, std::uint64_t seed, Driver* driver)
+    : io_(io), clock_(clock), random_(seed), driver_(driver) {
+  if (!driver_) alarm_.emplace(io);
+}
 
-Loop::~Loop() = default;
+Loop::~Loop() {
+  if (current_ == this) current_ = nullptr;
+}
 
 void Loop::spawn(Gate& gate, Task<> task) {
   gate.enter();
@@ -38,9 +42,50 @@ void Loop::spawn(Gate& gate, Task<> task) {
     if (exception) die_of(exception);
     gate.leave();
   });
+  if (driver_) driver_->woken(*this);
 }
 
-Task<> Loop::visit(Task<> task) { return asio::co_spawn(executor(), std::move(task), use_task); }
+Task<> Loop::visit(Task<> task) {
+  if (driver_) return visit_by_hand(std::move(task));
+  return asio::co_spawn(executor(), std::move(task), use_task);
+}
+
+// --- between loops that are driven by hand ----------------------------------------------------------------------
+
+using VisitHandler = asio::async_result<asio::use_awaitable_t<Executor>, void(std::exception_ptr)>::handler_type;
+
+struct Loop::Visit {
+  Task<> task;
+  VisitHandler handler;
+};
+
+void Loop::arrive(std::function<void()> message) {
+  const bool at_once = !foreign() || stopping_ || current_->stopping_;
+  const Duration way = at_once ? Duration::zero() : driver_->crossing(*current_, *this);
+  if (way > Duration::zero()) {
+    timers_.add(now() + way, std::move(message));
+    return;
+  }
+  asio::post(io_, std::move(message));
+  driver_->woken(*this);
+}
+
+Task<> Loop::visit_by_hand(Task<> task) {
+  ASSERT(current_);
+  Loop& home = *current_;
+  auto leave = [this, &home](VisitHandler handler, Task<> work) {
+    auto visit = std::make_shared<Visit>(Visit{std::move(work), std::move(handler)});
+    arrive([this, &home, visit] {
+      auto back = [&home, visit](std::exception_ptr exception) {
+        home.arrive([visit, exception] { std::move(visit->handler)(exception); });
+      };
+      asio::co_spawn(io_, std::move(visit->task), std::move(back));
+      driver_->woken(*this);
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(std::exception_ptr)>(leave, use_task,
+                                                                                               std::move(task));
+}
 
 Task<bool> Loop::sleep(Duration duration) {
   const TimePoint at = now() + duration;
@@ -55,7 +100,7 @@ Task<bool> Loop::sleep_until(TimePoint at) {
 
 TimerQueue::Id Loop::add_timer(TimePoint at, std::function<void()> fire) {
   const auto id = timers_.add(at, std::move(fire));
-  if (drive_ == Drive::kAsio && (!armed_ || at < *armed_)) arm();
+  if (!driver_ && (!armed_ || at < *armed_)) arm();
   return id;
 }
 
@@ -66,8 +111,8 @@ void Loop::arm() {
     return;
   }
   armed_ = next;
-  alarm_.expires_after(std::clamp<Duration>(*next - now(), Duration::zero(), kAlarmMax));
-  alarm_.async_wait([this](const asio::error_code& error) {
+  alarm_->expires_after(std::clamp<Duration>(*next - now(), Duration::zero(), kAlarmMax));
+  alarm_->async_wait([this](const asio::error_code& error) {
     if (error) return;  // armed anew, or the loop is gone
     armed_.reset();
     timers_.fire_due(now());
@@ -76,16 +121,13 @@ void Loop::arm() {
 }
 
 void Loop::stop() {
+  const Turn turn(*this);
   stopping_ = true;
   timers_.fire_all();
-  if (drive_ == Drive::kAsio) {
+  if (!driver_) {
     armed_.reset();
-    alarm_.cancel();
+    alarm_->cancel();
   }
-}
-
-void Loop::check_here() const {
-  if (drive_ == Drive::kAsio) ASSERT(thread_ == std::this_thread::get_id());
 }
 
 }  // namespace tako::runtime

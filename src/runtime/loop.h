@@ -1,19 +1,22 @@
 // Loop: one thread's event loop: time, timers, tasks and a random stream. An object belongs to one loop and is used on
-// it only; between loops there are messages (post, run_on).
+// it only; between loops there are messages (post, run_on). check_here() is how an object says so.
 //
-// In production a loop has a thread of its own (Process). In the simulator many loops, one for each simulated machine,
-// share one io_context and a virtual clock: they are driven by poll(), next_timer() and fire_due(), and stop() is how
-// a machine dies. Every wait has a deadline, and stopping fires all timers: so nothing waits for ever.
+// In production a loop has a thread of its own (Process). In the simulator and in tests all loops run on one thread and
+// in virtual time. Each has a queue of its own there too (an io_context), so code on one loop cannot tell the
+// difference: a Driver runs them in turn, and says how long a message takes from one loop to another.
+// Every wait has a deadline, and stop() fires all timers: so nothing waits for ever.
 #pragma once
 
-#include <atomic>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
-#include <thread>
+#include <utility>
 
 #include <asio/basic_waitable_timer.hpp>
 #include <asio/post.hpp>
 
+#include "base/check.h"
 #include "base/random.h"
 #include "runtime/clock.h"
 #include "runtime/task.h"
@@ -25,10 +28,31 @@ class Gate;
 
 class Loop {
  public:
-  enum class Drive : unsigned char { kAsio, kByHand };
+  // Runs loops by hand, all of them on one thread: poll() of their io_contexts, next_timer() and fire_due(), each
+  // within a Turn. Messages between its loops may arrive in any order, whatever order they were sent in.
+  class Driver {
+   public:
+    virtual ~Driver() = default;
+    // The loop has something to run.
+    virtual void woken(Loop& loop) = 0;
+    // How long a message takes from one loop to another.
+    virtual Duration crossing(const Loop& from, const Loop& to) = 0;
+  };
 
-  // REQUIRES: io and clock outlive the loop
-  Loop(asio::io_context& io, const Clock& clock, std::uint64_t seed, Drive drive = Drive::kAsio);
+  // While it lives, this thread runs the loop.
+  class Turn {
+   public:
+    explicit Turn(Loop& loop) : before_(std::exchange(current_, &loop)) {}
+    ~Turn() { current_ = before_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    Loop* const before_;
+  };
+
+  // Without a driver the io_context is run by a thread. REQUIRES: all outlive the loop
+  Loop(asio::io_context& io, const Clock& clock, std::uint64_t seed, Driver* driver = nullptr);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -43,7 +67,13 @@ class Loop {
   // Runs `f` on this loop, later. From any thread.
   template <class F>
   void post(F f) {
+    if (foreign()) {
+      auto message = std::make_shared<F>(std::move(f));
+      arrive([message] { std::move (*message)(); });
+      return;
+    }
     asio::post(io_, std::move(f));
+    if (driver_) driver_->woken(*this);
   }
 
   // Runs the task on this loop. An exception that leaves it is a bug: the process ends with its text. The gate is open
@@ -68,12 +98,22 @@ class Loop {
   std::optional<TimePoint> next_timer() const { return timers_.next(); }
   void fire_due() { timers_.fire_due(now()); }
 
-  // REQUIRES: called on this loop's thread. Costs a comparison; does nothing where the loop is driven by hand.
-  void check_here() const;
-  void adopt_this_thread() { thread_ = std::this_thread::get_id(); }
+  // REQUIRES: called on this loop. Costs a comparison. What a driver's owner does between turns passes.
+  void check_here() const { ASSERT(current_ == this || (driver_ && !current_)); }
+  // For the thread that runs it, until its end.
+  void adopt_this_thread() { current_ = this; }
 
  private:
+  struct Visit;
+
   void arm();
+  // Driven by hand, and called by another loop?
+  bool foreign() const { return driver_ && current_ && current_ != this; }
+  // The message comes to this loop from the one that runs now. Those that stop wait for nothing.
+  void arrive(std::function<void()> message);
+  Task<> visit_by_hand(Task<> task);
+
+  static inline constinit thread_local Loop* current_ = nullptr;
 
   using AsioTimer =
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
@@ -81,12 +121,11 @@ class Loop {
   asio::io_context& io_;
   const Clock& clock_;
   Random random_;
-  const Drive drive_;
+  Driver* const driver_;
   TimerQueue timers_;
-  AsioTimer alarm_;
+  std::optional<AsioTimer> alarm_;  // none where it is driven by hand
   std::optional<TimePoint> armed_;
   bool stopping_ = false;
-  std::thread::id thread_;
 };
 
 }  // namespace tako::runtime

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kReadAttempts = 3;
 constexpr std::size_t kLeftoversPage = 256;
+constexpr Duration kLatePiece = milliseconds(50);
 
 Status check_piece(const std::string& key, const Staging::Piece& about, const Bytes& piece) {
   if (key.size() > model::kKeyBytesMax) return {ErrorCode::kInvalid, "the key is too long"};
@@ -77,6 +78,7 @@ Task<Result<Bytes>> Store::State::load_piece(std::string key, StoredSlot stored)
   const std::uint64_t position = model::position_of(key);
   const Record& record = *stored.slot.record;
   std::string row_key = piece_key(position, key, stored.pieces_id, 0);
+  if (buggify(loop.random(), "store/late_piece")) co_await loop.sleep(kLatePiece);
   auto row = co_await engine.get(Family::kChunks, std::move(row_key));
   if (!row) co_return Result<Bytes>(row.error());
   if (!*row) co_return Result<Bytes>(ErrorCode::kNotFound, "the piece is gone");

@@ -16,7 +16,7 @@ struct Server {
       : network(n), id(server_id), machine(w), transport(n, machine),
         coordinator(machine.loop_, w.workers_, files, transport, options_of(server_id, std::move(file))) {
     started = machine.run(coordinator.start());
-    network.listen(id + ":1", "coordinator:" + id, &coordinator);
+    network.listen(id + ":1", "coordinator:" + id, &coordinator, &machine);
   }
   ~Server() {
     network.cut(id + ":1");

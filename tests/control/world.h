@@ -1,4 +1,4 @@
-// A few machines in virtual time for the tests of src/control: hand-driven loops on one io_context, one clock, and a
+// A few machines in virtual time for the tests of src/control: loops of one scheduler, one clock, and a
 // network in memory whose addresses can be cut, or answered by anybody.
 //
 // The test's thread drives all: settle() runs what is ready, advance() moves the clock from timer to timer. A machine
@@ -21,76 +21,45 @@
 #include "net/transport.h"
 #include "runtime/files.h"
 #include "runtime/loop.h"
+#include "runtime/run_on.h"
 #include "runtime/sync.h"
 #include "runtime/workers.h"
+#include "support/scheduler.h"
 
 namespace tako::control_test {
 
 using runtime::Task;
 
-class FakeClock final : public runtime::Clock {
- public:
-  TimePoint now() const override { return now_; }
-  Timestamp wall() const override { return 1'700'000'000'000'000; }
-  TimePoint now_{seconds(1000)};
-};
-
 class World {
  public:
   World() { REQUIRE(log::open("off", "").ok()); }
-  ~World() { REQUIRE(loops_.empty()); }
 
-  void settle() {
-    do io_.restart();
-    while (io_.poll() > 0);
-  }
+  void settle() { scheduler_.drain(); }
 
   void advance(Duration duration) {
-    const TimePoint end = clock_.now_ + duration;
-    settle();
-    for (;;) {
-      std::optional<TimePoint> next;
-      for (const auto* loop : loops_) {
-        const auto timer = loop->next_timer();
-        if (timer && (!next || *timer < *next)) next = timer;
-      }
-      if (!next || *next > end) break;
-      clock_.now_ = std::max(clock_.now_, *next);
-      fire();
+    const TimePoint end = clock_.now() + duration;
+    while (scheduler_.step(end)) {
     }
-    clock_.now_ = end;
-    fire();
-  }
-
-  asio::io_context io_{1};
-  FakeClock clock_;
-  runtime::Workers workers_{0};
-  std::vector<runtime::Loop*> loops_;
-
- private:
-  void fire() {
-    const std::vector<runtime::Loop*> loops = loops_;
-    for (auto* loop : loops) loop->fire_due();
     settle();
   }
+
+  test::VirtualClock clock_;
+  test::Scheduler scheduler_{clock_, 1};
+  runtime::Workers workers_{0};
+  std::uint64_t machines_ = 0;
 };
 
 // One process's loop.
 class Machine {
  public:
   explicit Machine(World& world)
-      : world_(world),
-        loop_(world.io_, world.clock_, world.loops_.size() + 1, runtime::Loop::Drive::kByHand),
-        gate_(loop_) {
-    world.loops_.push_back(&loop_);
-  }
+      : world_(world), loop_(world.scheduler_, world.clock_, ++world.machines_), gate_(loop_) {}
   ~Machine() { stop(); }
 
   void stop() {
     if (loop_.stopping()) return;
     loop_.stop();
     world_.settle();
-    std::erase(world_.loops_, &loop_);
   }
 
   // Runs the task in virtual time until it is done, at most for `limit`.
@@ -112,7 +81,7 @@ class Machine {
   }
 
   World& world_;
-  runtime::Loop loop_;
+  test::SimLoop loop_;
   runtime::Gate gate_;
 
  private:
@@ -133,13 +102,15 @@ class Network {
   }
 
   // At "host:port"; null: nobody listens any more, and calls under way break.
-  void listen(const std::string& address, const std::string& id, net::Service* service) {
+  // `at`: where the service lives.
+  void listen(const std::string& address, const std::string& id, net::Service* service, Machine* at) {
     cut(address);
     parties_[address].service = service;
+    parties_[address].at = at;
     parties_[address].id = id;
   }
   void answer_with(const std::string& address, Answer answer) {
-    listen(address, "coordinator:*", nullptr);
+    listen(address, "coordinator:*", nullptr, nullptr);
     parties_[address].answer = std::move(answer);
   }
   void cut(const std::string& address) {
@@ -157,7 +128,8 @@ class Network {
  private:
   friend class FakeTransport;
   struct Call {
-    explicit Call(runtime::Loop& loop) : changed(loop) {}
+    explicit Call(runtime::Loop& caller) : loop(caller), changed(caller) {}
+    runtime::Loop& loop;
     runtime::Signal changed;
     bool done = false;
     std::optional<wire::Reply> reply;
@@ -165,18 +137,23 @@ class Network {
   struct Party {
     std::string id;
     net::Service* service = nullptr;
+    Machine* at = nullptr;
     Answer answer;
     int count = 0;
     std::vector<std::shared_ptr<Call>> calls;
   };
 
-  static Task<> carry_out(net::Service* service, std::shared_ptr<Call> call, wire::Request request,
+  static Task<> carry_out(net::Service* service, runtime::Loop* at, std::shared_ptr<Call> call, wire::Request request,
                           TimePoint deadline) {
-    wire::Reply reply = co_await service->handle(std::move(request), deadline);
+    auto handling = service->handle(std::move(request), deadline);
+    wire::Reply reply = co_await runtime::run_on(*at, std::move(handling));
     if (call->done) co_return;
-    call->reply = std::move(reply);
-    call->done = true;
-    call->changed.notify();
+    call->loop.post([call, reply = std::move(reply)]() mutable {
+      if (call->done) return;
+      call->reply = std::move(reply);
+      call->done = true;
+      call->changed.notify();
+    });
   }
 
   std::map<std::string, Party> parties_;
@@ -197,7 +174,7 @@ class FakeTransport final : public net::Transport {
     std::erase_if(party.calls, [](const auto& other) { return other->done; });
     party.calls.push_back(call);
     auto& home = network_.home_;
-    home.loop_.spawn(home.gate_, Network::carry_out(party.service, call, std::move(request), deadline));
+    home.loop_.spawn(home.gate_, Network::carry_out(party.service, &party.at->loop_, call, std::move(request), deadline));
     while (!call->done) {
       const bool woken = co_await call->changed.wait(deadline);
       if (!woken) break;

@@ -16,7 +16,7 @@ struct Collecting {
     for (std::size_t n = 1; n <= 3; ++n) cluster[n].boot();
     REQUIRE(cluster.run_until([this] { return cluster.all_vote(); }));
   }
-  Timestamp now() { return cluster[1].loop->wall(); }
+  Timestamp now() { return cluster[1].loop().wall(); }
   void put(const std::string& key, const std::string& value, Timestamp timestamp) {
     for (auto& machine : cluster.machines) {
       if (machine->up()) REQUIRE(machine->put(key, value, timestamp));
@@ -123,7 +123,7 @@ TEST_CASE("a disk of before the delete comes back after the collection, and resu
   world.cluster[3].kill();
   SUBCASE("noticed") { world.cluster[3].disk.restore(snapshot); }
   SUBCASE("in one row, unnoticed") {
-    runtime::Loop& loop = *world.cluster[1].loop;
+    runtime::Loop& loop = world.cluster[1].loop();
     store::SimEngine engine(loop, world.cluster[3].disk, store::SimOptions());
     store::StoredSlot stale;
     stale.slot.record = model::make_value({then, 1}, Bytes(std::string("v")));

@@ -145,12 +145,12 @@ TEST_CASE("the same value asked for twice is fetched once, and from another node
     wire::Request request;
     request.config = node::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), from);
-    net::Service* service = c[2].node->shards().shard_of(request).service;
-    *reply = co_await service->handle(std::move(request), TimePoint::max());
+    const net::Shards shards = c[2].node->shards();
+    *reply = co_await shards.dispatch(c[2].loop(), std::move(request), TimePoint::max());
   };
-  runtime::Gate open(*c[2].loop);
-  c[2].loop->spawn(open, ask("n1", &replies[0]));
-  c[2].loop->spawn(open, ask("n3", &replies[1]));
+  runtime::Gate open(c[2].loop());
+  c[2].loop().spawn(open, ask("n1", &replies[0]));
+  c[2].loop().spawn(open, ask("n3", &replies[1]));
   c.run_for(seconds(2));
 
   CHECK(open.inside() == 0);
@@ -182,11 +182,11 @@ TEST_CASE("a fetch that cannot be finished leaves nothing, and one that takes lo
     wire::Request request;
     request.config = node::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), "n1");
-    net::Service* service = c[2].node->shards().shard_of(request).service;
-    reply = co_await service->handle(std::move(request), deadline);
+    const net::Shards shards = c[2].node->shards();
+    reply = co_await shards.dispatch(c[2].loop(), std::move(request), deadline);
   };
-  runtime::Gate open(*c[2].loop);
-  c[2].loop->spawn(open, ask(TimePoint::max()));
+  runtime::Gate open(c[2].loop());
+  c[2].loop().spawn(open, ask(TimePoint::max()));
   c.run_for(seconds(5));
   REQUIRE(reply.has_value());
   CHECK(failed(*reply, ErrorCode::kUnavailable));
@@ -195,7 +195,7 @@ TEST_CASE("a fetch that cannot be finished leaves nothing, and one that takes lo
   limit = 1'000'000;
   c[2].disk.set_latency(milliseconds(10), milliseconds(10));
   reply.reset();
-  c[2].loop->spawn(open, ask(c.clock.now() + milliseconds(100)));
+  c[2].loop().spawn(open, ask(c.clock.now() + milliseconds(100)));
   c.run_for(milliseconds(200));
   REQUIRE(reply.has_value());
   CHECK(failed(*reply, ErrorCode::kTimeout));
@@ -325,11 +325,11 @@ TEST_CASE("a vote is not given by an older configuration when the fetch took so 
     wire::Request request;
     request.config = node::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), "n1");
-    net::Service* service = c[2].node->shards().shard_of(request).service;
-    reply = co_await service->handle(std::move(request), TimePoint::max());
+    const net::Shards shards = c[2].node->shards();
+    reply = co_await shards.dispatch(c[2].loop(), std::move(request), TimePoint::max());
   };
-  runtime::Gate open(*c[2].loop);
-  c[2].loop->spawn(open, ask());
+  runtime::Gate open(c[2].loop());
+  c[2].loop().spawn(open, ask());
   c.run_for(milliseconds(100));
   REQUIRE_FALSE(reply.has_value());
 

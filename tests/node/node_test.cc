@@ -22,15 +22,15 @@ void put_everywhere(Cluster& c, const std::string& key, const std::string& value
 // A request that takes its time: by the configuration in force when it was begun.
 class Slow {
  public:
-  Slow(Machine& machine, decltype(wire::Request::body) body) : open_(*machine.loop) {
+  Slow(Machine& machine, decltype(wire::Request::body) body) : open_(machine.loop()) {
     wire::Request request;
     request.config = node::stamp_of(*machine.cluster.placement);
     request.body = std::move(body);
     auto asking = [](Machine* of, wire::Request question, std::optional<wire::Reply>* answer) -> Task<> {
-      net::Service* service = of->node->shards().shard_of(question).service;
-      *answer = co_await service->handle(std::move(question), TimePoint::max());
+      const net::Shards shards = of->node->shards();
+      *answer = co_await shards.dispatch(of->loop(), std::move(question), TimePoint::max());
     };
-    machine.loop->spawn(open_, asking(&machine, std::move(request), &reply));
+    machine.loop().spawn(open_, asking(&machine, std::move(request), &reply));
     machine.cluster.settle();
   }
   std::string outcome() const {
@@ -195,12 +195,12 @@ TEST_CASE("an unreadable row is forgotten with the partition's vote, and comes b
   SUBCASE("readable, but no slot") {
     store::Batch batch;
     batch.put(store::Family::kMeta, row_of("k"), "junk");
-    runtime::Gate open(*c[1].loop);
+    runtime::Gate open(c[1].loop());
     auto write = [](Machine* machine, store::Batch* what) -> Task<> {
-      const Status written = co_await machine->engine->write(std::move(*what));
+      const Status written = co_await machine->node->engine().write(std::move(*what));
       CHECK(written.ok());
     };
-    c[1].loop->spawn(open, write(&c[1], &batch));
+    c[1].loop().spawn(open, write(&c[1], &batch));
     c.settle();
   }
   c[2].cut_off = c[3].cut_off = true;

@@ -1,9 +1,12 @@
-// A few nodes in virtual time for the tests of src/node: each with a loop, a disk and a database of its own, and calls
-// that reach whoever is up and not cut off, at once. No proxies and no network faults: those are in tests/sim.
+// A few nodes in virtual time for the tests of src/node: each with one to four loops, a disk and a database of its own,
+// and calls that reach whoever is up and not cut off, at once. No proxies and no network faults: those are in tests/sim.
 //
-// The test's thread drives all. A call is over before the clock moves, so a node may die between two steps.
+// The test's thread drives all. What crosses between loops takes no time here, and arrives in a drawn order: so a call
+// is over before the clock moves, and a node may die between two steps. TAKO_TEST_SEED draws other numbers of loops and
+// other orders.
 #pragma once
 
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,10 +20,16 @@
 
 #include "base/log.h"
 #include "node/node.h"
+#include "runtime/run_on.h"
 #include "store/sim_engine.h"
-#include "support/run_loop.h"
+#include "support/scheduler.h"
 
 namespace tako::test {
+
+inline std::uint64_t test_seed() {
+  const char* seed = std::getenv("TAKO_TEST_SEED");
+  return seed ? std::strtoull(seed, nullptr, 10) : 1;
+}
 
 // Deployments of one node a bucket: {{"d1", {1, 2, 3}}} has nodes n1, n2 and n3, and a key on up to three of them.
 struct Shape {
@@ -73,18 +82,26 @@ class Machine final : public net::Transport {
   bool votes(const std::string& key) const { return node->standing().votes(model::partition_of(key)); }
   // In all it owns.
   bool votes() const;
+  // Of all loops together.
+  store::Digests::Totals held() const;
+  std::size_t partitions_unknown() const;
+  store::Digests::Totals held(model::Partition partition) const {
+    return node->digests(partition % node->loops()).of(partition);
+  }
 
   Cluster& cluster;
   const std::string id;
   store::SimDisk disk;
   bool cut_off = false;
   bool sync_always = true;
-  std::unique_ptr<runtime::Loop> loop;
-  std::unique_ptr<store::SimEngine> engine;
+  // The first one.
+  test::SimLoop& loop() { return *loops_.front(); }
   std::unique_ptr<node::Node> node;
 
  private:
   void die();
+  std::vector<std::unique_ptr<test::SimLoop>> loops_;
+  std::vector<std::unique_ptr<store::SimEngine>> engines_;
   int machine_starts_ = 1;
 };
 
@@ -117,19 +134,18 @@ class Cluster {
     settle();
   }
 
-  void settle() {
-    do io.restart();
-    while (io.poll() > 0);
-  }
+  void settle() { scheduler.drain(); }
   void run_for(Duration duration) {
     const TimePoint end = clock.now() + duration;
-    while (step(end)) settle();
+    while (scheduler.step(end)) settle();
   }
   template <class Done>
   bool run_until(Done done, Duration limit = seconds(60)) {
     const TimePoint end = clock.now() + limit;
     while (!done()) {
-      if (!step(end)) return done();
+      settle();
+      if (done()) break;
+      if (!scheduler.step(end)) return done();
       settle();
     }
     return true;
@@ -149,28 +165,12 @@ class Cluster {
 
   node::Collector::Options collection;  // of machines that boot from here on
 
-  asio::io_context io{1};
   VirtualClock clock;
-  Random random{1};
+  Random random{test_seed()};
+  Scheduler scheduler{clock, random.next()};
   std::shared_ptr<const model::Placement> placement;
   std::vector<std::unique_ptr<Machine>> machines;
 
- private:
-  bool step(TimePoint end) {
-    settle();
-    std::optional<TimePoint> next;
-    for (auto& machine : machines) {
-      const auto timer = machine->loop->next_timer();
-      if (timer && (!next || *timer < *next)) next = timer;
-    }
-    if (!next || *next > end) {
-      clock.advance_to(end);
-      return false;
-    }
-    clock.advance_to(*next);
-    for (auto& machine : machines) machine->loop->fire_due();
-    return true;
-  }
 };
 
 // --- Machine ----------------------------------------------------------------------------------------------------
@@ -183,23 +183,27 @@ inline Task<Result<wire::Reply>> Machine::call(net::Peer to, wire::Request reque
     co_return Error(ErrorCode::kUnsent, "it cannot be reached");
   }
   if (cluster.let_pass && !cluster.let_pass(request, to.id)) co_return Error(ErrorCode::kUnavailable, "lost");
-  net::Service* service = there->node->shards().shard_of(request).service;
+  const net::Shards shards = there->node->shards();
   const std::size_t asked = cluster.count_bytes ? wire::encode(request).size() : 0;
-  auto reply = co_await service->handle(std::move(request), deadline);
+  auto reply = co_await shards.dispatch(loop(), std::move(request), deadline);
   if (cluster.count_bytes) cluster.bytes += asked + wire::encode(reply).size();
   co_return reply;
 }
 
 inline void Machine::boot() {
   REQUIRE(!up());
-  loop =
-      std::make_unique<runtime::Loop>(cluster.io, cluster.clock, cluster.random.next(), runtime::Loop::Drive::kByHand);
+  engines_.clear();
+  loops_.clear();
   store::SimOptions storage;
   storage.sync.always = sync_always;
-  engine = std::make_unique<store::SimEngine>(*loop, disk, storage);
   node::Node::Parts parts;
   parts.id = id;
-  parts.loops = {{loop.get(), engine.get()}};
+  const auto count = cluster.random.between(1, 4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    loops_.push_back(std::make_unique<SimLoop>(cluster.scheduler, cluster.clock, cluster.random.next()));
+    engines_.push_back(std::make_unique<store::SimEngine>(*loops_.back(), disk, storage));
+    parts.loops.push_back({loops_.back().get(), engines_.back().get()});
+  }
   parts.transport = this;
   parts.boot_id = "boot " + std::to_string(machine_starts_);
   parts.sync_always = sync_always;
@@ -210,8 +214,8 @@ inline void Machine::boot() {
     const Status status = co_await self->start();
     *done = status.ok();
   };
-  runtime::Gate starting(*loop);
-  loop->spawn(starting, start(node.get(), &started));
+  runtime::Gate starting(loop());
+  loop().spawn(starting, start(node.get(), &started));
   cluster.settle();
   REQUIRE(started);
   node->adopt(cluster.placement);
@@ -229,19 +233,21 @@ inline void Machine::crash() {
 }
 
 inline void Machine::die() {
-  loop->stop();
+  for (auto& one : loops_) one->stop();
   auto end = [](Machine* self, bool* done) -> Task<> {
     co_await self->node->stop();
-    co_await self->engine->close();
+    for (std::size_t i = 0; i < self->loops_.size(); ++i) {
+      auto close = self->engines_[i]->close();
+      co_await runtime::run_on(*self->loops_[i], std::move(close));
+    }
     *done = true;
   };
   bool done = false;
-  runtime::Gate ending(*loop);
-  loop->spawn(ending, end(this, &done));
+  runtime::Gate ending(loop());
+  loop().spawn(ending, end(this, &done));
   cluster.settle();
   REQUIRE(done);
   node.reset();
-  engine.reset();
 }
 
 inline wire::Reply Machine::ask(decltype(wire::Request::body) body) {
@@ -250,11 +256,11 @@ inline wire::Reply Machine::ask(decltype(wire::Request::body) body) {
   request.body = std::move(body);
   std::optional<wire::Reply> reply;
   auto asking = [](Machine* self, wire::Request* question, std::optional<wire::Reply>* answer) -> Task<> {
-    net::Service* service = self->node->shards().shard_of(*question).service;
-    *answer = co_await service->handle(std::move(*question), TimePoint::max());
+    const net::Shards shards = self->node->shards();
+    *answer = co_await shards.dispatch(self->loop(), std::move(*question), TimePoint::max());
   };
-  runtime::Gate open(*loop);
-  loop->spawn(open, asking(this, &request, &reply));
+  runtime::Gate open(loop());
+  loop().spawn(open, asking(this, &request, &reply));
   cluster.settle();
   REQUIRE(reply.has_value());
   return std::move(*reply);
@@ -294,6 +300,24 @@ inline bool Machine::votes() const {
   const auto duties = node::duties_of(*cluster.placement, id);
   return (duties->owned() - node->standing().informed()).none() &&
          (duties->owned() & node->standing().suspended()).none();
+}
+
+inline store::Digests::Totals Machine::held() const {
+  store::Digests::Totals all;
+  for (std::size_t i = 0; i < node->loops(); ++i) {
+    const store::Digests::Totals part = node->digests(i).all();
+    all.sum += part.sum;
+    all.bytes += part.bytes;
+    all.values += part.values;
+    all.tombstones += part.tombstones;
+  }
+  return all;
+}
+
+inline std::size_t Machine::partitions_unknown() const {
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < node->loops(); ++i) all += node->digests(i).unknown().count();
+  return all;
 }
 
 // A new one in which every owner votes.

@@ -250,7 +250,9 @@ class CountingSource final : public net::ByteSource {
 };
 
 struct LargeFixture {
-  LargeFixture() : cluster(world.loop()), replicator(world.loop(), cluster, world.clock()) {
+  LargeFixture()
+      : cluster(world.loop()),
+        replicator(world.loop(), cluster, world.clock(), std::make_shared<proxy::VersionMark>(0)) {
     REQUIRE(log::open("off", "").ok());
     for (const char* id : {"n1", "n2", "n3"}) cluster.nodes[id];
     replicator.adopt(placement_of(1));

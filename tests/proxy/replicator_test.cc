@@ -58,7 +58,9 @@ class Replicas final : public net::Transport {
 };
 
 struct Fixture {
-  Fixture() : replicas(world.loop()), replicator(world.loop(), replicas, world.clock()) {
+  Fixture()
+      : replicas(world.loop()),
+        replicator(world.loop(), replicas, world.clock(), std::make_shared<proxy::VersionMark>(0)) {
     REQUIRE(log::open("off", "").ok());
     replicator.adopt(placement_of(1));
   }

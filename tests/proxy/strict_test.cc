@@ -27,7 +27,7 @@ struct StrictFixture : LargeFixture {
 };
 
 TEST_CASE_FIXTURE(StrictFixture, "updates count exactly, also by several proxies at once") {
-  proxy::Replicator other(world.loop(), cluster, world.clock());
+  proxy::Replicator other(world.loop(), cluster, world.clock(), std::make_shared<proxy::VersionMark>(0));
   other.adopt(placement_of(1));
   int done = 0;
   world.run([&]() -> Task<> {
@@ -53,7 +53,7 @@ TEST_CASE_FIXTURE(StrictFixture, "updates that follow one another take one round
   CHECK(held("n1").value->view() == "10");
   CHECK(node("n1").prepares == 2);
   // A blind write of another proxy in between is seen, and costs a round.
-  proxy::Replicator other(world.loop(), cluster, world.clock());
+  proxy::Replicator other(world.loop(), cluster, world.clock(), std::make_shared<proxy::VersionMark>(0));
   other.adopt(placement_of(1));
   const auto written = world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
     proxy::Draft draft;

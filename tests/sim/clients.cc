@@ -35,7 +35,7 @@ ProxyMachine* Clients::living_proxy() {
   const std::size_t first = random_.below(world_.proxies());
   for (std::size_t i = 0; i < world_.proxies(); ++i) {
     ProxyMachine& proxy = world_.proxy((first + i) % world_.proxies());
-    if (proxy.alive() && !proxy.paused() && proxy.replicator->placement()) return &proxy;
+    if (proxy.alive() && !proxy.paused() && proxy.replicators->placement()) return &proxy;
   }
   return nullptr;
 }
@@ -65,6 +65,7 @@ std::uint64_t Clients::draw_size() {
   if (static_cast<std::int64_t>(random_.below(100)) < scenario_.large_pct) {
     return random_.between(20'000, random_.chance_ppm(100'000) ? 2'600'000 : 700'000);
   }
+  if (static_cast<std::int64_t>(random_.below(100)) < scenario_.piece_pct) return random_.between(17'000, 200'000);
   const std::uint64_t sizes[] = {0, 1, 100, 1000, 20'000};
   return sizes[random_.below(random_.chance_ppm(50'000) ? 5 : 4)];
 }
@@ -82,7 +83,8 @@ void Clients::tick() {
     if (!proxy) continue;
     const bool conditional = static_cast<std::int64_t>(random_.below(100)) < scenario_.update_pct;
     if (write && strict && conditional && !bulk_only(key)) {
-      proxy->loop->spawn(*proxy->work, update(proxy, key));
+      Lane& lane = proxy->draw_lane(random_);
+      spawn(lane, update(&lane, key));
     } else if (write) {
       begin_drawn_write(*proxy, key, strict);
     } else {
@@ -123,7 +125,8 @@ void Clients::begin_drawn_write(ProxyMachine& proxy, const std::string& key, boo
     write.event->expires = true;
     write.expires_at = proxy.clock.wall() + random_.between(100'000, 20'000'000);
   }
-  proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
+  Lane& lane = proxy.draw_lane(random_);
+  spawn(lane, this->write(&lane, write));
 }
 
 void Clients::begin_drawn_read(ProxyMachine& proxy, const std::string& key, bool strict) {
@@ -131,7 +134,8 @@ void Clients::begin_drawn_read(ProxyMachine& proxy, const std::string& key, bool
                                     model::ReadLevel::kAll};
   const model::ReadLevel level = strict ? model::ReadLevel::kQuorum : plain[random_.below(4)];
   Event* event = note(Event::Kind::kRead, proxy, key, name_of(level), strict);
-  proxy.loop->spawn(*proxy.work, read(&proxy, event, level, random_.chance_ppm(800'000)));
+  Lane& lane = proxy.draw_lane(random_);
+  spawn(lane, read(&lane, event, level, random_.chance_ppm(800'000)));
 }
 
 const Event* Clients::begin_write(ProxyMachine& proxy, const std::string& key, model::WriteLevel level,
@@ -141,18 +145,20 @@ const Event* Clients::begin_write(ProxyMachine& proxy, const std::string& key, m
   write.event = note(Event::Kind::kWrite, proxy, key, name_of(level), level == model::WriteLevel::kQuorum);
   write.event->size = size;
   write.steady = true;
-  proxy.loop->spawn(*proxy.work, this->write(&proxy, write));
+  Lane& lane = proxy.draw_lane(random_);
+  spawn(lane, this->write(&lane, write));
   return write.event;
 }
 
 const Event* Clients::begin_read(ProxyMachine& proxy, const std::string& key, model::ReadLevel level) {
   Event* event = note(Event::Kind::kRead, proxy, key, name_of(level), level == model::ReadLevel::kQuorum);
-  proxy.loop->spawn(*proxy.work, read(&proxy, event, level, true));
+  Lane& lane = proxy.draw_lane(random_);
+  spawn(lane, read(&lane, event, level, true));
   return event;
 }
 
-Task<> Clients::write(ProxyMachine* proxy, Write write) {
-  const auto host = proxy->host;
+Task<> Clients::write(Lane* lane, Write write) {
+  const auto host = lane->machine.host;
   Event& event = *write.event;
   proxy::Draft draft;
   draft.tombstone = event.kind == Event::Kind::kDelete;
@@ -166,13 +172,13 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
   Result<proxy::WriteAnswer> answer(ErrorCode::kInternal, "not written");
   if (value.size() > model::kPieceBytes) {
     Random drawn = random_.split("body" + std::to_string(event.id));
-    ClientBody body(*proxy->loop, std::move(drawn), std::move(value), write.steady);
+    ClientBody body(lane->loop(), std::move(drawn), std::move(value), write.steady);
     event.breaks = body.breaks();
-    answer = co_await proxy->replicator->write_large(event.key, std::move(draft), body, write.level, timeout());
+    answer = co_await lane->replicator().write_large(event.key, std::move(draft), body, write.level, timeout());
   } else {
     draft.value = std::move(value);
     const TimePoint deadline = world_.now() + timeout();
-    answer = co_await proxy->replicator->write(event.key, std::move(draft), write.level, deadline);
+    answer = co_await lane->replicator().write(event.key, std::move(draft), write.level, deadline);
   }
   if (!host->alive) co_return;
   if (answer) {
@@ -192,17 +198,17 @@ Task<> Clients::write(ProxyMachine* proxy, Write write) {
 }
 
 // A compare-and-set on what was there a moment ago, or on absence.
-Task<> Clients::update(ProxyMachine* proxy, std::string key) {
-  const auto host = proxy->host;
+Task<> Clients::update(Lane* lane, std::string key) {
+  const auto host = lane->machine.host;
   std::uint64_t expected = 0;
   if (!random_.chance_ppm(200'000)) {
-    const auto seen = co_await proxy->replicator->read(key, model::ReadLevel::kOne, false, world_.now() + timeout());
+    const auto seen = co_await lane->replicator().read(key, model::ReadLevel::kOne, false, world_.now() + timeout());
     if (!host->alive) co_return;
     if (seen && seen->record) expected = History::id_of(*seen->record);
   }
   const bool remove = expected != 0 && static_cast<std::int64_t>(random_.below(100)) < scenario_.delete_pct;
   const auto kind = remove ? Event::Kind::kDelete : Event::Kind::kWrite;
-  Event* event = note(kind, *proxy, key, expected == 0 ? "if absent" : "if match", true);
+  Event* event = note(kind, lane->machine, key, expected == 0 ? "if absent" : "if match", true);
   event->conditional = true;
   event->expected = expected;
   proxy::Draft draft;
@@ -218,7 +224,7 @@ Task<> Clients::update(ProxyMachine* proxy, std::string key) {
     return std::optional<proxy::Draft>(draft);
   };
   const TimePoint deadline = world_.now() + timeout();
-  const auto answer = co_await proxy->replicator->update(key, std::move(decide), false, deadline);
+  const auto answer = co_await lane->replicator().update(key, std::move(decide), false, deadline);
   if (!host->alive) co_return;
   if (!answer) {
     history_.failed(*event, world_.now(), answer.error().message);
@@ -233,9 +239,9 @@ Task<> Clients::update(ProxyMachine* proxy, std::string key) {
   }
 }
 
-Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value) {
-  const auto host = proxy->host;
-  const auto answer = co_await proxy->replicator->read(event->key, level, want_value, world_.now() + timeout());
+Task<> Clients::read(Lane* lane, Event* event, model::ReadLevel level, bool want_value) {
+  const auto host = lane->machine.host;
+  const auto answer = co_await lane->replicator().read(event->key, level, want_value, world_.now() + timeout());
   if (!host->alive) co_return;
   if (!answer) {
     history_.failed(*event, world_.now(), answer.error().message);
@@ -247,21 +253,21 @@ Task<> Clients::read(ProxyMachine* proxy, Event* event, model::ReadLevel level, 
   const bool large = answer->record && answer->record->in_pieces();
   history_.read(*event, world_.now(), answer->record, want_value && !large, looked_everywhere && answer->silent == 0);
   world_.tally().add("read done");
-  if (large && want_value) co_await read_pieces(proxy, event, *answer);
+  if (large && want_value) co_await read_pieces(lane, event, *answer);
 }
 
 // All of it or a range, by a reader that may be slow, or lose interest.
-Task<> Clients::read_pieces(ProxyMachine* proxy, Event* event, proxy::ReadAnswer answer) {
-  const auto host = proxy->host;
+Task<> Clients::read_pieces(Lane* lane, Event* event, proxy::ReadAnswer answer) {
+  const auto host = lane->machine.host;
   Random random = random_.split("reader" + std::to_string(event->id));
   const bool whole = random.chance_ppm(600'000);
   const std::uint64_t begin = whole ? 0 : random.below(answer.record->size);
   const std::uint64_t end = whole ? answer.record->size : random.between(begin, answer.record->size);
-  const auto source = proxy->replicator->open(event->key, answer, begin, end, timeout());
+  const auto source = lane->replicator().open(event->key, answer, begin, end, timeout());
   const bool slow = random.chance_ppm(150'000);
   std::string bytes;
   while (true) {
-    if (slow) co_await proxy->loop->sleep(milliseconds(static_cast<std::int64_t>(random.below(3000))));
+    if (slow) co_await lane->loop().sleep(milliseconds(static_cast<std::int64_t>(random.below(3000))));
     const auto piece = co_await source->next();
     if (!host->alive) co_return;
     if (!piece) {

@@ -37,10 +37,12 @@ class Clients {
     Timestamp expires_at = 0;
     bool steady = false;  // the client sends all of a large value, and as fast as it is taken
   };
-  Task<> write(ProxyMachine* proxy, Write write);
-  Task<> update(ProxyMachine* proxy, std::string key);
-  Task<> read(ProxyMachine* proxy, Event* event, model::ReadLevel level, bool want_value);
-  Task<> read_pieces(ProxyMachine* proxy, Event* event, proxy::ReadAnswer answer);
+  using Lane = ProxyMachine::Lane;
+  void spawn(Lane& lane, Task<> task) { lane.loop().spawn(lane.work, std::move(task)); }
+  Task<> write(Lane* lane, Write write);
+  Task<> update(Lane* lane, std::string key);
+  Task<> read(Lane* lane, Event* event, model::ReadLevel level, bool want_value);
+  Task<> read_pieces(Lane* lane, Event* event, proxy::ReadAnswer answer);
 
   ProxyMachine* living_proxy();
   std::string draw_key();

@@ -27,7 +27,7 @@ void Damage::happened(const NodeMachine& node) {
 
 void Damage::bit_flipped(const NodeMachine& node) {
   happened(node);
-  flipped_ = true;
+  flipped_ = any_flipped_ = true;
 }
 
 bool Damage::recently(const std::string& node) const {

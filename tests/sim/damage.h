@@ -27,6 +27,7 @@ class Damage {
   // It may lack what it had a short while ago.
   bool recently(const std::string& node) const;
   bool ever() const { return !last_.empty(); }
+  bool any_flipped() const { return any_flipped_; }
   bool ever(const std::string& node) const { return last_.contains(node); }
 
   // Does every owner vote in all it owns, by the configuration in force?
@@ -42,7 +43,8 @@ class Damage {
   World& world_;
   std::string damaged_;  // empty: nobody
   TimePoint since_;
-  bool flipped_ = false;  // a bit of it
+  bool flipped_ = false;      // a bit of it
+  bool any_flipped_ = false;  // of any node, ever
   std::map<std::string, TimePoint> last_;              // of each node
   std::shared_ptr<const model::Placement> placement_;  // for which the following hold
   std::map<std::string, std::vector<model::Partition>> owned_;

@@ -153,41 +153,44 @@ std::string Disks::first_wrong_digest() const {
   for (std::size_t i = 0; i < world_.nodes(); ++i) {
     const NodeMachine& node = world_.node(i);
     if (!node.alive() || !node.host->service) continue;
-    const store::Digests& digests = node.node->digests();
-    if (digests.busy()) continue;
-    std::map<model::Partition, store::Digests::Totals> real;
-    model::PartitionSet rotten;
-    for (const auto& [row_key, row] : node.disk.rows(Family::kMeta)) {
-      const auto at = store::parse_slot_key(row_key);
-      const auto stored = store::decode_slot(row);
-      if (!at) continue;
-      const model::Partition partition = model::partition_of_position(at->position);
-      if (!stored || node.disk.rotten(Family::kMeta, row_key)) rotten.set(partition);
-      if (stored) real[partition].add(store::Digests::held(at->position, stored->slot));
+    for (std::size_t loop = 0; loop < node.node->loops(); ++loop) {
+      std::string wrong = wrong_digest(node, node.node->digests(loop));
+      if (!wrong.empty()) return node.id + " " + wrong;
     }
-    for (const auto& [row_key, row] : node.disk.rows(Family::kMeta)) {
-      const auto at = store::parse_slot_key(row_key);
-      const auto stored = store::decode_slot(row);
-      const model::Partition partition = at ? model::partition_of_position(at->position) : model::Partition{0};
-      if (!at || !stored || !stored->slot.record || !digests.known(partition)) continue;
-      if (model::ends_at(*stored->slot.record) < digests.ends(partition)) {
-        return at->key + ": " + node.id + " would not look for its end in the partition";
-      }
-    }
-    const model::PartitionSet unknown = digests.unknown() - rotten;
-    if (!unknown.none())
-      return node.id + " does not know what it holds of " + std::to_string(unknown.count()) + " partitions";
-    std::string wrong;
-    digests.known().for_each([&](model::Partition p) {
-      if (wrong.empty() && !(digests.of(p) == real[p])) {
-        wrong = node.id + " has a digest of partition " + std::to_string(p) + " that is not of what it holds (" +
-                std::to_string(digests.of(p).records()) + " records, and there are " +
-                std::to_string(real[p].records()) + ")";
-      }
-    });
-    if (!wrong.empty()) return wrong;
   }
   return "";
+}
+
+// Of one of the node's loops, beside what its disk holds of that loop's partitions.
+std::string Disks::wrong_digest(const NodeMachine& node, const store::Digests& digests) const {
+  if (digests.busy()) return "";
+  std::map<model::Partition, store::Digests::Totals> real;
+  model::PartitionSet rotten;
+  for (const auto& [row_key, row] : node.disk.rows(Family::kMeta)) {
+    const auto at = store::parse_slot_key(row_key);
+    if (!at) continue;
+    const auto stored = store::decode_slot(row);
+    const model::Partition partition = model::partition_of_position(at->position);
+    if (!digests.ours(partition)) continue;
+    if (!stored || node.disk.rotten(Family::kMeta, row_key)) rotten.set(partition);
+    if (!stored) continue;
+    real[partition].add(store::Digests::held(at->position, stored->slot));
+    const bool counted = stored->slot.record && digests.known(partition);
+    if (counted && model::ends_at(*stored->slot.record) < digests.ends(partition)) {
+      return "would not look for the end of " + at->key + " in its partition";
+    }
+  }
+  const model::PartitionSet unknown = digests.unknown() - rotten;
+  if (!unknown.none()) return "does not know what it holds of " + std::to_string(unknown.count()) + " partitions";
+  std::string wrong;
+  digests.known().for_each([&](model::Partition p) {
+    if (wrong.empty() && !(digests.of(p) == real[p])) {
+      wrong = "has a digest of partition " + std::to_string(p) + " that is not of what it holds (" +
+              std::to_string(digests.of(p).records()) + " records, and there are " +
+              std::to_string(real[p].records()) + ")";
+    }
+  });
+  return wrong;
 }
 
 std::map<std::string, std::optional<model::Record>> Disks::newest() const {

@@ -45,6 +45,7 @@ class Disks {
   Timestamp floor_of(model::Partition partition) const;  // the highest of its owners
   bool live(const Copy& copy, Timestamp floor) const;
   void read(std::size_t node);
+  std::string wrong_digest(const NodeMachine& node, const store::Digests& digests) const;
   Copy copy_of(std::size_t node, const std::string& row_key, const std::string& row, std::size_t& pieces) const;
 
   World& world_;

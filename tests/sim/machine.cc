@@ -1,5 +1,6 @@
 #include "sim/machine.h"
 
+#include "runtime/run_on.h"
 #include "sim/world.h"
 
 namespace tako::sim {
@@ -11,9 +12,18 @@ Machine::~Machine() = default;
 
 void Machine::power_on() {
   ASSERT(!alive());
-  loop = world.new_loop(clock);
-  host = std::make_shared<Host>(id, *loop);
-  transport = std::make_unique<SimTransport>(world.network(), host);
+  loops_.clear();
+  transports_.clear();
+  std::vector<test::SimLoop*> all;
+  const unsigned count = world.draw_loops();
+  for (unsigned i = 0; i < count; ++i) {
+    loops_.push_back(world.new_loop(clock));
+    all.push_back(loops_.back().get());
+  }
+  host = std::make_shared<Host>(id, std::move(all), loop().random().next());
+  for (unsigned i = 0; i < count; ++i) {
+    transports_.push_back(std::make_unique<SimTransport>(world.network(), host, i));
+  }
   world.network().join(host);
   ++starts;
   start_failed = false;
@@ -21,26 +31,27 @@ void Machine::power_on() {
 
 void Machine::power_off(const std::function<Task<>()>& end) {
   host->alive = false;
-  host->service = nullptr;
-  host->backlog.clear();
-  loop->stop();
+  host->service.reset();
+  host->resume();
+  for (auto& one : loops_) {
+    one->let_run();
+    one->stop();
+  }
   auto finish = [](Machine* self, const std::function<Task<>()>* last, bool* done) -> Task<> {
-    co_await self->host->serving.drained();
+    for (std::size_t i = 0; i < self->loops(); ++i) {
+      auto drained = self->host->serving[i]->drained();
+      co_await runtime::run_on(self->loop(i), std::move(drained));
+    }
     if (self->feed) co_await self->feed->drained();
     co_await (*last)();
     *done = true;
   };
   bool done = false;
-  runtime::Gate ending(*loop);
-  loop->spawn(ending, finish(this, &end, &done));
+  runtime::Gate ending(loop());
+  loop().spawn(ending, finish(this, &end, &done));
   world.drain();
   ASSERT(done && ending.inside() == 0);
   feed.reset();
-}
-
-void Machine::resume() {
-  host->resume();
-  loop->fire_due();
 }
 
 Task<Status> Machine::follow(std::function<void(std::shared_ptr<const model::Placement>)> adopt) {
@@ -57,7 +68,7 @@ Task<Status> Machine::follow(std::function<void(std::shared_ptr<const model::Pla
     world.adopted(*this, *placement);
     adopt(std::move(placement));
   };
-  feed = std::make_unique<control::ConfigFeed>(*loop, world.workers(), files, *transport, std::move(options), publish);
+  feed = std::make_unique<control::ConfigFeed>(loop(), world.workers(), files, transport(), std::move(options), publish);
   auto first = co_await feed->start();
   if (!first) co_return first.error();
   co_return ok_status();
@@ -72,34 +83,40 @@ void NodeMachine::boot() {
   store::SimOptions storage;
   storage.sync = world.options().sync;
   storage.latency_max = world.options().disk_latency_max;
-  engine = std::make_unique<store::SimEngine>(*loop, disk, storage);
 
   node::Node::Parts parts;
   parts.id = id;
-  parts.loops = {{loop.get(), engine.get()}};
-  parts.transport = transport.get();
+  for (std::size_t i = 0; i < loops(); ++i) {
+    engines_.push_back(std::make_unique<store::SimEngine>(loop(i), disk, storage));
+    parts.loops.push_back({&loop(i), engines_.back().get()});
+  }
+  parts.transport = &transport();
   parts.boot_id = "boot-" + std::to_string(machine_starts_);
   parts.sync_always = storage.sync.always;
   parts.collection = world.options().collection;
-  agreeing = std::make_unique<proxy::Replicator>(*loop, *transport, clock);
+  agreeing_ = std::make_unique<proxy::Replicator>(loop(), transport(), clock, std::make_shared<proxy::VersionMark>(0));
   parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
-    return agreeing->agree(std::move(key), std::move(rescued), deadline);
+    return agreeing_->agree(std::move(key), std::move(rescued), deadline);
   };
   node = std::make_unique<node::Node>(std::move(parts));
-  loop->spawn(host->serving, start());
+  loop().spawn(*host->serving.front(), start());
 }
 
 Task<> NodeMachine::start() {
   Status started = co_await node->start();
   if (started) {
     auto adopt = [this](std::shared_ptr<const model::Placement> placement) {
-      agreeing->adopt(placement);
-      node->adopt(std::move(placement));
-      if (alive()) host->service = node->shards().shard_of(wire::Request{}).service;
+      this->adopt(std::move(placement));
+      if (alive() && !host->service) host->service.emplace(node->shards());
     };
     started = co_await follow(std::move(adopt));
   }
   if (!started) start_failed = true;
+}
+
+void NodeMachine::adopt(std::shared_ptr<const model::Placement> placement) {
+  agreeing_->adopt(placement);
+  node->adopt(std::move(placement));
 }
 
 void NodeMachine::die(bool machine_crash) {
@@ -119,17 +136,25 @@ void NodeMachine::stop() {
   disk.kill();
 }
 
+std::uint64_t NodeMachine::values_damaged() const {
+  if (!node) return damaged_before_;
+  return damaged_before_ + node->mender().counters().values_damaged;
+}
+
 void NodeMachine::end() {
+  damaged_before_ = values_damaged();
   auto last = [this]() -> Task<> {
     co_await node->stop();
-    co_await agreeing->stop();
-    co_await engine->close();
+    co_await agreeing_->stop();
+    for (std::size_t i = 0; i < engines_.size(); ++i) {
+      auto close = engines_[i]->close();
+      co_await runtime::run_on(loop(i), std::move(close));
+    }
   };
   power_off(last);
   node.reset();
-  agreeing.reset();
-  engine.reset();
-  transport.reset();
+  agreeing_.reset();
+  engines_.clear();
 }
 
 void NodeMachine::wipe() {
@@ -145,13 +170,18 @@ ProxyMachine::ProxyMachine(World& w, std::string name) : Machine(w, std::move(na
 
 void ProxyMachine::boot() {
   power_on();
-  replicator = std::make_unique<proxy::Replicator>(*loop, *transport, clock);
-  work = std::make_unique<runtime::Gate>(*loop);
-  loop->spawn(host->serving, start());
+  std::vector<proxy::Replicators::LoopParts> parts;
+  for (std::size_t i = 0; i < loops(); ++i) {
+    parts.push_back({&loop(i), &transport(i)});
+    lanes_.push_back(std::make_unique<Lane>(*this, i));
+  }
+  replicators =
+      std::make_unique<proxy::Replicators>(std::move(parts), clock, std::make_shared<proxy::VersionMark>(0));
+  loop().spawn(*host->serving.front(), start());
 }
 
 Task<> ProxyMachine::start() {
-  auto adopt = [this](std::shared_ptr<const model::Placement> placement) { replicator->adopt(std::move(placement)); };
+  auto adopt = [this](std::shared_ptr<const model::Placement> placement) { replicators->adopt(std::move(placement)); };
   const Status started = co_await follow(std::move(adopt));
   if (!started) start_failed = true;
 }
@@ -159,13 +189,15 @@ Task<> ProxyMachine::start() {
 void ProxyMachine::die(bool) {
   if (!alive()) return;
   auto end = [this]() -> Task<> {
-    co_await work->drained();
-    co_await replicator->stop();
+    for (auto& lane : lanes_) {
+      auto drained = lane->work.drained();
+      co_await runtime::run_on(lane->loop(), std::move(drained));
+    }
+    co_await replicators->stop();
   };
   power_off(end);
-  work.reset();
-  replicator.reset();
-  transport.reset();
+  lanes_.clear();
+  replicators.reset();
 }
 
 // --- coordinator ----------------------------------------------------------------------------------------------
@@ -181,8 +213,8 @@ void CoordinatorMachine::boot() {
   options.place = [this](const model::Configuration& configuration, const model::Placement*) {
     return world.placement_of(configuration);
   };
-  coordinator = std::make_unique<control::Coordinator>(*loop, world.workers(), files, *transport, std::move(options));
-  loop->spawn(host->serving, start());
+  coordinator = std::make_unique<control::Coordinator>(loop(), world.workers(), files, transport(), std::move(options));
+  loop().spawn(*host->serving.front(), start());
 }
 
 Task<> CoordinatorMachine::start() {
@@ -190,7 +222,7 @@ Task<> CoordinatorMachine::start() {
   if (!started) {
     start_failed = true;
   } else if (alive()) {
-    host->service = coordinator.get();
+    host->service.emplace(on_first_loop(*coordinator));
   }
 }
 
@@ -199,7 +231,6 @@ void CoordinatorMachine::die(bool) {
   coordinator->dismiss();
   power_off([this]() -> Task<> { co_await coordinator->drained(); });
   coordinator.reset();
-  transport.reset();
 }
 
 }  // namespace tako::sim

@@ -58,6 +58,7 @@ void Nemesis::tick() {
   end_what_is_due();
   restart_failed();
   machines();
+  loops();
   links();
   disks();
   clocks();
@@ -112,6 +113,32 @@ void Nemesis::machines() {
     coordinator.die(false);
     world_.tally().add("coordinator killed");
     later(4 * scenario_.down_ms, [&coordinator] { coordinator.boot(); });
+  }
+}
+
+// One loop of a process; its neighbours notice by the answers that do not come.
+void Nemesis::loops() {
+  const bool stall = due(scenario_.stalls);
+  const bool slow = due(scenario_.slow_loops);
+  if (!stall && !slow) return;
+  std::vector<Machine*> candidates;
+  world_.for_each_machine([&candidates](Machine& machine) {
+    if (machine.alive()) candidates.push_back(&machine);
+  });
+  if (candidates.empty()) return;
+  Machine& machine = *candidates[random_.below(candidates.size())];
+  test::SimLoop& loop = machine.loop(random_.below(machine.loops()));
+  if (stall) {
+    const std::uint64_t most = 2 * static_cast<std::uint64_t>(std::max<std::int64_t>(1, scenario_.stall_ms));
+    loop.stall_until(world_.now() + milliseconds(static_cast<std::int64_t>(1 + random_.below(most))));
+    world_.tally().add("loop stuck");
+  } else {
+    loop.slow_down(microseconds(scenario_.slow_loop_us));
+    world_.tally().add("loop slow");
+    const unsigned starts = machine.starts;
+    later(5000, [&machine, &loop, starts] {
+      if (machine.starts == starts) loop.let_run();
+    });
   }
 }
 
@@ -414,6 +441,8 @@ void Nemesis::calm() {
   }
   world_.for_each_machine([](Machine& machine) {
     if (machine.paused()) machine.resume();
+    if (!machine.alive()) return;
+    for (std::size_t i = 0; i < machine.loops(); ++i) machine.loop(i).let_run();
   });
 }
 

@@ -43,6 +43,7 @@ class Nemesis {
   void end_what_is_due();
 
   void machines();
+  void loops();
   void links();
   void disks();
   void clocks();

@@ -4,11 +4,31 @@
 
 namespace tako::sim {
 
-void Host::resume() {
-  paused = false;
-  std::vector<std::function<void()>> waiting;
-  waiting.swap(backlog);
-  for (auto& message : waiting) message();
+Host::Host(std::string n, std::vector<test::SimLoop*> l, std::uint64_t s)
+    : name(std::move(n)), loops(std::move(l)), salt(s) {
+  for (test::SimLoop* loop : loops) serving.push_back(std::make_unique<runtime::Gate>(*loop));
+}
+
+void Host::arrive(std::size_t loop, std::function<void()> message) {
+  if (!alive) return;
+  loops[loop]->post([this, message = std::move(message)] {
+    if (alive) message();
+  });
+}
+
+std::size_t Host::loop_for(const std::string& other, std::size_t loop) const {
+  return loops.size() == 1 ? 0 : xxh3_64(other + "#" + std::to_string(loop), salt) % loops.size();
+}
+
+std::size_t Host::requests_inside() const {
+  std::size_t all = 0;
+  for (const auto& gate : serving) all += gate->inside();
+  return all;
+}
+
+void Host::hold(bool held) {
+  paused_ = held;
+  for (test::SimLoop* loop : loops) loop->hold(held);
 }
 
 std::shared_ptr<Host> Network::find(std::string_view name) const {
@@ -82,10 +102,11 @@ bool Network::travel(const std::string& from, const std::string& to, std::functi
   return true;
 }
 
-void Network::send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request,
-                   TimePoint deadline, Answer answer) {
+void Network::send(const std::shared_ptr<Host>& from, std::size_t loop, std::string_view to,
+                   const wire::Request& request, TimePoint deadline, Answer answer) {
   auto parcel = std::make_shared<Parcel>();
   parcel->from = from;
+  parcel->loop = loop;
   parcel->to = to;
   parcel->bytes = wire::encode(request);
   parcel->deadline = deadline;
@@ -112,7 +133,7 @@ void Network::reset(const std::shared_ptr<Parcel>& parcel) {
   }
   wire_.add_timer(wire_.now() + 2 * faults.delay_max, [parcel] {
     parcel->from->arrive(
-        [parcel] { parcel->answer(Error(ErrorCode::kUnavailable, "the connection to " + parcel->to + " broke")); });
+        parcel->loop, [parcel] { parcel->answer(Error(ErrorCode::kUnavailable, "the connection to " + parcel->to + " broke")); });
   });
 }
 
@@ -121,8 +142,9 @@ void Network::deliver(std::shared_ptr<Parcel> parcel) {
   if (host && host->alive && host->service) {
     // What the second copy is answered is no answer: a caller is told what came of its own call, as over TCP.
     const bool first_copy = !std::exchange(parcel->delivered, true);
-    host->arrive([this, host, parcel, first_copy] {
-      if (host->alive && host->service) host->loop.spawn(host->serving, serve(parcel, host, first_copy));
+    const std::size_t loop = host->loop_for(parcel->from->name, parcel->loop);
+    host->arrive(loop, [this, host, parcel, loop, first_copy] {
+      if (host->service) host->loops[loop]->spawn(*host->serving[loop], serve(parcel, host, loop, first_copy));
     });
     return;
   }
@@ -130,7 +152,7 @@ void Network::deliver(std::shared_ptr<Parcel> parcel) {
   if (!parcel->only_copy || !passes(parcel->to, parcel->from->name)) return;
   travel(parcel->to, parcel->from->name, [parcel] {
     parcel->from->arrive(
-        [parcel] { parcel->answer(Error(ErrorCode::kUnsent, parcel->to + " refuses the connection")); });
+        parcel->loop, [parcel] { parcel->answer(Error(ErrorCode::kUnsent, parcel->to + " refuses the connection")); });
   });
 }
 
@@ -157,18 +179,20 @@ class InHand {
 
 }  // namespace
 
-Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy) {
+Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, std::size_t index, bool first_copy) {
+  test::SimLoop& loop = *at->loops[index];
   // Nothing is sent twice over TCP: a call that is refused has stored nothing, and proposers rest on that (rule 10).
   // A second copy stands for what comes much too late. Carried out while the first waits at the node it would store
   // what the first is then refused.
   if (!first_copy && parcel->in_hand) tally_.add("message duplicate held back");
-  while (!first_copy && parcel->in_hand && at->alive && !at->loop.stopping()) co_await at->loop.sleep(kHeldBack);
+  while (!first_copy && parcel->in_hand && at->alive && !loop.stopping()) co_await loop.sleep(kHeldBack);
   if (parcel->in_hand) co_return;  // lost with the machine
   const InHand mark(parcel->in_hand, first_copy);
   auto request = wire::decode_request(Bytes(parcel->bytes));
   ASSERT(request.ok());
   if (!at->alive || !at->service) co_return;  // it died before its turn came
-  wire::Reply reply = co_await at->service->handle(std::move(*request), parcel->deadline);
+  const net::Shards service = *at->service;  // it may die meanwhile
+  wire::Reply reply = co_await service.dispatch(loop, std::move(*request), parcel->deadline);
   if (!at->alive || !first_copy) co_return;
   std::string encoded = wire::encode(reply);
   trace('r', at->name, parcel->from->name, encoded);
@@ -181,7 +205,7 @@ Task<> Network::serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, 
     tally_.add("configuration late");
   }
   auto arrive = [parcel, encoded = std::move(encoded)] {
-    parcel->from->arrive([parcel, encoded] {
+    parcel->from->arrive(parcel->loop, [parcel, encoded] {
       auto decoded = wire::decode_reply(Bytes(encoded));
       ASSERT(decoded.ok());
       parcel->answer(std::move(*decoded));
@@ -202,8 +226,8 @@ struct Pending {
 
 Task<Result<wire::Reply>> SimTransport::call(net::Peer to, wire::Request request, TimePoint deadline) {
   if (!host_->alive) co_return Error(ErrorCode::kStopping, "this machine is dead");
-  auto pending = std::make_shared<Pending>(host_->loop);
-  network_.send(host_, to.id, request, deadline, [pending](Result<wire::Reply> reply) {
+  auto pending = std::make_shared<Pending>(*host_->loops[loop_]);
+  network_.send(host_, loop_, to.id, request, deadline, [pending](Result<wire::Reply> reply) {
     if (pending->reply) return;  // a duplicate
     pending->reply = std::move(reply);
     pending->done.notify();

@@ -1,46 +1,54 @@
 // Network: the simulated one. Messages are encoded, delayed, lost, duplicated and reordered by the seed, and decoded
 // where they arrive; every one goes into the trace, whose hash is the history's fingerprint.
 //
-// A Host is one machine on it: a name, whether it lives, its loop, and who serves there. A machine that died and came
-// back is another Host: what was on its way back to the old one is gone. A machine that is paused takes nothing; what
-// arrives meanwhile waits in its backlog, as in a socket's buffer.
+// A Host is one process on it: a name, whether it lives, its loops, and who serves there. A process that died and came
+// back is another Host: what was on its way back to the old one is gone. Each of its loops calls by connections of its
+// own (SimTransport), and each connection ends on some loop of the other host, which hands the request on to the loop
+// that serves it, as net/tcp_server and net/switchboard do. One that is paused takes nothing: what arrives waits for it.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
+#include "net/switchboard.h"
 #include "net/transport.h"
 #include "runtime/sync.h"
 #include "sim/tally.h"
+#include "support/scheduler.h"
 
 namespace tako::sim {
 
 using runtime::Task;
 
 struct Host {
-  Host(std::string n, runtime::Loop& l) : name(std::move(n)), loop(l), serving(l) {}
+  // `salt`: by it connections are spread over the loops.
+  Host(std::string name, std::vector<test::SimLoop*> loops, std::uint64_t salt);
 
-  // Now, or when it goes on.
-  void arrive(std::function<void()> message) {
-    if (!alive) return;
-    if (!paused) return message();
-    backlog.push_back(std::move(message));
-  }
-  void pause() { paused = true; }
-  void resume();
+  // Runs it on that loop, if the host lives then.
+  void arrive(std::size_t loop, std::function<void()> message);
+  // The loop on which a connection from there ends.
+  std::size_t loop_for(const std::string& name, std::size_t loop) const;
+  std::size_t requests_inside() const;
+  void pause() { hold(true); }
+  void resume() { hold(false); }
+  bool paused() const { return paused_; }
+  void hold(bool held);
 
   const std::string name;
-  runtime::Loop& loop;
-  net::Service* service = nullptr;  // null: it serves nobody
+  const std::vector<test::SimLoop*> loops;
+  const std::uint64_t salt;
+  std::optional<net::Shards> service;  // none: it serves nobody
   bool alive = true;
-  bool paused = false;
-  runtime::Gate serving;  // requests under way there
-  std::vector<std::function<void()>> backlog;
+  std::vector<std::unique_ptr<runtime::Gate>> serving;  // requests under way there, by the loop they arrived on
+
+ private:
+  bool paused_ = false;
 };
 
 struct NetworkFaults {
@@ -79,8 +87,9 @@ class Network {
   NetworkFaults faults;
 
   using Answer = std::function<void(Result<wire::Reply>)>;
-  void send(const std::shared_ptr<Host>& from, std::string_view to, const wire::Request& request, TimePoint deadline,
-            Answer answer);
+  // `loop`: of the caller, on which it is answered.
+  void send(const std::shared_ptr<Host>& from, std::size_t loop, std::string_view to, const wire::Request& request,
+            TimePoint deadline, Answer answer);
 
   bool passes(const std::string& from, const std::string& to) const;
   std::uint64_t fingerprint() const { return fingerprint_; }
@@ -91,6 +100,7 @@ class Network {
   using Link = std::pair<std::string, std::string>;
   struct Parcel {  // a request, on its way
     std::shared_ptr<Host> from;
+    std::size_t loop = 0;  // of the caller
     std::string to;
     std::string bytes;
     TimePoint deadline;
@@ -109,7 +119,7 @@ class Network {
               Duration more = Duration::zero());
   void reset(const std::shared_ptr<Parcel>& parcel);
   void deliver(std::shared_ptr<Parcel> parcel);
-  Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, bool first_copy);
+  Task<> serve(std::shared_ptr<Parcel> parcel, std::shared_ptr<Host> at, std::size_t loop, bool first_copy);
 
   runtime::Loop& wire_;
   Random random_;
@@ -125,15 +135,18 @@ class Network {
   std::size_t under_way_ = 0;
 };
 
+// Of one loop of a host.
 class SimTransport final : public net::Transport {
  public:
-  SimTransport(Network& network, std::shared_ptr<Host> host) : network_(network), host_(std::move(host)) {}
+  SimTransport(Network& network, std::shared_ptr<Host> host, std::size_t loop)
+      : network_(network), host_(std::move(host)), loop_(loop) {}
   Task<Result<wire::Reply>> call(net::Peer to, wire::Request request, TimePoint deadline) override;
   bool reachable(const net::Peer& peer) const override;
 
  private:
   Network& network_;
   const std::shared_ptr<Host> host_;
+  const std::size_t loop_;
 };
 
 }  // namespace tako::sim

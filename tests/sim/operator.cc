@@ -137,15 +137,14 @@ Operator::Operator(World& w, std::string name, const Scenario& scenario, Damage&
 
 void Operator::boot() {
   power_on();
-  work_ = std::make_unique<runtime::Gate>(*loop);
-  loop->spawn(*work_, run());
+  work_ = std::make_unique<runtime::Gate>(loop());
+  loop().spawn(*work_, run());
 }
 
 void Operator::die(bool) {
   if (!alive()) return;
   power_off([this]() -> Task<> { co_await work_->drained(); });
   work_.reset();
-  transport.reset();
 }
 
 Duration Operator::hesitation() {
@@ -155,10 +154,10 @@ Duration Operator::hesitation() {
 
 Task<> Operator::run() {
   const auto per_ks = static_cast<std::uint64_t>(std::max<std::int64_t>(1, scenario_.reconfigurations));
-  while (!loop->stopping() && !retired_) {
+  while (!loop().stopping() && !retired_) {
     const std::uint64_t mean_ms = 1'000'000 / per_ks;
-    co_await loop->sleep(milliseconds(static_cast<std::int64_t>(random_.below(2 * mean_ms))));
-    if (loop->stopping() || retired_) break;
+    co_await loop().sleep(milliseconds(static_cast<std::int64_t>(random_.below(2 * mean_ms))));
+    if (loop().stopping() || retired_) break;
     idle_ = false;
     co_await change();
     idle_ = true;
@@ -168,7 +167,7 @@ Task<> Operator::run() {
 // One step of whatever is due: begin, or go on with what another one began.
 Task<> Operator::change() {
   auto found = co_await fetch();
-  if (!found || loop->stopping()) co_return;
+  if (!found || loop().stopping()) co_return;
   model::Configuration next = std::move(*found);
   if (!next.target) {
     model::Deployment deployment = drawn_deployment(next);
@@ -188,10 +187,10 @@ Task<> Operator::change() {
   const std::uint64_t counter = next.counter;
   const bool undo = static_cast<std::int64_t>(random_.below(100)) < scenario_.abort_pct;
   bool done = false;
-  if (undo) co_await loop->sleep(hesitation());  // at any moment
+  if (undo) co_await loop().sleep(hesitation());  // at any moment
   else done = co_await promote(next);
   if (done) world.tally().add("reconfiguration promoted");
-  if (done || loop->stopping()) co_return;
+  if (done || loop().stopping()) co_return;
   next.target.reset();
   done = co_await push(std::move(next), counter);
   if (done) world.tally().add("reconfiguration undone");
@@ -203,7 +202,7 @@ Task<std::optional<model::Configuration>> Operator::fetch() {
   for (const control::Contact& contact : world.contacts()) {
     wire::Request request;
     request.body = wire::FetchConfig{};
-    auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
+    auto answer = co_await transport().call(contact.peer(), std::move(request), loop().now() + kCallTime);
     auto reply = net::expect<wire::ConfigReply>(std::move(answer));
     if (!reply || reply->text.empty()) continue;
     auto parsed = model::parse_config(reply->text, "fetched");
@@ -213,13 +212,13 @@ Task<std::optional<model::Configuration>> Operator::fetch() {
 }
 
 Task<bool> Operator::push(model::Configuration next, std::uint64_t made_from) {
-  co_await loop->sleep(hesitation());
+  co_await loop().sleep(hesitation());
   auto checked = model::checked(next);
   if (!checked) co_return false;
-  for (int attempt = 0; attempt < 5 && !loop->stopping(); ++attempt) {
+  for (int attempt = 0; attempt < 5 && !loop().stopping(); ++attempt) {
     const bool taken = co_await offer(*checked, made_from);
     if (taken) co_return true;
-    co_await loop->sleep(hesitation());
+    co_await loop().sleep(hesitation());
   }
   co_return false;
 }
@@ -232,7 +231,7 @@ Task<bool> Operator::offer(model::Configuration next, std::uint64_t made_from) {
     body.text = model::to_yaml(next);
     wire::Request request;
     request.body = std::move(body);
-    auto answer = co_await transport->call(contact.peer(), std::move(request), loop->now() + kCallTime);
+    auto answer = co_await transport().call(contact.peer(), std::move(request), loop().now() + kCallTime);
     auto reply = net::expect<wire::ConfigReply>(std::move(answer));
     if (reply) co_return true;
     if (reply.code() == ErrorCode::kConflict) world.tally().add("configuration refused");
@@ -247,12 +246,12 @@ Task<bool> Operator::promote(model::Configuration next) {
   next.target.reset();
   auto checked = model::checked(next);
   if (!checked) co_return false;
-  const TimePoint end = loop->now() + kPatience;
-  while (loop->now() < end && !loop->stopping()) {
+  const TimePoint end = loop().now() + kPatience;
+  while (loop().now() < end && !loop().stopping()) {
     if (world.placement()->config().counter > counter) co_return false;
     const bool taken = co_await offer(*checked, counter);
     if (taken) co_return true;
-    co_await loop->sleep(milliseconds(50) + hesitation() / 2);
+    co_await loop().sleep(milliseconds(50) + hesitation() / 2);
   }
   co_return false;
 }

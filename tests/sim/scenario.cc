@@ -95,6 +95,17 @@ void draw_machines(Scenario& s, Random random, std::uint32_t percent) {
   s.stops = fault(10, 200);
 }
 
+void draw_loops(Scenario& s, Random random, std::uint32_t percent) {
+  Faults fault(random.split("faults"), percent);
+  s.cross_us = coin(random, 20) ? 0 : spread(random, 1, 500);
+  s.cross_late_ppm = fault(1'000, 100'000);
+  s.cross_late_us = spread(random, 500, 100'000);
+  s.stalls = fault(10, 300);
+  s.stall_ms = spread(random, 10, 5000);
+  s.slow_loops = fault(10, 200);
+  s.slow_loop_us = spread(random, 50, 5000);
+}
+
 void draw_disks(Scenario& s, Random random, std::uint32_t percent) {
   Faults fault(random.split("faults"), percent);
   s.wipes = fault(5, 100);
@@ -150,6 +161,7 @@ Scenario draw_scenario(std::uint64_t seed, std::string_view theme) {
   const std::uint32_t percent = percents[random.below(4)];
   draw_network(scenario, random.split("network"), percent);
   draw_machines(scenario, random.split("machines"), percent);
+  draw_loops(scenario, random.split("loops"), percent);
   draw_disks(scenario, random.split("disks"), percent);
   draw_clocks(scenario, random.split("clocks"), percent);
   draw_configuration(scenario, random.split("configuration"), percent);

@@ -47,6 +47,7 @@ namespace tako::sim {
   X(timestamp_pct, 0, "of plain writes carry the client's timestamp")                                        \
   X(bulk_keys_pct, 0, "of keys see writes with the client's timestamp only")                                 \
   X(large_pct, 0, "of values are in several pieces")                                                         \
+  X(piece_pct, 0, "of values are in one piece beside the row")                                               \
   X(update_pct, 0, "of writes at quorum are conditional")                                                    \
   X(expiry_pct, 0, "of values expire")                                                                       \
   X(timeout_ms, 3000, "of an operation")                                                                     \
@@ -79,6 +80,15 @@ namespace tako::sim {
   X(pause_ms, 3000, "")                                                                                      \
   X(proxy_kills, 0, "")                                                                                      \
   X(coordinator_kills, 0, "")                                                                                \
+  /* their loops */                                                                                          \
+  X(loops_max, 4, "of a machine: at each start it draws one to so many")                                     \
+  X(cross_us, 50, "a message between two loops takes up to this")                                            \
+  X(cross_late_ppm, 0, "of them take up to cross_late_us")                                                   \
+  X(cross_late_us, 5000, "")                                                                                 \
+  X(stalls, 0, "a loop is stuck while its neighbours run")                                                   \
+  X(stall_ms, 500, "")                                                                                       \
+  X(slow_loops, 0, "a loop pauses after all it does, while its neighbours do not")                           \
+  X(slow_loop_us, 1000, "a pause")                                                                           \
   /* disks; the first four damage a copy, and one node at a time is damaged */                               \
   X(wipes, 0, "the disk is empty")                                                                           \
   X(rollbacks, 0, "the disk goes back to a snapshot")                                                        \

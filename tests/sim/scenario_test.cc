@@ -37,23 +37,23 @@ std::shared_ptr<const model::Placement> placement_of(const std::string& text) {
 template <class Body>
 void on_proxy(World& world, Body body) {
   bool done = false;
-  ProxyMachine& proxy = world.proxy(0);
-  auto wrap = [](Body* run, ProxyMachine* at, bool* flag) -> Task<> {
+  ProxyMachine::Lane& proxy = world.proxy(0).draw_lane(world.random());
+  auto wrap = [](Body* run, ProxyMachine::Lane* at, bool* flag) -> Task<> {
     co_await (*run)(*at);
     *flag = true;
   };
-  proxy.loop->spawn(*proxy.work, wrap(&body, &proxy, &done));
+  proxy.loop().spawn(proxy.work, wrap(&body, &proxy, &done));
   REQUIRE(world.run_until([&done] { return done; }, seconds(3600)));
 }
 
 void put_all(World& world, int keys, model::WriteLevel level, const std::string& text) {
   int failures = 0;
-  on_proxy(world, [&](ProxyMachine& proxy) -> Task<> {
+  on_proxy(world, [&](ProxyMachine::Lane& proxy) -> Task<> {
     for (int i = 0; i < keys; ++i) {
       proxy::Draft draft;
       draft.value = Bytes(text + std::to_string(i));
-      const auto answer = co_await proxy.replicator->write("k" + std::to_string(i), std::move(draft), level,
-                                                           proxy.loop->now() + seconds(5));
+      const auto answer = co_await proxy.replicator().write("k" + std::to_string(i), std::move(draft), level,
+                                                           proxy.loop().now() + seconds(5));
       failures += !answer.ok();
     }
   });
@@ -62,10 +62,10 @@ void put_all(World& world, int keys, model::WriteLevel level, const std::string&
 
 int count_wrong(World& world, int keys, model::ReadLevel level, const std::string& text) {
   int wrong = 0;
-  on_proxy(world, [&](ProxyMachine& proxy) -> Task<> {
+  on_proxy(world, [&](ProxyMachine::Lane& proxy) -> Task<> {
     for (int i = 0; i < keys; ++i) {
       const auto answer =
-          co_await proxy.replicator->read("k" + std::to_string(i), level, true, proxy.loop->now() + seconds(5));
+          co_await proxy.replicator().read("k" + std::to_string(i), level, true, proxy.loop().now() + seconds(5));
       const bool right = answer && answer->record && answer->record->value &&
                          answer->record->value->view() == text + std::to_string(i);
       wrong += !right;
@@ -106,9 +106,9 @@ TEST_CASE("a brand-new cluster votes as soon as all its replicas have met, and n
   world.run_for(seconds(30));
   CHECK_FALSE(all_vote(world));
   bool refused = false;
-  on_proxy(world, [&](ProxyMachine& proxy) -> Task<> {
+  on_proxy(world, [&](ProxyMachine::Lane& proxy) -> Task<> {
     const auto answer =
-        co_await proxy.replicator->read("nothing", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
+        co_await proxy.replicator().read("nothing", model::ReadLevel::kQuorum, true, proxy.loop().now() + seconds(5));
     refused = !answer.ok();
   });
   CHECK(refused);
@@ -204,20 +204,20 @@ TEST_CASE("what one quorum read has shown, no later one goes behind, whichever m
   REQUIRE(world.run_until([&] { return all_vote(world); }, seconds(60)));
   const auto with_only = [&world](std::set<std::string> cut_off) { world.network().isolate(std::move(cut_off)); };
   const auto read = [&world](std::string* value) {
-    on_proxy(world, [value](ProxyMachine& proxy) -> Task<> {
+    on_proxy(world, [value](ProxyMachine::Lane& proxy) -> Task<> {
       const auto answer =
-          co_await proxy.replicator->read("k", model::ReadLevel::kQuorum, true, proxy.loop->now() + seconds(5));
+          co_await proxy.replicator().read("k", model::ReadLevel::kQuorum, true, proxy.loop().now() + seconds(5));
       *value = !answer ? "?" : !answer->record ? "nothing" : std::string(answer->record->value->view());
     });
   };
   // A write that reaches one of six and is never finished by its author.
   with_only({"n2", "n3", "n4", "n5", "n6"});
   bool answered = true;
-  on_proxy(world, [&answered](ProxyMachine& proxy) -> Task<> {
+  on_proxy(world, [&answered](ProxyMachine::Lane& proxy) -> Task<> {
     proxy::Draft draft;
     draft.value = Bytes(std::string("unfinished"));
-    const auto answer = co_await proxy.replicator->write("k", std::move(draft), model::WriteLevel::kQuorum,
-                                                         proxy.loop->now() + seconds(2));
+    const auto answer = co_await proxy.replicator().write("k", std::move(draft), model::WriteLevel::kQuorum,
+                                                         proxy.loop().now() + seconds(2));
     answered = answer.ok();
   });
   CHECK_FALSE(answered);

@@ -66,6 +66,10 @@ class Simulation {
     options.sync.always = scenario.sync_always != 0;
     options.sync.interval = seconds(scenario.sync_s);
     options.disk_latency_max = microseconds(scenario.disk_us);
+    options.loops_max = static_cast<unsigned>(std::clamp<std::int64_t>(scenario.loops_max, 1, 16));
+    options.crossing.usual = microseconds(scenario.cross_us);
+    options.crossing.late = microseconds(scenario.cross_late_us);
+    options.crossing.late_ppm = static_cast<std::uint32_t>(scenario.cross_late_ppm);
     options.collection.grace = milliseconds(scenario.grace_ms);
     options.collection.step = milliseconds(scenario.grace_step_ms);
     options.collection.turn = milliseconds(scenario.turn_ms);
@@ -263,26 +267,27 @@ class Simulation {
     for (const std::string& key : history_.keys()) {
       for (const auto& replica : placement->replicas(model::partition_of(key))) {
         const auto& node = placement->nodes()[replica.node];
-        proxy.loop->spawn(*proxy.work, look(&proxy, placement, key, net::Peer{node.id, node.host, node.port}));
+        ProxyMachine::Lane& lane = proxy.draw_lane(world_.random());
+        lane.loop().spawn(lane.work, look(&lane, placement, key, net::Peer{node.id, node.host, node.port}));
       }
     }
     world_.run_for(seconds(3));
   }
 
-  static Task<> look(ProxyMachine* proxy, std::shared_ptr<const model::Placement> placement, std::string key,
+  static Task<> look(ProxyMachine::Lane* proxy, std::shared_ptr<const model::Placement> placement, std::string key,
                      net::Peer peer) {
     wire::Read read;
     read.key = key;
     wire::Request request;
     request.config = wire::ConfigStamp{placement->config().counter, placement->config().hash};
     request.body = std::move(read);
-    auto called = co_await proxy->transport->call(peer, std::move(request), proxy->loop->now() + seconds(2));
+    auto called = co_await proxy->transport().call(peer, std::move(request), proxy->loop().now() + seconds(2));
     const auto found = net::expect<wire::ReadReply>(std::move(called));
     const bool large = found && found->slot.record && found->slot.record->in_pieces();
     for (std::uint32_t i = 0; large && i < model::pieces_of(found->slot.record->size); ++i) {
       wire::Request part;
       part.body = wire::ReadPiece{key, found->slot.record->ballot, i};
-      (void)co_await proxy->transport->call(peer, std::move(part), proxy->loop->now() + seconds(2));
+      (void)co_await proxy->transport().call(peer, std::move(part), proxy->loop().now() + seconds(2));
     }
   }
 
@@ -320,19 +325,31 @@ class Simulation {
     }
   }
 
+  // Where no bit has flipped no value is damaged, whatever is written while it is read.
+  void check_false_damage() {
+    if (damage_.any_flipped()) return;
+    for (std::size_t i = 0; i < world_.nodes(); ++i) {
+      const NodeMachine& node = world_.node(i);
+      if (node.values_damaged() > 0) {
+        world_.problem(node.id + " took " + std::to_string(node.values_damaged()) + " sound values for damaged ones");
+      }
+    }
+  }
+
   void check_at_rest() {
     world_.run_for(seconds(70));  // longer than any operation lives
     world_.for_each_machine([this](Machine& machine) {
-      const std::size_t inside = machine.host->serving.inside();
+      const std::size_t inside = machine.host->requests_inside();
       const bool waited_at = dynamic_cast<CoordinatorMachine*>(&machine) != nullptr;
       if (inside > kRequestsLeftMax + (waited_at ? world_.machines() : 0)) {
         world_.problem(machine.id + " still works on " + std::to_string(inside) + " requests that nobody waits for");
       }
     });
+    check_false_damage();
     const std::string digest = Disks(world_).first_wrong_digest();
     if (!digest.empty()) world_.problem(digest);
     for (std::size_t i = 0; i < world_.proxies(); ++i) {
-      const std::size_t inside = world_.proxy(i).work->inside();
+      const std::size_t inside = world_.proxy(i).operations_inside();
       if (inside > 0) world_.problem(world_.proxy(i).id + " does not end " + std::to_string(inside) + " operations");
     }
   }

@@ -350,7 +350,7 @@ void calm(Scenario& s, Random random) {
   s.strict_keys_pct = 0;
   s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
   s.cuts = s.rifts = s.clogs = s.kills = s.stops = s.crashes = s.pauses = 0;
-  s.full_disks = s.slow_disks = 0;
+  s.full_disks = s.slow_disks = s.stalls = s.slow_loops = s.cross_late_ppm = 0;
   s.proxy_kills = s.coordinator_kills = s.skew_ms = s.clock_steps = s.drift_ppm = s.timestamp_pct = 0;
 }
 
@@ -441,6 +441,33 @@ void relapse(Scenario& s, Random random) {
   s.wipes = s.rots = s.flips = s.reconfigurations = 0;
 }
 
+// A few values of one piece each are written again and again, while repair and hand-off read and copy them, on machines
+// of several loops.
+void churn(Scenario& s, Random random) {
+  s.pool = even(random, 3, 5);
+  s.buckets = s.per_key = 3;
+  s.proxies = even(random, 1, 3);
+  s.background_repair = 1;
+  s.read_repair = coin(random, 30);
+  s.repair_s = even(random, 3, 6);
+  s.keys = even(random, 1, 4);
+  s.hot_pct = 0;
+  s.piece_pct = even(random, 60, 100);
+  s.large_pct = 0;
+  s.write_pct = even(random, 70, 95);
+  s.strict_pct = coin(random, 50) ? 0 : even(random, 0, 30);
+  s.strict_keys_pct = s.update_pct = 0;
+  s.seconds = even(random, 20, 40);
+  s.operations = even(random, 30, 80) * s.seconds;
+  s.delay_max_us = s.delay_min_us + even(random, 100, 3000);
+  s.loss_ppm = even(random, 20'000, 150'000);
+  s.disk_us = even(random, 5000, 40'000);
+  (coin(random, 50) ? s.cuts : s.kills) = even(random, 200, 500);
+  s.cut_ms = s.down_ms = even(random, 1000, 2500);
+  s.rots = s.flips = s.rollbacks = 0;
+  s.reconfigurations = coin(random, 50) ? 0 : even(random, 50, 200);
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -468,6 +495,7 @@ const std::vector<Generation>& generations() {
       {{{"waver", waver}, {"wide", wide}}, [](Random& random) { return random.split("late").below(4); }},
       {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
       {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
+      {{{"churn", churn}}, [](Random& random) { return random.split("churn").below(6); }},
       // By its name only: «rot» has enough of these.
       {{{"doze", doze}}, [](Random&) { return std::uint64_t{1}; }},
   };

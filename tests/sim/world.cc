@@ -8,8 +8,11 @@ constexpr Duration kMoment = seconds(10);  // what a disk had begun to do may ta
 
 }  // namespace
 
-World::World(WorldOptions options) : options_(std::move(options)), random_(options_.seed) {
+World::World(WorldOptions options)
+    : options_(std::move(options)), random_(options_.seed), scheduler_(clock_, random_.next()) {
+  scheduler_.set_crossing(options_.crossing);
   wire_ = new_loop(clock_);
+  wire_->be_the_world();
   network_ = std::make_unique<Network>(*wire_, random_.next(), tally_);
   auto configuration = model::parse_config(options_.config, "world");
   ASSERT(configuration.ok());
@@ -34,9 +37,11 @@ World::~World() {
   drain();
 }
 
-std::unique_ptr<runtime::Loop> World::new_loop(const runtime::Clock& clock) {
-  return std::make_unique<runtime::Loop>(io_, clock, random_.next(), runtime::Loop::Drive::kByHand);
+std::unique_ptr<test::SimLoop> World::new_loop(const runtime::Clock& clock) {
+  return std::make_unique<test::SimLoop>(scheduler_, clock, random_.next());
 }
+
+unsigned World::draw_loops() { return static_cast<unsigned>(random_.between(1, options_.loops_max)); }
 
 NodeMachine* World::find_node(std::string_view id) {
   for (auto& node : nodes_) {
@@ -66,10 +71,10 @@ void World::problem(std::string text) {
 void World::adopt(std::shared_ptr<const model::Placement> placement) {
   placement_ = std::move(placement);
   for (auto& proxy : proxies_) {
-    if (proxy->alive()) proxy->replicator->adopt(placement_);
+    if (proxy->alive()) proxy->replicators->adopt(placement_);
   }
   for (auto& node : nodes_) {
-    if (node->alive()) node->node->adopt(placement_);
+    if (node->alive()) node->adopt(placement_);
   }
 }
 
@@ -131,47 +136,18 @@ void World::adopted(const Machine& machine, const model::Placement& placement) {
 
 // --- time -------------------------------------------------------------------------------------------------------
 
-void World::drain() {
-  io_.restart();
-  io_.poll();
-}
-
-void World::for_each_loop(const std::function<void(runtime::Loop&)>& visit) {
-  visit(*wire_);
-  const auto go = [&visit](Machine& machine) {
-    if (machine.alive() && !machine.host->paused) visit(*machine.loop);
-  };
-  for_each_machine(go);
-  for (auto& other : others_) go(*other);
-}
-
-// False: nothing more happens before `limit`.
-bool World::step(TimePoint limit) {
-  drain();
-  std::optional<TimePoint> next;
-  for_each_loop([&next](runtime::Loop& loop) {
-    const auto timer = loop.next_timer();
-    if (timer && (!next || *timer < *next)) next = timer;
-  });
-  if (!next || *next > limit) {
-    clock_.advance_to(limit);
-    return false;
-  }
-  clock_.advance_to(*next);
-  for_each_loop([](runtime::Loop& loop) { loop.fire_due(); });
-  return true;
-}
+void World::drain() { scheduler_.drain(); }
 
 void World::run_for(Duration duration) {
   const TimePoint limit = now() + duration;
-  while (step(limit)) {
+  while (scheduler_.step(limit)) {
   }
 }
 
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
   const TimePoint end = now() + limit;
   while (!done()) {
-    if (!step(end)) return done();
+    if (!scheduler_.step(end)) return done();
   }
   return true;
 }

@@ -1,9 +1,9 @@
 // World: a whole cluster on virtual time in one thread: the production Node, Replicator, Coordinator and ConfigFeed
 // over a simulated network, disks and clocks. One seed is one history.
 //
-// Each machine (machine.h) has a loop of its own on a shared io_context, so that it can die alone: its messages stop,
-// its disk forgets what was not synced, its waits end, its objects go. step() lets everything run that is ready, then
-// moves the clock to the next timer of any loop that is not paused.
+// Each machine (machine.h) has one to four loops of its own, drawn at each start, so that it can die alone: its messages
+// stop, its disk forgets what was not synced, its waits end, its objects go. The scheduler (support/scheduler.h) lets
+// everything run that is ready, then moves the clock to the next timer of any loop that is not paused or stuck.
 // Where the configuration names coordinators they run, and everybody follows them; else adopt() tells everybody.
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "model/placement.h"
 #include "sim/machine.h"
 #include "sim/tally.h"
-#include "support/run_loop.h"
+#include "support/scheduler.h"
 
 namespace tako::sim {
 
@@ -27,6 +27,8 @@ struct WorldOptions {
   unsigned proxies = 2;
   store::SyncPolicy sync{true, seconds(1)};
   Duration disk_latency_max = microseconds(300);
+  unsigned loops_max = 4;  // of a machine
+  test::Scheduler::Crossing crossing{microseconds(50), milliseconds(5), 10'000};
   node::Collector::Options collection;
 };
 
@@ -80,7 +82,9 @@ class World {
   void run_for(Duration duration);
   bool run_until(const std::function<bool()>& done, Duration limit);
   void drain();
-  std::unique_ptr<runtime::Loop> new_loop(const runtime::Clock& clock);
+  std::unique_ptr<test::SimLoop> new_loop(const runtime::Clock& clock);
+  // How many a machine has that starts now.
+  unsigned draw_loops();
 
   // Called when a newer configuration is seen for the first time.
   std::function<void(const model::Placement&)> on_configuration;
@@ -89,17 +93,15 @@ class World {
   const std::vector<std::string>& problems() const { return problems_; }
 
  private:
-  bool step(TimePoint limit);
   void check_step(std::uint64_t from, std::uint64_t to);
-  void for_each_loop(const std::function<void(runtime::Loop&)>& visit);
 
   const WorldOptions options_;
-  asio::io_context io_{1};
   test::VirtualClock clock_;
   Random random_;
+  test::Scheduler scheduler_;
   runtime::Workers workers_{0};
   Tally tally_;
-  std::unique_ptr<runtime::Loop> wire_;
+  std::unique_ptr<test::SimLoop> wire_;
   std::unique_ptr<Network> network_;
   std::shared_ptr<const model::Placement> placement_;
   std::vector<control::Contact> contacts_;

@@ -21,21 +21,10 @@
 #include "runtime/loop.h"
 #include "runtime/sync.h"
 #include "runtime/workers.h"
+#include "support/scheduler.h"
 
 namespace tako::test {
 
-using runtime::Task;
-
-class VirtualClock final : public runtime::Clock {
- public:
-  TimePoint now() const override { return now_; }
-  Timestamp wall() const override { return wall_base_ + static_cast<Timestamp>(now_.time_since_epoch().count()); }
-  void advance_to(TimePoint at) { now_ = std::max(now_, at); }
-
- private:
-  TimePoint now_{seconds(1000)};
-  Timestamp wall_base_ = 1'700'000'000'000'000;
-};
 
 // What a driven task left behind: void or a value, or an exception.
 template <class T>
@@ -92,6 +81,7 @@ class RealLoop {
 
   template <class F>
   TaskValue<F> run(F make) {
+    const runtime::Loop::Turn turn(loop_);
     Outcome<TaskValue<F>> outcome;
     const auto guard = asio::make_work_guard(io_);
     io_.restart();
@@ -109,39 +99,39 @@ class RealLoop {
 
 class VirtualLoop {
  public:
-  explicit VirtualLoop(std::uint64_t seed = 1) : loop_(io_, clock_, seed, runtime::Loop::Drive::kByHand) {}
+  explicit VirtualLoop(std::uint64_t seed = 1) : scheduler_(clock_, seed), loop_(scheduler_, clock_, seed) {}
 
   runtime::Loop& loop() { return loop_; }
   runtime::Workers& workers() { return workers_; }
   VirtualClock& clock() { return clock_; }
+  // For more loops beside this one.
+  Scheduler& scheduler() { return scheduler_; }
 
   // Throws if the task waits for something that never comes.
   template <class F>
   TaskValue<F> run(F make) {
     Outcome<TaskValue<F>> outcome;
-    start<TaskValue<F>>(io_, make, outcome);
-    while (!outcome.done) {
+    start<TaskValue<F>>(loop_.io(), make, outcome);
+    scheduler_.woken(loop_);
+    for (scheduler_.drain(); !outcome.done; scheduler_.drain()) {
       if (!step()) throw std::runtime_error("the task waits for ever");
     }
     return outcome.take();
   }
 
-  // Runs what is ready, else moves to the next timer. False: there is nothing left to do.
+  // Runs what is ready, and moves to the next timer. False: there is none.
   bool step() {
-    io_.restart();
-    if (io_.poll_one() > 0) return true;
-    const auto next = loop_.next_timer();
+    scheduler_.drain();
+    const auto next = scheduler_.next_moment();
     if (!next || *next == TimePoint::max()) return false;
-    clock_.advance_to(*next);
-    loop_.fire_due();
-    return true;
+    return scheduler_.step(*next);
   }
 
  private:
-  asio::io_context io_{1};
   VirtualClock clock_;
   runtime::Workers workers_{0};
-  runtime::Loop loop_;
+  Scheduler scheduler_;
+  SimLoop loop_;
 };
 
 }  // namespace tako::test
