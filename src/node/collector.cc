@@ -58,7 +58,7 @@ Collector::Collector(Parts parts)
 
 Task<Status> Collector::load() {
   fence_ = parts_.floors->fence();
-  auto row = co_await parts_.shards.front()->engine().get(store::Family::kSystem, kKeptKey);
+  auto row = co_await parts_.shards->engine().get(store::Family::kSystem, kKeptKey);
   if (!row) co_return Status(row.error());
   if (!*row) co_return ok_status();
   wire::Reader in{std::string_view(**row)};
@@ -112,7 +112,7 @@ Task<> Collector::save() {
     store::Batch batch;
     batch.frees_space = true;
     batch.put(store::Family::kSystem, kKeptKey, out.take());
-    const Status written = co_await parts_.shards.front()->engine().write(std::move(batch));
+    const Status written = co_await parts_.shards->engine().write(std::move(batch));
     done = written.ok();
     if (!done) co_await loop().sleep(kSaveRetry);
   }
@@ -224,7 +224,7 @@ Task<bool> Collector::turn() {
 
 Task<PartitionSet> Collector::ending_by(Timestamp floor) {
   PartitionSet all;
-  for (Shard* shard : parts_.shards) {
+  for (Shard* shard : *parts_.shards) {
     auto look = ending_on(shard, floor);
     const PartitionSet part = co_await runtime::run_on(shard->loop(), std::move(look));
     all |= part;
@@ -237,7 +237,7 @@ Task<bool> Collector::raise_fence(Timestamp fence) {
   const bool turn = co_await raising_.acquire(TimePoint::max());
   if (!turn) co_return false;
   bool raised = true;
-  for (Shard* shard : parts_.shards) {
+  for (Shard* shard : *parts_.shards) {
     auto raise = shard->store().raise_fence(fence);
     const Status status = co_await runtime::run_on(shard->loop(), std::move(raise));
     raised &= status.ok();
@@ -449,15 +449,15 @@ Task<bool> Collector::raise_floors() {
 
 Task<bool> Collector::raise(Repairer::FloorList floors, bool as_voter) {
   bool raised = true;
-  for (std::size_t i = 0; i < parts_.shards.size(); ++i) {
-    Shard* shard = parts_.shards[i];
+  for (std::size_t i = 0; i < parts_.shards->size(); ++i) {
+    Shard& shard = parts_.shards->at(i);
     Repairer::FloorList part;
     for (const auto& one : floors) {
-      if (one.first % parts_.shards.size() == i) part.push_back(one);
+      if (parts_.shards->index_of(one.first) == i) part.push_back(one);
     }
     if (part.empty()) continue;
-    auto raising = shard->raise_floors(std::move(part), as_voter);
-    const Status status = co_await runtime::run_on(shard->loop(), std::move(raising));
+    auto raising = shard.raise_floors(std::move(part), as_voter);
+    const Status status = co_await runtime::run_on(shard.loop(), std::move(raising));
     raised &= status.ok();
   }
   co_return raised;
@@ -496,7 +496,7 @@ Task<bool> Collector::catch_up() {
 Task<bool> Collector::drop() {
   const Timestamp by_clock = planted(Plant::kTombstoneByClock) ? grid() : 0;
   const std::uint64_t before = counters_.rows + counters_.promises;
-  for (Shard* shard : parts_.shards) {
+  for (Shard* shard : *parts_.shards) {
     auto look = due_on(shard, parts_.floors, by_clock);
     const auto due = co_await runtime::run_on(shard->loop(), std::move(look));
     for (const model::Partition p : due) {

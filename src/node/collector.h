@@ -44,7 +44,7 @@
 #include "node/comparer.h"
 #include "node/duties.h"
 #include "node/repair.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "node/standing.h"
 #include "runtime/sync.h"
 #include "store/floors.h"
@@ -61,7 +61,7 @@ class Collector {
   };
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
     const Standing* standing = nullptr;
     const store::Floors* floors = nullptr;
@@ -138,7 +138,7 @@ class Collector {
   Task<> save();
   bool same(const std::shared_ptr<const Duties>& duties) const { return duties == duties_ && !loop().stopping(); }
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
 
   const Parts parts_;
   Comparer comparer_;

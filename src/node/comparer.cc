@@ -122,11 +122,11 @@ bool agree(const wire::DigestSum& mine, const wire::DigestSum& theirs) {
 
 Task<Sums> Comparer::sums(PartitionSet shared, Level level, Nodes nodes) {
   const auto set = std::make_shared<const PartitionSet>(shared);
-  Sums all = sums_of(parts_.shards.front()->store().digests(), *set, level, nodes);
-  const std::size_t loops = parts_.shards.size() - planted(Plant::kDigestMissesLoop);
+  Sums all = sums_of(parts_.shards->at(0).store().digests(), *set, level, nodes);
+  const std::size_t loops = parts_.shards->size() - planted(Plant::kDigestMissesLoop);
   for (std::size_t i = 1; i < loops; ++i) {
-    auto part = sums_on(parts_.shards[i], set, level, nodes);
-    const Sums sums = co_await runtime::run_on(parts_.shards[i]->loop(), std::move(part));
+    auto part = sums_on(&parts_.shards->at(i), set, level, nodes);
+    const Sums sums = co_await runtime::run_on(parts_.shards->at(i).loop(), std::move(part));
     for (std::size_t n = 0; n < all.size(); ++n) add(all[n], sums[n]);
   }
   co_return all;

@@ -19,7 +19,7 @@
 
 #include "net/transport.h"
 #include "node/duties.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 
 namespace tako::node {
 
@@ -31,7 +31,7 @@ class Comparer {
 
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
   };
   struct Outcome {
@@ -69,7 +69,7 @@ class Comparer {
   Task<Result<wire::DigestReply>> ask(net::Peer peer, wire::DigestQuery question, wire::ConfigStamp stamp);
   Task<Verdicts> compare_nodes(net::Peer peer, PartitionSet shared, wire::ConfigStamp stamp, Level level, Nodes nodes);
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
 
   const Parts parts_;
   Counters counters_;

@@ -64,7 +64,7 @@ Fetcher::Fetcher(Parts parts) : parts_(std::move(parts)), turns_(loop(), kFetche
 Fetcher::~Fetcher() = default;
 
 Shard& Fetcher::shard_of(const std::string& key) const {
-  return *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+  return parts_.shards->of(key);
 }
 
 Task<Result<store::Accepted>> Fetcher::fetch(std::string key, model::Record record, From from, TimePoint deadline) {

@@ -16,7 +16,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {
@@ -38,7 +38,7 @@ class Fetcher {
 
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
   };
   // Who has the value: stored under the record's ballot, or staged by that name.
@@ -67,7 +67,7 @@ class Fetcher {
   // what hindered it at the last source.
   Task<Result<store::Accepted>> fetch(std::string key, model::Record record, From from, TimePoint deadline);
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
   const Counters& counters() const { return counters_; }
 
  private:

@@ -62,7 +62,7 @@ Task<bool> holds_other_than(Shard* shard, std::shared_ptr<const PartitionSet> ow
 // As far as the digests know, and without a look at the disk.
 Task<bool> Handoff::holds_strays() {
   const auto owned = std::make_shared<const PartitionSet>(owned_);
-  for (Shard* shard : parts_.shards) {
+  for (Shard* shard : *parts_.shards) {
     auto look = holds_other_than(shard, owned);
     const bool strays = co_await runtime::run_on(shard->loop(), std::move(look));
     if (strays) co_return true;
@@ -97,7 +97,7 @@ Task<> Handoff::cycle() {
 // The first partition from `first` on in which anything is stored; kPartitions: none.
 Task<Result<std::uint32_t>> Handoff::next_stored(std::uint32_t first) {
   const std::uint64_t position = static_cast<std::uint64_t>(first) << 48;
-  auto listing = co_await parts_.shards.front()->store().list(position, "", ~0ULL, 1);
+  auto listing = co_await parts_.shards->list(position, "", ~0ULL, 1);
   if (!listing) co_return listing.error();
   if (!listing->entries.empty()) co_return model::partition_of_position(listing->entries.front().position);
   if (listing->complete) co_return model::kPartitions;
@@ -111,7 +111,7 @@ Task<bool> Handoff::drain(model::Partition first, model::Partition last) {
   std::string key;
   while (!changed_ && !loop().stopping()) {
     const std::size_t entries_max = buggify(loop().random(), "handoff/page") ? 1 : kPageEntries;
-    auto listing = co_await parts_.shards.front()->store().list(position, key, position_last, entries_max);
+    auto listing = co_await parts_.shards->list(position, key, position_last, entries_max);
     if (!listing) co_return false;
     for (auto& entry : listing->entries) {
       const bool gone = co_await settle(std::move(entry));
@@ -159,7 +159,7 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
 
 Task<bool> Handoff::drop(model::Partition partition, store::Listing::Entry entry) {
   ++drops_begun_;
-  Shard& shard = *parts_.shards[partition % parts_.shards.size()];
+  Shard& shard = parts_.shards->of(partition);
   auto drop = shard.drop(std::move(entry.key), entry.ballot);
   const auto dropped = co_await runtime::run_on(shard.loop(), std::move(drop));
   ++drops_ended_;
@@ -191,7 +191,7 @@ Task<Handoff::Word> Handoff::word_of(net::Peer owner, wire::ConfigStamp stamp, c
   const bool newer = held && held->slot.ballot() > entry.ballot;
   if (newer || (held && held->voter.informed && held->slot.covers(entry.ballot))) co_return Word::kSound;
 
-  auto slot = co_await parts_.shards.front()->store().read(entry.key, true);
+  auto slot = co_await parts_.shards->read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return Word::kHasNot;
   const auto reply = co_await send(owner, stamp, entry.key, std::move(*slot->record));
   if (!reply) co_return Word::kHasNot;
@@ -223,7 +223,7 @@ Task<Result<wire::WriteReply>> Handoff::send(net::Peer owner, wire::ConfigStamp 
 Task<Result<wire::WriteReply>> Handoff::send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write) {
   const std::uint64_t high = loop().random().next();
   const model::UploadId upload{high, loop().random().next()};
-  Shard& shard = *parts_.shards[model::partition_of(write.key) % parts_.shards.size()];
+  Shard& shard = parts_.shards->of(write.key);
   Result<wire::WriteReply> outcome(ErrorCode::kStopping, "the node is stopping");
   bool sent = true;
   for (std::uint32_t i = 0; i < model::pieces_of(write.record.size) && sent && !loop().stopping(); ++i) {

@@ -20,7 +20,7 @@
 #include "net/transport.h"
 #include "node/fetcher.h"
 #include "node/settler.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {
@@ -29,7 +29,7 @@ class Handoff {
  public:
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
     const Standing* standing = nullptr;
     Settler* settler = nullptr;
@@ -67,7 +67,7 @@ class Handoff {
   Task<Result<wire::WriteReply>> send(net::Peer owner, wire::ConfigStamp stamp, std::string key, model::Record record);
   Task<Result<wire::WriteReply>> send_by_pieces(net::Peer owner, wire::ConfigStamp stamp, wire::Write write);
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
 
   const Parts parts_;
   std::shared_ptr<const model::Placement> placement_;

@@ -23,7 +23,7 @@ void Mender::adopt(std::shared_ptr<const model::Placement> placement) {
 }
 
 Shard& Mender::shard_of(const std::string& key) const {
-  return *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+  return parts_.shards->of(key);
 }
 
 Mender::Others Mender::others(const model::Placement& placement, model::Partition partition) const {
@@ -89,7 +89,7 @@ Task<> Mender::forget_unreadable() {
   } else {
     parts_.repairer->read_again(lost);
   }
-  const Status saved = co_await standing.save(parts_.shards.front()->engine());
+  const Status saved = co_await standing.save(parts_.shards->engine());
   if (!saved) {
     log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
     for (std::string& key : keys) unreadable_.push_back(std::move(key));

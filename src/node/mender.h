@@ -30,7 +30,7 @@
 #include "net/transport.h"
 #include "node/fetcher.h"
 #include "node/repair.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "node/standing.h"
 #include "runtime/sync.h"
 
@@ -40,7 +40,7 @@ class Mender {
  public:
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
     Standing* standing = nullptr;
     Repairer* repairer = nullptr;
@@ -91,7 +91,7 @@ class Mender {
   Others others(const model::Placement& placement, model::Partition partition) const;
   Shard& shard_of(const std::string& key) const;
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
 
   const Parts parts_;
   std::shared_ptr<const model::Placement> placement_;

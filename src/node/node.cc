@@ -42,7 +42,8 @@ Node::Node(Parts parts)
     shard.losses = this;
     shards_.push_back(std::make_unique<Shard>(std::move(shard)));
   }
-  const auto all = pointers(shards_);
+  local_ = std::make_unique<LocalShards>(pointers(shards_));
+  const LocalShards* all = local_.get();
   fetcher_ = std::make_unique<Fetcher>(Fetcher::Parts{parts_.id, all, parts_.transport});
   for (const auto& shard : shards_) shard->fetch_with(*fetcher_);
   Fetcher* fetcher = fetcher_.get();
@@ -58,7 +59,7 @@ Node::Node(Parts parts)
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
   mender_ =
       std::make_unique<Mender>(Mender::Parts{parts_.id, all, parts_.transport, &standing_, repairer_.get(), fetcher});
-  scrubber_ = std::make_unique<Scrubber>(parts_.id, all);
+  scrubber_ = std::make_unique<Scrubber>(parts_.id, *all);
   peers_ = std::make_unique<PeerMemory>(first().loop(), engine());
 }
 
@@ -143,12 +144,9 @@ Task<> Node::save_digests() {
 Task<> Node::sweep_uploads() {
   runtime::Loop& loop = first().loop();
   while (!loop.stopping()) {
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-      std::function<bool(model::Partition)> ours = [i, count = shards_.size()](model::Partition partition) {
-        return partition % count == i;
-      };
-      auto sweep = shards_[i]->store().sweep(std::move(ours));
-      co_await runtime::run_on(shards_[i]->loop(), std::move(sweep));
+    for (const auto& shard : shards_) {
+      auto sweep = shard->store().sweep();
+      co_await runtime::run_on(shard->loop(), std::move(sweep));
     }
     co_await loop.sleep(kSweepInterval);
   }

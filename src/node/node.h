@@ -16,6 +16,7 @@
 #include "node/collector.h"
 #include "node/fetcher.h"
 #include "node/handoff.h"
+#include "node/local_shards.h"
 #include "node/mender.h"
 #include "node/peer_memory.h"
 #include "node/repair.h"
@@ -103,6 +104,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   Standing standing_;
   store::Floors floors_;
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<LocalShards> local_;  // the same
   std::unique_ptr<Fetcher> fetcher_;
   std::unique_ptr<Settler> settler_;
   std::unique_ptr<Collector> collector_;

@@ -160,7 +160,7 @@ void Pass::take_promise_over(const Entry& peers, const Entry* ours, bool differ)
 
 Task<> Pass::adopt_promises() {
   for (Entry& entry : promises_) {
-    Shard& shard = *parts_.shards[model::partition_of_position(entry.position) % parts_.shards.size()];
+    Shard& shard = parts_.shards->of(entry.key);
     auto promise = shard.store().promise(std::move(entry.key), entry.promise, false);
     const auto promised = co_await runtime::run_on(shard.loop(), std::move(promise));
     if (!promised) failed_.set(model::partition_of_position(entry.position));
@@ -181,7 +181,7 @@ Task<> Pass::settle_doubts() {
 // is held under it, and here too when this node, which is an owner, has stored it. The key may be written all the
 // while.
 Task<bool> Pass::settle(Entry entry) {
-  Shard& shard = *parts_.shards[model::partition_of_position(entry.position) % parts_.shards.size()];
+  Shard& shard = parts_.shards->of(entry.key);
   const auto agreed = co_await parts_.settler->settle_now(entry.key);
   if (!agreed) co_return false;
   const TimePoint until = loop().now() + kStoredWithin;
@@ -197,7 +197,7 @@ Task<bool> Pass::settle(Entry entry) {
 Task<bool> Pass::refill_mine() {
   const std::uint32_t entries_max = buggify(loop().random(), "pass/page") ? 2 : kPageEntries;
   auto listing =
-      co_await parts_.shards.front()->store().list(mine_.next_position, mine_.next_key, position_last_, entries_max);
+      co_await parts_.shards->list(mine_.next_position, mine_.next_key, position_last_, entries_max);
   if (!listing) co_return false;
   for (auto& entry : listing->entries) {
     if (!wanted_[model::partition_of_position(entry.position)]) continue;
@@ -287,7 +287,7 @@ Task<bool> Pass::refill_theirs() {
 
 Task<> Pass::copy_differences() {
   runtime::Gate copying(loop());
-  std::vector<std::vector<Entry>> listed(parts_.shards.size());
+  std::vector<std::vector<Entry>> listed(parts_.shards->size());
   for (Difference& difference : differences_) {
     if (buggify(loop().random(), "pass/copy")) {
       note_failed(model::partition_of_position(difference.entry.position));
@@ -295,7 +295,7 @@ Task<> Pass::copy_differences() {
     }
     const bool came = difference.pull && !difference.absence && difference.entry.record;
     if (came && !planted(Plant::kPassOneWay)) {
-      listed[model::partition_of_position(difference.entry.position) % listed.size()].push_back(
+      listed[parts_.shards->index_of(model::partition_of_position(difference.entry.position))].push_back(
           std::move(difference.entry));
       continue;
     }
@@ -307,7 +307,7 @@ Task<> Pass::copy_differences() {
     loop().spawn(copying, copy(std::move(difference)));
   }
   for (std::size_t i = 0; i < listed.size(); ++i) {
-    if (!listed[i].empty()) loop().spawn(copying, store_listed(*parts_.shards[i], std::move(listed[i])));
+    if (!listed[i].empty()) loop().spawn(copying, store_listed(parts_.shards->at(i), std::move(listed[i])));
   }
   co_await copying.drained();
   differences_.clear();
@@ -397,7 +397,7 @@ Task<bool> Pass::store_here(Entry entry, model::Record record) {
 Task<Result<store::Accepted>> Pass::store_copy(std::string key, model::Record record) {
   Result<store::Accepted> accepted;
   if (record.tombstone() || record.value) {
-    Shard& shard = *parts_.shards[model::partition_of(key) % parts_.shards.size()];
+    Shard& shard = parts_.shards->of(key);
     auto accept = shard.accept_copy(std::move(key), std::move(record));
     accepted = co_await runtime::run_on(shard.loop(), std::move(accept));
   } else {
@@ -422,7 +422,7 @@ Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& rec
     doubts_.push_back(entry);
     co_return true;
   }
-  Shard& shard = *parts_.shards[partition % parts_.shards.size()];
+  Shard& shard = parts_.shards->of(static_cast<model::Partition>(partition));
   auto withdraw = shard.store().withdraw_promise(entry.key);
   const auto promised = co_await runtime::run_on(shard.loop(), std::move(withdraw));
   if (!promised) co_return false;
@@ -445,7 +445,7 @@ bool Pass::stays(model::Partition partition) const {
 }
 
 Task<bool> Pass::push(std::string key) {
-  auto slot = co_await parts_.shards.front()->store().read(key, true);
+  auto slot = co_await parts_.shards->read(key, true);
   if (!slot) co_return false;
   if (!slot->record) co_return true;
   co_return co_await push_record(std::move(key), std::move(*slot->record));

@@ -32,7 +32,7 @@
 #include "net/transport.h"
 #include "node/fetcher.h"
 #include "node/settler.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "node/source.h"
 #include "node/standing.h"
 #include "runtime/sync.h"
@@ -56,7 +56,7 @@ class Pass {
 
   struct Parts {
     std::string id;  // of this node
-    std::vector<Shard*> shards;
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
     Fetcher* fetcher = nullptr;
     Settler* settler = nullptr;
@@ -135,7 +135,7 @@ class Pass {
   Timestamp their_floor(std::uint32_t p) const { return their_floors_.empty() ? 0 : their_floors_[p]; }
   Task<> pause(TimePoint page_began);
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
   wire::Request request(decltype(wire::Request::body) body) const;
 
   const Parts parts_;

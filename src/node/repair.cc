@@ -183,7 +183,7 @@ wire::Request Repairer::announcement() const {
   announce.boot = standing.boot();
   announce.nonce = standing.nonce();
   announce.previous_nonce = standing.previous_nonce();
-  announce.sequence = parts_.shards.front()->engine().sequence();
+  announce.sequence = parts_.shards->engine().sequence();
   announce.start_sequence = standing.start_sequence();
   wire::Request request;
   request.config = stamp_of(*placement_);
@@ -290,7 +290,7 @@ void Repairer::lift_suspensions() {
 }
 
 Task<bool> Repairer::save_standing() {
-  const Status saved = co_await parts_.standing->save(parts_.shards.front()->engine());
+  const Status saved = co_await parts_.standing->save(parts_.shards->engine());
   if (!saved) log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});
   co_return saved.ok();
 }

@@ -29,7 +29,7 @@
 #include "node/comparer.h"
 #include "node/fetcher.h"
 #include "node/pass.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "node/source.h"
 #include "node/standing.h"
 #include "runtime/sync.h"
@@ -42,7 +42,7 @@ class Repairer {
 
   struct Parts {
     std::string id;
-    std::vector<Shard*> shards;  // the first is on this loop
+    const LocalShards* shards = nullptr;
     net::Transport* transport = nullptr;
     Standing* standing = nullptr;
     Fetcher* fetcher = nullptr;
@@ -140,7 +140,7 @@ class Repairer {
   Task<bool> save_standing();
   std::vector<const Source*> sources_by_index() const;
 
-  runtime::Loop& loop() const { return parts_.shards.front()->loop(); }
+  runtime::Loop& loop() const { return parts_.shards->loop(); }
 
   Parts parts_;
   std::shared_ptr<const model::Placement> placement_;

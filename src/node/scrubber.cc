@@ -49,8 +49,8 @@ class DutyCycle {
 
 }  // namespace
 
-Scrubber::Scrubber(std::string id, std::vector<Shard*> shards)
-    : id_(std::move(id)), shards_(std::move(shards)), gate_(loop()) {}
+Scrubber::Scrubber(std::string id, const LocalShards& shards)
+    : id_(std::move(id)), shards_(shards), gate_(loop()) {}
 
 void Scrubber::adopt(std::shared_ptr<const model::Placement> placement, const Duties& duties) {
   placement_ = std::move(placement);
@@ -97,9 +97,9 @@ Task<> Scrubber::read_partitions(std::uint32_t count) {
     const auto partition = static_cast<model::Partition>(next_);
     next_ = (next_ + 1) % model::kPartitions;
     if (owned_[partition] && held[partition]) {
-      Shard* shard = shards_[partition % shards_.size()];
-      auto reading = read_partition(shard, partition);
-      const Counters read = co_await runtime::run_on(shard->loop(), std::move(reading));
+      Shard& shard = shards_.of(partition);
+      auto reading = read_partition(&shard, partition);
+      const Counters read = co_await runtime::run_on(shard.loop(), std::move(reading));
       counters_.values += read.values;
       counters_.bytes += read.bytes;
       counters_.damaged += read.damaged;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "model/placement.h"
-#include "node/shard.h"
+#include "node/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {
@@ -31,8 +31,8 @@ class Scrubber {
     std::uint64_t failures = 0;  // what could not be read now, and says nothing of the value
   };
 
-  // REQUIRES: the shards outlive it; the first is on this loop
-  Scrubber(std::string id, std::vector<Shard*> shards);
+  // REQUIRES: the shards outlive it
+  Scrubber(std::string id, const LocalShards& shards);
 
   void adopt(std::shared_ptr<const model::Placement> placement, const Duties& duties);
   // REQUIRES: the loop is stopping
@@ -50,10 +50,10 @@ class Scrubber {
   void end_round();
   static Task<Counters> read_partition(Shard* shard, model::Partition partition);
 
-  runtime::Loop& loop() const { return shards_.front()->loop(); }
+  runtime::Loop& loop() const { return shards_.loop(); }
 
   const std::string id_;
-  const std::vector<Shard*> shards_;
+  const LocalShards& shards_;
   std::shared_ptr<const model::Placement> placement_;
   PartitionSet owned_;  // by it
   bool running_ = false;

@@ -107,7 +107,7 @@ Task<Result<StoredSlot>> Store::State::load(std::string key) {
 
 // The floor of before: what is absent then is dead by it, whatever comes meanwhile.
 Task<Result<Slot>> Store::read(std::string key, bool want_value) {
-  state_->loop.check_here();
+  state_->check_here(key);
   const Timestamp floor = state_->floors.of(model::partition_of(key));
   auto slot = co_await state_->read(std::move(key), want_value);
   if (!slot) co_return slot;
@@ -145,7 +145,7 @@ bool Store::State::shut_out(const std::string& key, const Ballot& ballot, const 
 
 Task<Result<Accepted>> Store::accept(std::string key, Record record, std::optional<UploadId> upload, Ballot promise,
                                      Origin origin) {
-  state_->loop.check_here();
+  state_->check_here(key);
   const Status valid = check_record(key, record);
   if (!valid) co_return Result<Accepted>(valid.error());
   if (buggify(state_->loop.random(), "store/late_accept")) co_await state_->loop.sleep(milliseconds(1));
@@ -263,7 +263,7 @@ Status Store::State::replace(Batch& batch, const std::string& key, const StoredS
 }
 
 Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
-  state_->loop.check_here();
+  state_->check_here(key);
   KeyLock lock(state_->locks, key);
   if (!lock.try_lock()) {
     const Status locked = co_await lock.wait();
@@ -296,7 +296,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
 }
 
 Task<Result<bool>> Store::erase_unreadable(std::string key) {
-  state_->loop.check_here();
+  state_->check_here(key);
   KeyLock lock(state_->locks, key);
   if (!lock.try_lock()) {
     const Status locked = co_await lock.wait();
@@ -329,7 +329,7 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
 
 Task<Result<Listing>> Store::list(std::uint64_t position, std::string key, std::uint64_t position_last,
                                   std::size_t entries_max, std::size_t values_bytes_max) {
-  state_->loop.check_here();
+  state_->check_here();
   Range range;
   range.begin = slot_key(position, key);
   if (position_last != ~0ull) range.end = slot_key(position_last + 1, "");

@@ -142,9 +142,8 @@ class Store {
   Task<Result<StoredPiece>> read_staged(std::string key, model::UploadId upload, std::uint32_t index);
   // Frees what is staged under that name, if anything is.
   Task<Status> discard(std::string key, model::UploadId upload);
-  // Frees uploads that nobody goes on with. `ours`: the partitions of this store, of all on the same database. To be
-  // called every few seconds.
-  Task<> sweep(std::function<bool(model::Partition)> ours);
+  // Frees uploads that nobody goes on with. To be called every few seconds.
+  Task<> sweep();
   std::size_t uploads() const;
 
   // Removes a copy that has been handed off, if it is still exactly this one. False: it changed meanwhile.

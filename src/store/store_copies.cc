@@ -19,7 +19,7 @@ constexpr std::size_t kAtOnce = 256;  // keys: others on this loop have their tu
 }  // namespace
 
 Task<std::vector<std::optional<Result<Accepted>>>> Store::accept_new(std::vector<Copy>& copies) {
-  state_->loop.check_here();
+  state_->check_here();
   std::vector<std::optional<Result<Accepted>>> outcomes(copies.size());
   for (std::size_t begin = 0; begin < copies.size(); begin += kAtOnce) {
     const std::size_t end = std::min(begin + kAtOnce, copies.size());
@@ -35,6 +35,7 @@ Task<> Store::State::accept_new(std::vector<Copy>& copies, std::size_t begin, st
   std::deque<Digests::Change> changes;
   Batch batch;
   for (std::size_t i = begin; i < end && !closing; ++i) {
+    check_here(copies[i].key);
     KeyLock& lock = held.emplace_back(locks, copies[i].key);
     const bool free = lock.try_lock();
     auto accepted = free ? put_new(batch, copies[i], changes) : std::nullopt;

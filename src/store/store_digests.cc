@@ -30,7 +30,7 @@ const Digests& Store::digests() const { return state_->digests; }
 
 // The write at the beginning settles what became of those before it (digests.h).
 Task<> Store::count_unknown() {
-  state_->loop.check_here();
+  state_->check_here();
   Digests& digests = state_->digests;
   if (state_->closing || !digests.begin_sweep()) co_return;
   Batch settling;
@@ -97,7 +97,7 @@ void Store::State::unreadable_in_count(std::uint64_t position, const std::string
 // --- saving -----------------------------------------------------------------------------------------------------
 
 Task<Status> Store::save_digests(std::uint64_t nonce) {
-  state_->loop.check_here();
+  state_->check_here();
   state_->closing = true;
   if (state_->digests.busy()) co_return Status(ErrorCode::kOverloaded, "writes are still under way");
   Batch batch;
@@ -107,7 +107,7 @@ Task<Status> Store::save_digests(std::uint64_t nonce) {
 }
 
 Task<Status> Store::load_digests(std::uint64_t nonce) {
-  state_->loop.check_here();
+  state_->check_here();
   Range range;
   range.begin = kSavedPrefix;
   range.end = kSavedEnd;
@@ -124,7 +124,7 @@ Task<Status> Store::load_digests(std::uint64_t nonce) {
 }
 
 Task<Status> Store::forget_saved_digests() {
-  state_->loop.check_here();
+  state_->check_here();
   if (planted(Plant::kDigestsStale)) co_return ok_status();
   Batch batch;
   batch.frees_space = true;

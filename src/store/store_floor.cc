@@ -64,7 +64,7 @@ const Floors& Store::floors() const { return state_->floors; }
 // --- kept -------------------------------------------------------------------------------------------------------
 
 Task<Status> Store::load_floors() {
-  state_->loop.check_here();
+  state_->check_here();
   const std::size_t head = sizeof kFloorPrefix - 1;  // of either
   for (const bool fences : {true, false}) {
     Range range;
@@ -95,7 +95,7 @@ Task<Status> Store::load_floors() {
 
 // Whatever this store has let through before is on the disk when the row behind it is: batches are written in order.
 Task<Status> Store::raise_fence(Timestamp fence) {
-  state_->loop.check_here();
+  state_->check_here();
   state_->floors.raise_fence(fence);
   std::string key(kFencePrefix);
   put_number(key, state_->part.index, 2);
@@ -108,7 +108,7 @@ Task<Status> Store::raise_fence(Timestamp fence) {
 // Of two that raise the same floor the lower one must not be the last on the disk: so one call at a time, and each
 // partition once.
 Task<Status> Store::raise_floors(std::vector<std::pair<Partition, Timestamp>> floors) {
-  state_->loop.check_here();
+  state_->check_here();
   const bool turn = co_await state_->raising_turns.acquire(TimePoint::max());
   if (!turn) co_return Status(ErrorCode::kStopping, "the node is stopping");
   auto raise = state_->raise_floors(std::move(floors));
@@ -152,7 +152,7 @@ void Store::State::reset_floor(Batch& batch, Partition p) {
 // --- dropping ---------------------------------------------------------------------------------------------------
 
 Task<Result<Store::Dropped>> Store::drop_ended(Partition p, Timestamp floor) {
-  state_->loop.check_here();
+  state_->check_here();
   Dropped dropped;
   Digests& digests = state_->digests;
   digests.begin_look(p);

@@ -124,7 +124,7 @@ Task<Result<Slot>> Store::State::load_value(std::string key, StoredSlot stored) 
 
 Task<Result<StoredPiece>> Store::read_piece(std::string key, Ballot ballot, std::uint32_t index) {
   using Found = Result<StoredPiece>;
-  state_->loop.check_here();
+  state_->check_here(key);
   const std::uint64_t position = model::position_of(key);
   auto loaded = co_await state_->load(key);
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
@@ -182,7 +182,7 @@ Task<Status> Store::verify(std::string key, Ballot ballot) {
 // --- staging ----------------------------------------------------------------------------------------------------
 
 Task<Status> Store::stage(std::string key, UploadId upload, std::uint32_t index, Bytes piece, std::uint64_t checksum) {
-  state_->loop.check_here();
+  state_->check_here(key);
   const Staging::Piece about{index, piece.size(), checksum};
   const Status valid = check_piece(key, about, piece);
   if (!valid) co_return valid;
@@ -221,7 +221,7 @@ Task<Status> Store::State::write_piece(std::string key, UploadId upload, Staging
 
 Task<Result<StoredPiece>> Store::read_staged(std::string key, UploadId upload, std::uint32_t index) {
   using Found = Result<StoredPiece>;
-  state_->loop.check_here();
+  state_->check_here(key);
   Staging::Upload* staged = state_->staging.find(key, upload);
   if (!staged || !staged->has(index)) co_return Found(ErrorCode::kNotFound, "that piece is not staged here");
   staged->touched = state_->loop.now();  // it is of use
@@ -235,7 +235,7 @@ Task<Result<StoredPiece>> Store::read_staged(std::string key, UploadId upload, s
 }
 
 Task<Status> Store::discard(std::string key, UploadId upload) {
-  state_->loop.check_here();
+  state_->check_here(key);
   KeyLock lock(state_->locks, key);
   if (!lock.try_lock()) {
     const Status locked = co_await lock.wait();
@@ -271,8 +271,8 @@ Task<Status> Store::State::free_rows(std::string key, UploadId local) {
 
 // --- the sweep --------------------------------------------------------------------------------------------------
 
-Task<> Store::sweep(std::function<bool(model::Partition)> ours) {
-  state_->loop.check_here();
+Task<> Store::sweep() {
+  state_->check_here();
   if (planted(Plant::kStagedForever)) co_return;
   const Duration idle_max = buggify(state_->loop.random(), "store/sweep_soon") ? seconds(5) : kStagedIdleMax;
   const auto idle = state_->staging.idle_since(state_->loop.now() - idle_max);
@@ -290,11 +290,11 @@ Task<> Store::sweep(std::function<bool(model::Partition)> ours) {
   }
   if (!std::exchange(state_->leftovers, false)) co_return;
   std::string begin = staged_begin();
-  while (!begin.empty() && !state_->loop.stopping()) begin = co_await state_->free_leftovers(begin, ours);
+  while (!begin.empty() && !state_->loop.stopping()) begin = co_await state_->free_leftovers(begin);
   state_->leftovers |= !begin.empty();
 }
 
-Task<std::string> Store::State::free_leftovers(std::string begin, std::function<bool(model::Partition)> ours) {
+Task<std::string> Store::State::free_leftovers(std::string begin) {
   Range range;
   range.begin = std::move(begin);
   range.end = staged_end();
@@ -307,7 +307,7 @@ Task<std::string> Store::State::free_leftovers(std::string begin, std::function<
   }
   for (const auto& [row_key, row] : page->entries) {
     const auto parsed = parse_staged_key(row_key);
-    if (!parsed || !ours(model::partition_of(parsed->key))) continue;
+    if (!parsed || !digests.ours(model::partition_of(parsed->key))) continue;
     KeyLock lock(locks, parsed->key);
     if (!lock.try_lock()) {
       const Status locked = co_await lock.wait();

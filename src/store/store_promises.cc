@@ -8,7 +8,7 @@ namespace tako::store {
 using model::Ballot;
 
 Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_value) {
-  state_->loop.check_here();
+  state_->check_here(key);
   if (key.size() > model::kKeyBytesMax || ballot.none()) {
     co_return Result<Promised>(ErrorCode::kInvalid, "a promise of nothing, or of a key that is too long");
   }
@@ -50,7 +50,7 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
 }
 
 Task<Result<Ballot>> Store::withdraw_promise(std::string key) {
-  state_->loop.check_here();
+  state_->check_here(key);
   KeyLock lock(state_->locks, key);
   if (!lock.try_lock()) {
     const Status locked = co_await lock.wait();

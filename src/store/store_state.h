@@ -35,6 +35,16 @@ struct Store::State {
         staging_turns(l, kStagingAtOnce),
         raising_turns(l, 1) {}
 
+  // A store is used on its loop only, and for its own keys: another one's lock, digest and pieces would be wrong.
+  // The key is looked at in the simulator and in debug builds.
+  void check_here() const { loop.check_here(); }
+  void check_here([[maybe_unused]] const std::string& key) const {
+    loop.check_here();
+#if defined(TAKO_SIMULATED) || !defined(__OPTIMIZE__)
+    ASSERT(digests.ours(model::partition_of(key)));
+#endif
+  }
+
   // --- store.cc
   Task<Result<StoredSlot>> load(std::string key);
   // Writes a batch that changes what the slot holds. REQUIRES: the key is locked
@@ -72,7 +82,7 @@ struct Store::State {
   Task<Status> free_rows(std::string key, model::UploadId local);
   Task<Status> end_upload(std::string key, model::UploadId upload);
   // What was staged before this store began, and what could not be freed. Of one page: where to go on; empty: the end.
-  Task<std::string> free_leftovers(std::string begin, std::function<bool(model::Partition)> ours);
+  Task<std::string> free_leftovers(std::string begin);
 
   // --- store_digests.cc
   Task<bool> count_page();

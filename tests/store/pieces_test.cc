@@ -176,8 +176,9 @@ TEST_CASE("the sweep leaves to other stores what is theirs, and frees later what
   REQUIRE(t.stage("k", kUpload, pattern(1, kLarge), 0).ok());
   t.restart();
   t.world.run([&]() -> Task<> {
-    const auto ours = [](model::Partition partition) { return partition != model::partition_of("k"); };
-    co_await t.owned->sweep(ours);
+    const unsigned not_of_k = (model::partition_of("k") + 1u) % 2;
+    Store other(t.world.loop(), t.world.engine(), {not_of_k, 2});
+    co_await other.sweep();
   });
   CHECK(t.pieces() == 1);
 }
@@ -197,8 +198,7 @@ TEST_CASE("what the sweep passes over because a key is written too much is freed
   t.world.run([&]() -> Task<> {
     runtime::Gate writing(t.world.loop());
     for (std::size_t i = 0; i <= store::KeyLocks::kWaitersMax; ++i) t.world.loop().spawn(writing, write());
-    const auto ours = [](model::Partition) { return true; };
-    co_await t.owned->sweep(ours);
+    co_await t.owned->sweep();
     swept = true;
     co_await writing.drained();
   });

@@ -93,10 +93,7 @@ struct StoreWorld {
     return world.run([&]() -> Task<Status> { co_return co_await owned->discard(key, upload); });
   }
   void sweep() {
-    world.run([&]() -> Task<> {
-      const auto ours = [](model::Partition) { return true; };
-      co_await owned->sweep(ours);
-    });
+    world.run([&]() -> Task<> { co_await owned->sweep(); });
   }
   Result<store::StoredPiece> read_piece(std::string key, Ballot ballot, std::uint32_t index) {
     using Found = Result<store::StoredPiece>;
