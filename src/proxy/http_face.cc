@@ -39,7 +39,8 @@ Task<net::HttpReply> HttpFace::about_key(HttpRequest request, net::ByteSource* b
   if (!key) co_return failure(key.error());
   if (key->empty()) co_return text_answer(400, "the key is empty; it is what follows " + std::string(prefix));
   if (key->size() > model::kKeyBytesMax) {
-    co_return text_answer(400, "the key has " + std::to_string(key->size()) + " bytes; at most 1024 are allowed");
+    co_return text_answer(400, "the key has " + std::to_string(key->size()) + " bytes; at most " +
+                                   std::to_string(model::kKeyBytesMax) + " are allowed");
   }
   if (about_value) co_return co_await values_.handle(std::move(request), std::move(*key), body);
   HttpResponse response = co_await stat(std::move(request), std::move(*key));
@@ -72,7 +73,7 @@ Task<HttpResponse> HttpFace::stat(HttpRequest request, std::string key) {
 HttpResponse HttpFace::config(const HttpRequest& request) const {
   const auto placement = replicator_.placement();
   if (!placement) return failure({ErrorCode::kUnavailable, "no configuration yet; is a coordinator running?"});
-  const auto accept = request.header("accept");
+  const auto accept = request.header(wire::Field::kAccept);
   const bool as_json = accept && accept->find("json") != std::string_view::npos;
   HttpResponse response;
   response.headers.emplace_back("Content-Type", as_json ? "application/json" : "application/yaml");

@@ -7,10 +7,13 @@
 
 #include "proxy/body_sources.h"
 #include "proxy/http_words.h"
+#include "wire/http_fields.h"
 
 namespace tako::proxy {
 
 using net::HttpReply;
+using wire::Access;
+using wire::Field;
 using wire::HttpRequest;
 using wire::HttpResponse;
 
@@ -28,28 +31,30 @@ std::string type_of(const model::Record& record) {
   return record.content_type.empty() ? kDefaultType : record.content_type;
 }
 
-// What would have to be ignored is refused by name.
-Status check_supported(const HttpRequest& request, bool write) {
+// What would have to be ignored is refused by name. Of headers alone wire/http_fields.h says it.
+Status check_supported(const HttpRequest& request, Access access) {
   const auto ttl = request.parameter("ttl");
   if (!ttl) return ttl.error();
-  const bool stores = write && request.method != "DELETE";
-  if (ttl->has_value() && !stores) return {ErrorCode::kInvalid, "ttl: only what is stored has one; send it with PUT"};
-  const bool conditional = request.header("if-match") || request.header("if-none-match");
-  if (write && conditional && request.header("x-timestamp")) {
-    return {ErrorCode::kInvalid, "X-Timestamp together with If-Match or If-None-Match: send one or the other"};
+  if (ttl->has_value() && access != Access::kStore) {
+    return {ErrorCode::kInvalid, "ttl: only what is stored has one; send it with PUT"};
   }
-  return ok_status();
+  if (access == Access::kRead) return ok_status();
+  const std::string_view condition = wire::condition_in(access, request.headers);
+  if (!condition.empty() && request.header(Field::kXTimestamp)) {
+    return {ErrorCode::kInvalid, "X-Timestamp together with " + std::string(condition) + ": send one or the other"};
+  }
+  return wire::check_write_conditions(request.headers);
 }
 
 }  // namespace
 
 Task<HttpReply> HttpValues::handle(HttpRequest request, std::string key, net::ByteSource* body) {
-  const bool write = is_one_of(request.method, {"PUT", "POST", "DELETE"});
-  if (!write && !is_one_of(request.method, {"GET", "HEAD"})) co_return wrong_method("GET, HEAD, POST, PUT, DELETE");
-  const Status supported = check_supported(request, write);
+  const Access access = wire::access_of(request.method);
+  if (access == Access::kOther) co_return wrong_method("GET, HEAD, POST, PUT, DELETE");
+  const Status supported = check_supported(request, access);
   if (!supported) co_return failure(supported.error());
-  if (request.method == "DELETE") co_return co_await remove(std::move(request), std::move(key));
-  if (write) co_return co_await put(std::move(request), std::move(key), body);
+  if (access == Access::kRemove) co_return co_await remove(std::move(request), std::move(key));
+  if (access == Access::kStore) co_return co_await put(std::move(request), std::move(key), body);
   co_return co_await get(std::move(request), std::move(key));
 }
 
@@ -95,7 +100,7 @@ HttpReply HttpValues::answer_of(const HttpRequest& request, std::shared_ptr<cons
     return reply;
   }
   wire::RangeChoice choice;
-  const auto range = request.header("range");
+  const auto range = request.header(Field::kRange);
   if (range && request.method == "GET" && wire::if_range_holds(request.headers, now, loop_.wall())) {
     choice = wire::choose_ranges(*range, record.size);
   }
@@ -216,7 +221,7 @@ Task<HttpReply> HttpValues::put_large_if(Put put, CheckedBody& body) {
 // --- writes ---------------------------------------------------------------------------------------------------
 
 Result<std::optional<Timestamp>> HttpValues::timestamp_of(const HttpRequest& request) const {
-  const auto given = request.header("x-timestamp");
+  const auto given = request.header(Field::kXTimestamp);
   if (!given) return std::optional<Timestamp>();
   Timestamp at = 0;
   const auto [end, error] = std::from_chars(given->data(), given->data() + given->size(), at);
@@ -239,7 +244,7 @@ Result<HttpValues::Put> HttpValues::put_of(const HttpRequest& request, std::stri
   if (!limit) return limit.error();
   auto timestamp = timestamp_of(request);
   if (!timestamp) return timestamp.error();
-  if (wire::has_write_conditions(request.headers)) put.conditions = request.headers;
+  if (!wire::condition_in(wire::access_of(request.method), request.headers).empty()) put.conditions = request.headers;
   put.level = *level;
   put.limit = *limit;
   put.draft.timestamp = *timestamp;
@@ -268,9 +273,9 @@ Task<HttpReply> HttpValues::remove(HttpRequest request, std::string key) {
 Task<HttpReply> HttpValues::put(HttpRequest request, std::string key, net::ByteSource* body) {
   auto put = put_of(request, std::move(key));
   if (!put) co_return failure(put.error());
-  put->draft.content_type = std::string(request.header("content-type").value_or(""));
+  put->draft.content_type = std::string(request.header(Field::kContentType).value_or(""));
   if (put->draft.content_type.size() > model::kContentTypeBytesMax) {
-    co_return text_answer(400, "Content-Type is longer than 255 bytes");
+    co_return text_answer(400, "Content-Type is longer than " + std::to_string(model::kContentTypeBytesMax) + " bytes");
   }
   if (body != nullptr) co_return co_await put_large(std::move(request), std::move(*put), *body);
   co_return co_await put_small(std::move(request), std::move(*put));
@@ -296,9 +301,7 @@ Task<HttpReply> HttpValues::put_small(HttpRequest request, Put put) {
 }
 
 Task<HttpReply> HttpValues::put_large(HttpRequest request, Put put, net::ByteSource& body) {
-  std::uint64_t length = 0;  // 0: chunked
-  const auto given = request.header("content-length").value_or("0");
-  std::from_chars(given.data(), given.data() + given.size(), length);
+  const std::uint64_t length = request.content_length.value_or(0);  // 0: chunked
   if (length > put.bytes_max) co_return failure(value_too_large(put.bytes_max));
   auto digests = wire::DigestCheck::of(request.headers);
   if (!digests) co_return failure(digests.error());

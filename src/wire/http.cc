@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "wire/http_body.h"
+#include "wire/http_fields.h"
 #include "wire/http_head.h"
 
 namespace tako::wire {
-
 // --- requests -------------------------------------------------------------------------------------------------
 
 struct HttpRequestParser::Impl {
@@ -21,6 +21,7 @@ struct HttpRequestParser::Impl {
   void reset();
   std::size_t feed(std::string_view in);
   void begin_body();
+  HttpProblem check_head();
   HttpProblem take_target();
   HttpProblem check_host() const;
   std::size_t take_body(std::string_view in);
@@ -61,14 +62,21 @@ void HttpRequestParser::Impl::begin_body() {
   request.minor = head.minor();
   request.keep_alive = head.keep_alive() && request.method != "CONNECT";
   state = State::kBody;
-  for (HttpProblem found : {take_target(), check_host(), head.framing(framing)}) {
-    if (found) return fail(std::move(found));
-  }
+  if (HttpProblem found = check_head()) return fail(std::move(found));
+  request.content_length = framing.content_length;
   if (!framing.chunked && !framing.content_length) return finish();
   if (const Status begun = body.begin(framing); !begun) return fail(HttpProblem{413, begun.error()});
   if (body.done()) return finish();
-  const auto expect = request.header("expect");
-  waits_to_continue = request.minor > 0 && expect && same_word(*expect, "100-continue");
+  waits_to_continue = request.minor > 0 && !request.header(Field::kExpect).value_or("").empty();
+}
+
+// Framing is judged before what a request asks for: it says where the next one begins.
+HttpProblem HttpRequestParser::Impl::check_head() {
+  if (HttpProblem found = join_lines(request.headers)) return found;
+  if (HttpProblem found = take_target()) return found;
+  if (HttpProblem found = check_host()) return found;
+  if (HttpProblem found = head.framing(framing)) return found;
+  return refused_field(request.method, request.headers);
 }
 
 HttpProblem HttpRequestParser::Impl::take_target() {
@@ -92,12 +100,10 @@ HttpProblem HttpRequestParser::Impl::take_target() {
   return HttpProblem();
 }
 
-// RFC 9112 §3.2: two of them would be two opinions of what is meant.
+// RFC 9112 §3.2
 HttpProblem HttpRequestParser::Impl::check_host() const {
-  const auto is_host = [](const auto& header) { return header.first == "host"; };
-  const auto hosts = std::count_if(request.headers.begin(), request.headers.end(), is_host);
-  if (hosts > 1) return http_problem(400, "more than one Host header");
-  if (hosts == 0 && request.minor > 0) return http_problem(400, "no Host header: HTTP/1.1 wants one");
+  const auto host = request.header(Field::kHost);
+  if (!host && request.minor > 0) return http_problem(400, "no Host header: HTTP/1.1 wants one");
   return HttpProblem();
 }
 
@@ -200,8 +206,8 @@ void HttpResponseParser::Impl::end_head() {
   if (status == 101) return fail(http_problem(400, "a switch of protocols that nobody asked for"));
   if (status < 200) return head.reset();
   keep_alive = head.keep_alive();
-  HttpProblem found = head.framing(framing);
-  if (found) return fail(std::move(found));
+  if (HttpProblem found = join_lines(headers)) return fail(std::move(found));
+  if (HttpProblem found = head.framing(framing)) return fail(std::move(found));
   state = State::kBody;
   const bool bodiless = to_head || status == 204 || status == 304;
   if (bodiless) {

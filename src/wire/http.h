@@ -30,8 +30,21 @@ constexpr std::size_t kHttpHeadersMax = 100;
 // Names in lower case, values without white space around them, in the order received.
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
-// The first header of that (lower-case) name.
+// The request headers that anybody here asks for or refuses: http_fields.h says what becomes of each.
+enum class Field : unsigned char {
+  kIf, kTe, kHost, kRange, kAccept, kDigest, kExpect, kTrailer, kUpgrade, kIfMatch, kIfRange, kXExpires,
+  kConnection, kContentMd5, kReprDigest, kXCopyFrom, kXTimestamp, kContentType, kContentRange, kIfNoneMatch,
+  kTusResumable, kUploadOffset, kXHttpMethod, kContentDigest, kContentLength, kUploadComplete, kContentEncoding,
+  kContentLanguage, kIfModifiedSince, kTransferEncoding, kUploadIncomplete, kXAmzCopySource, kXMethodOverride,
+  kContentDisposition, kIfUnmodifiedSince, kIfScheduleTagMatch, kXHttpMethodOverride, kContentTransferEncoding,
+};
+
+std::optional<std::string_view> find_header(const HttpHeaders& headers, Field field);
+// Of an answer: the first header of that (lower-case) name.
 std::optional<std::string_view> find_header(const HttpHeaders& headers, std::string_view name);
+
+// Without the blanks and tabs around it.
+std::string_view trimmed(std::string_view text);
 
 // Undoes %XX, once; everything else, `+` too, stands for itself. kInvalid: a % without two hex digits.
 Result<std::string> percent_decode(std::string_view text);
@@ -48,13 +61,14 @@ struct HttpRequest {
   std::string target;  // as sent, but that bytes above 0x7e are percent-encoded
   std::string path;    // of the target, before '?', not decoded; of an absolute target without scheme and host
   std::string query;   // after '?', not decoded
-  HttpHeaders headers;
+  HttpHeaders headers;  // of those in http_fields.h each at most once
   Bytes body;
-  bool keep_alive = true;  // what the client asks for
-  int minor = 1;           // HTTP/1.minor: 0 or 1
+  std::optional<std::uint64_t> content_length;  // of the body, where the client says it
+  bool keep_alive = true;                       // what the client asks for
+  int minor = 1;                                // HTTP/1.minor: 0 or 1
 
-  std::optional<std::string_view> header(std::string_view name) const { return find_header(headers, name); }
-  // The first parameter of that name in the query, decoded. kInvalid: it cannot be.
+  std::optional<std::string_view> header(Field field) const { return find_header(headers, field); }
+  // The parameter of that name in the query, decoded. kInvalid: it cannot be, or there are two.
   Result<std::optional<std::string>> parameter(std::string_view name) const;
 };
 
@@ -85,7 +99,7 @@ class HttpRequestParser {
   bool expects_continue() const;
   // Known with the head; of a chunked body, nothing.
   std::optional<std::uint64_t> content_length() const;
-  // What to answer in state kFailed: 400, 413, 414, 431, 501 or 505.
+  // What to answer in state kFailed: 400, 413, 414, 415, 417, 431, 501 or 505.
   int error_status() const;
 
   // From head_complete() on all but the body; that is there when done, if it did not come in parts. It may be moved

@@ -18,12 +18,6 @@ int sextet_of(char c) {
   return c == '/' ? 63 : -1;
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t from = std::min(text.find_first_not_of(" \t"), text.size());
-  text.remove_prefix(from);
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
-
 std::optional<Digest::Kind> kind_of(std::string_view algorithm) {
   if (same_word(algorithm, "sha-256")) return Digest::Kind::kSha256;
   if (same_word(algorithm, "sha-512")) return Digest::Kind::kSha512;

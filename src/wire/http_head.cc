@@ -228,21 +228,16 @@ int HttpHeadReader::minor() const { return llhttp_get_http_minor(&llhttp_->parse
 int HttpHeadReader::status() const { return llhttp_get_status_code(&llhttp_->parser); }
 
 HttpProblem HttpHeadReader::framing(HttpFraming& framing) const {
-  unsigned lengths = 0;
-  unsigned encodings = 0;
-  for (const auto& [name, value] : headers_) {
-    if (name == "content-length") {
-      std::uint64_t length = 0;
-      const char* end = value.data() + value.size();
-      const auto [stop, error] = std::from_chars(value.data(), end, length);
-      if (error != std::errc() || stop != end) return http_problem(400, "a Content-Length that is no number");
-      if (++lengths > 1) return http_problem(400, "more than one Content-Length");
-      framing.content_length = length;
-    } else if (name == "transfer-encoding") {
-      if (!same_word(value, "chunked")) return http_problem(501, "a Transfer-Encoding that is not chunked");
-      if (++encodings > 1) return http_problem(400, "more than one Transfer-Encoding");
-      framing.chunked = true;
-    }
+  if (const auto given = find_header(headers_, Field::kContentLength)) {
+    std::uint64_t length = 0;
+    const char* end = given->data() + given->size();
+    const auto [stop, error] = std::from_chars(given->data(), end, length);
+    if (error != std::errc() || stop != end) return http_problem(400, "a Content-Length that is no number");
+    framing.content_length = length;
+  }
+  if (const auto given = find_header(headers_, Field::kTransferEncoding)) {
+    if (!same_word(*given, "chunked")) return http_problem(501, "a Transfer-Encoding that is not chunked");
+    framing.chunked = true;
   }
   if (framing.chunked && framing.content_length) return http_problem(400, "both Content-Length and Transfer-Encoding");
   if (framing.chunked && minor() == 0) {

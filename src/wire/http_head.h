@@ -56,6 +56,7 @@ class HttpHeadReader {
   int minor() const;
   int status() const;
   bool keep_alive() const { return keep_alive_; }
+  // REQUIRES: known headers stand there once (http_fields.h)
   HttpProblem framing(HttpFraming& framing) const;
 
  private:

@@ -3,17 +3,12 @@
 #include <algorithm>
 #include <charconv>
 
-#include "wire/http_head.h"
+#include "wire/http_fields.h"
 
 namespace tako::wire {
 namespace {
 
 constexpr Timestamp kSecond = 1'000'000;
-
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
 
 // Digits and nothing else. What does not fit is more than any value has.
 std::optional<std::uint64_t> number_in(std::string_view text) {
@@ -66,8 +61,8 @@ bool lists(std::string_view list, std::string_view etag, Comparison comparison) 
   return false;
 }
 
-std::optional<Timestamp> date_in(const HttpHeaders& headers, std::string_view name) {
-  const auto text = find_header(headers, name);
+std::optional<Timestamp> date_in(const HttpHeaders& headers, Field field) {
+  const auto text = find_header(headers, field);
   return text ? parse_http_date(*text) : std::nullopt;
 }
 
@@ -106,36 +101,62 @@ std::string content_range_none(std::uint64_t size) { return "bytes */" + std::to
 
 Condition check_conditions(const HttpHeaders& headers, const Validators& now) {
   const Timestamp modified = now.modified_at - now.modified_at % kSecond;  // as Last-Modified says it
-  if (const auto match = find_header(headers, "if-match")) {
+  if (const auto match = find_header(headers, Field::kIfMatch)) {
     if (!lists(*match, now.etag, Comparison::kStrong)) return Condition::kFailed;
-  } else if (const auto since = date_in(headers, "if-unmodified-since"); since && modified > *since) {
+  } else if (const auto since = date_in(headers, Field::kIfUnmodifiedSince); since && modified > *since) {
     return Condition::kFailed;
   }
-  if (const auto none = find_header(headers, "if-none-match")) {
+  if (const auto none = find_header(headers, Field::kIfNoneMatch)) {
     if (lists(*none, now.etag, Comparison::kWeak)) return Condition::kNotModified;
-  } else if (const auto since = date_in(headers, "if-modified-since"); since && modified <= *since) {
+  } else if (const auto since = date_in(headers, Field::kIfModifiedSince); since && modified <= *since) {
     return Condition::kNotModified;
   }
   return Condition::kMet;
 }
 
 bool write_allowed(const HttpHeaders& headers, const std::optional<Validators>& now) {
-  if (const auto match = find_header(headers, "if-match")) {
+  if (const auto match = find_header(headers, Field::kIfMatch)) {
     if (!now || !lists(*match, now->etag, Comparison::kStrong)) return false;
-  } else if (const auto since = date_in(headers, "if-unmodified-since"); since && now) {
+  } else if (const auto since = date_in(headers, Field::kIfUnmodifiedSince); since && now) {
     if (now->modified_at - now->modified_at % kSecond > *since) return false;
   }
-  const auto none = find_header(headers, "if-none-match");
+  const auto none = find_header(headers, Field::kIfNoneMatch);
   return !none || !now || !lists(*none, now->etag, Comparison::kWeak);
 }
 
-bool has_write_conditions(const HttpHeaders& headers) {
-  return find_header(headers, "if-match") || find_header(headers, "if-none-match") ||
-         find_header(headers, "if-unmodified-since");
+namespace {
+
+// "*", or one entity tag at least, with commas between them.
+bool is_tag_list(std::string_view list) {
+  if (trimmed(list) == "*") return true;
+  std::size_t tags = 0;
+  while (true) {
+    list.remove_prefix(std::min(list.find_first_not_of(" \t,"), list.size()));
+    if (list.empty()) return tags > 0;
+    if (list.starts_with("W/")) list.remove_prefix(2);
+    const std::size_t end = list.starts_with('"') ? list.find('"', 1) : list.npos;
+    if (end == list.npos) return false;
+    list = trimmed(list.substr(end + 1));
+    if (!list.empty() && list.front() != ',') return false;
+    ++tags;
+  }
+}
+
+}  // namespace
+
+Status check_write_conditions(const HttpHeaders& headers) {
+  for (const Field field : {Field::kIfMatch, Field::kIfNoneMatch}) {
+    const auto given = find_header(headers, field);
+    if (!given || is_tag_list(*given)) continue;
+    return {ErrorCode::kInvalid, std::string(rule_of(field).shown) + R"(: expected "TAG", as ETag has it, or *)"};
+  }
+  const auto since = find_header(headers, Field::kIfUnmodifiedSince);
+  if (!since || parse_http_date(*since)) return ok_status();
+  return {ErrorCode::kInvalid, "If-Unmodified-Since: expected a date as Last-Modified has it"};
 }
 
 bool if_range_holds(const HttpHeaders& headers, const Validators& now, Timestamp wall) {
-  const auto given = find_header(headers, "if-range");
+  const auto given = find_header(headers, Field::kIfRange);
   if (!given) return true;
   if (given->starts_with('"') || given->starts_with("W/")) return *given == now.etag;
   const auto date = parse_http_date(*given);

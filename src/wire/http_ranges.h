@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "base/time.h"
 #include "wire/http.h"
 
@@ -50,7 +51,8 @@ Condition check_conditions(const HttpHeaders& headers, const Validators& now);
 
 // Of a write or a delete: whether it may go on, given what is there, or nothing. If-Modified-Since says nothing of it.
 bool write_allowed(const HttpHeaders& headers, const std::optional<Validators>& now);
-bool has_write_conditions(const HttpHeaders& headers);
+// kInvalid: one that cannot be read. On a write it is not passed over: the write would happen without its condition.
+Status check_write_conditions(const HttpHeaders& headers);
 
 // Whether Range counts. A date is good enough only if nothing can have been written in the rest of its second: `wall`.
 bool if_range_holds(const HttpHeaders& headers, const Validators& now, Timestamp wall);

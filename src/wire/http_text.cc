@@ -45,6 +45,11 @@ std::optional<std::string_view> find_header(const HttpHeaders& headers, std::str
   return std::nullopt;
 }
 
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
 Result<std::string> percent_decode(std::string_view text) {
   std::string decoded;
   decoded.reserve(text.size());
@@ -83,6 +88,7 @@ std::string percent_encode(std::string_view text, std::string_view keep) {
 
 Result<std::optional<std::string>> HttpRequest::parameter(std::string_view name) const {
   std::string_view rest = query;
+  std::optional<std::string> value;
   while (!rest.empty()) {
     const std::string_view pair = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(rest.size(), pair.size() + 1));
@@ -90,11 +96,12 @@ Result<std::optional<std::string>> HttpRequest::parameter(std::string_view name)
     const Result<std::string> found = percent_decode(pair.substr(0, equals));
     if (!found.ok()) return found.error();
     if (*found != name) continue;
-    Result<std::string> value = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
-    if (!value.ok()) return value.error();
-    return std::optional<std::string>(std::move(*value));
+    if (value) return {ErrorCode::kInvalid, std::string(name) + " stands twice in the query; send it once"};
+    Result<std::string> given = percent_decode(pair.substr(std::min(equals + 1, pair.size())));
+    if (!given.ok()) return given.error();
+    value = std::move(*given);
   }
-  return std::optional<std::string>();
+  return value;
 }
 
 std::string_view reason_phrase(int status) {

@@ -20,7 +20,7 @@ constexpr std::size_t kRequestsMax = 32;
 
 void check_headers(const wire::HttpHeaders& headers) {
   for (const std::uint64_t size : {0ull, 1ull, 1000ull, ~0ull}) {
-    const auto choice = wire::choose_ranges(wire::find_header(headers, "range").value_or(""), size);
+    const auto choice = wire::choose_ranges(wire::find_header(headers, wire::Field::kRange).value_or(""), size);
     std::uint64_t left = size;
     ASSERT(choice.parts.size() <= wire::kRangesMax);
     for (const auto& range : choice.parts) {

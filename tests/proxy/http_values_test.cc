@@ -31,6 +31,9 @@ struct Values : LargeFixture {
     wire::HttpRequest request;
     request.method = method;
     request.query = query;
+    if (const auto length = wire::find_header(headers, wire::Field::kContentLength)) {
+      request.content_length = std::stoull(std::string(*length));
+    }
     request.headers = std::move(headers);
     CountingSource source(world.loop(), body);
     const bool large = body.size() > kPiece;
@@ -243,6 +246,50 @@ TEST_CASE_FIXTURE(Values, "a conditional write is a compare-and-set") {
   CHECK(ask("DELETE", {{"if-match", "*"}}).status == 204);
   CHECK(ask("GET").status == 404);
   CHECK(ask("DELETE", {{"if-none-match", "*"}}).status == 204);
+}
+
+TEST_CASE_FIXTURE(Values, "a timestamp and a condition do not go together, whatever the condition is") {
+  const Seen first = ask("PUT", {{"x-timestamp", "1000000"}}, "first");
+  for (const char* method : {"PUT", "POST", "DELETE"}) {
+    for (const auto& [name, value] : wire::HttpHeaders{{"if-match", first.header("ETag")},
+                                                       {"if-none-match", "\"other\""},
+                                                       {"if-unmodified-since", "Thu, 01 Jan 2060 00:00:00 GMT"}}) {
+      const Seen seen = ask(method, {{name, value}, {"x-timestamp", "2000000"}}, "second");
+      CAPTURE(name);
+      CHECK(seen.status == 400);
+      CHECK(seen.body.find("X-Timestamp together with If-") == 0);
+    }
+  }
+  CHECK(ask("GET").body == "first");
+  // No condition of a write, by RFC 9110 §13.1.3.
+  const Seen later = ask("PUT", {{"if-modified-since", "x"}, {"x-timestamp", "2000000"}}, "second");
+  CHECK(later.header("X-Timestamp") == "2000000");
+  CHECK(ask("GET", {{"if-match", "*"}, {"x-timestamp", "x"}}).status == 200);  // a read has no timestamp
+}
+
+TEST_CASE_FIXTURE(Values, "a condition that cannot be read writes nothing") {
+  ask("PUT", {}, "first");
+  for (const char* method : {"PUT", "DELETE"}) {
+    CHECK(ask(method, {{"if-none-match", "tag"}}, "second").status == 400);
+    CHECK(ask(method, {{"if-match", "tag"}}, "second").status == 400);
+    CHECK(ask(method, {{"if-unmodified-since", "2026"}}, "second").status == 400);
+  }
+  CHECK(ask("GET", {{"if-none-match", "tag"}}).body == "first");  // reads pass over it
+}
+
+TEST_CASE_FIXTURE(Values, "a condition in a list of several lines is met by any of them") {
+  const std::string etag = ask("PUT", {}, "first").header("ETag");
+  CHECK(ask("PUT", {{"if-match", "\"x\", " + etag}}, "second").status == 200);
+  CHECK(ask("PUT", {{"if-match", "\"x\", " + etag}}, "third").status == 412);
+}
+
+TEST_CASE_FIXTURE(Values, "a parameter that stands twice is refused, and nothing written") {
+  for (const char* query : {"w=all&w=one", "ttl=5&ttl=6", "timeout=5000&timeout=6000", "w=one&%77=one"}) {
+    CAPTURE(query);
+    CHECK(ask("PUT", {}, "x", query).status == 400);
+  }
+  CHECK(ask("GET").status == 404);
+  CHECK(ask("GET", {}, "", "r=one&r=all").status == 400);
 }
 
 TEST_CASE_FIXTURE(Values, "a write that lost has the winner's version, and no checksum") {

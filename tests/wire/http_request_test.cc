@@ -75,10 +75,10 @@ TEST_CASE("a request is taken apart") {
   CHECK(request.minor == 1);
   CHECK(request.keep_alive);
   CHECK(request.body.view() == "hello");
-  CHECK(request.header("host") == "example");
-  CHECK(request.header("x-timestamp") == "17");
-  CHECK(request.header("empty") == "");
-  CHECK_FALSE(request.header("absent").has_value());
+  CHECK(request.header(Field::kHost) == "example");
+  CHECK(request.header(Field::kXTimestamp) == "17");
+  CHECK(find_header(request.headers, "empty") == "");
+  CHECK_FALSE(find_header(request.headers, "absent").has_value());
   CHECK(request.headers.size() == 4);
 }
 
@@ -354,15 +354,16 @@ TEST_CASE("damaged requests give the same result however they are fed") {
 
 TEST_CASE("parameters are looked up and decoded") {
   HttpRequest request;
-  request.query = "a=1&b=x%20y+z&a=2&flag&empty=&%63=see&bad=%zz";
-  CHECK(*request.parameter("a") == "1");
+  request.query = "a=1&b=x%20y+z&flag&empty=&%63=see&bad=%zz";
   CHECK(*request.parameter("b") == "x y+z");
   CHECK(*request.parameter("flag") == "");
   CHECK(*request.parameter("empty") == "");
   CHECK(*request.parameter("c") == "see");
   CHECK_FALSE(request.parameter("bad").ok());
-  REQUIRE(request.parameter("absent").ok());
   CHECK_FALSE(request.parameter("absent")->has_value());
+  request.query = "a=1&ba%64=%zz";
+  CHECK(*request.parameter("a") == "1");
+  CHECK_FALSE(request.parameter("bad").ok());
 }
 
 TEST_CASE("percent-decoding is done once, and + stands for itself") {
