@@ -269,8 +269,9 @@ void HttpSession::refuse_with(int status, std::string why) {
 // The answer to what is no request, or one that is not taken; then the end.
 Task<> HttpSession::refuse() {
   log::debug("http_refused", {{"status", refusal_->status}});
+  refusal_->head_only = parser_.is_head();
   wire::append_head(stream_.out(), *refusal_, false, date_.at(loop_.wall()), 1);
-  stream_.out() += refusal_->body.view();
+  if (!refusal_->head_only) stream_.out() += refusal_->body.view();
   const bool sent = co_await send(Bytes());
   if (sent) co_await linger();
 }

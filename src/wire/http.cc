@@ -8,6 +8,46 @@
 #include "wire/http_head.h"
 
 namespace tako::wire {
+namespace {
+
+bool has_token(std::string_view list, std::string_view lower) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (same_word(trimmed(list.substr(0, comma)), lower)) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+// RFC 9112 §9.3. Not as llhttp says it: it listens to Proxy-Connection, too.
+bool keeps_connection(const HttpRequest& request) {
+  const std::string_view options = request.header(Field::kConnection).value_or("");
+  if (request.method == "CONNECT" || has_token(options, "close")) return false;
+  return request.minor > 0 || has_token(options, "keep-alive");
+}
+
+// RFC 3986 §3.2: a name or an address, in brackets if it has colons, and perhaps a port; no user.
+bool is_host(std::string_view text) {
+  constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  const auto all_in = [kAlphanumeric](std::string_view part, std::string_view others) {
+    const auto allowed = [&](char c) { return kAlphanumeric.find(c) != part.npos || others.find(c) != part.npos; };
+    return !part.empty() && std::all_of(part.begin(), part.end(), allowed);
+  };
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const std::size_t end = text.find(']');
+    if (end == text.npos || !all_in(text.substr(1, end - 1), ":.-_~")) return false;
+    port = text.substr(end + 1);
+  } else {
+    const std::size_t end = std::min(text.find(':'), text.size());
+    if (!all_in(text.substr(0, end), "-._~%!$&'()*+,;=")) return false;
+    port = text.substr(end);
+  }
+  return port.empty() || (port.front() == ':' && port.find_first_not_of("0123456789", 1) == port.npos);
+}
+
+}  // namespace
+
 // --- requests -------------------------------------------------------------------------------------------------
 
 struct HttpRequestParser::Impl {
@@ -24,6 +64,7 @@ struct HttpRequestParser::Impl {
   HttpProblem check_head();
   HttpProblem take_target();
   HttpProblem check_host() const;
+  HttpProblem check_length() const;
   std::size_t take_body(std::string_view in);
   void finish();
 
@@ -60,9 +101,9 @@ std::size_t HttpRequestParser::Impl::feed(std::string_view in) {
 void HttpRequestParser::Impl::begin_body() {
   request.method = head.method();
   request.minor = head.minor();
-  request.keep_alive = head.keep_alive() && request.method != "CONNECT";
   state = State::kBody;
   if (HttpProblem found = check_head()) return fail(std::move(found));
+  request.keep_alive = keeps_connection(request);
   request.content_length = framing.content_length;
   if (!framing.chunked && !framing.content_length) return finish();
   if (const Status begun = body.begin(framing); !begun) return fail(HttpProblem{413, begun.error()});
@@ -76,6 +117,7 @@ HttpProblem HttpRequestParser::Impl::check_head() {
   if (HttpProblem found = take_target()) return found;
   if (HttpProblem found = check_host()) return found;
   if (HttpProblem found = head.framing(framing)) return found;
+  if (HttpProblem found = check_length()) return found;
   return refused_field(request.method, request.headers);
 }
 
@@ -91,7 +133,9 @@ HttpProblem HttpRequestParser::Impl::take_target() {
     const std::string_view scheme = rest.substr(0, std::min(scheme_end, rest.size()));
     if (!same_word(scheme, "http") && !same_word(scheme, "https")) return http_problem(400, "a target that is no path");
     rest.remove_prefix(scheme.size() + 3);
-    rest.remove_prefix(std::min(rest.find_first_of("/?"), rest.size()));
+    const std::string_view host = rest.substr(0, rest.find_first_of("/?"));
+    if (host.empty() || !is_host(host)) return http_problem(400, "a target whose host is none");
+    rest.remove_prefix(host.size());
   }
   const std::size_t question = std::min(rest.find('?'), rest.size());
   request.path = rest.substr(0, question);
@@ -100,11 +144,19 @@ HttpProblem HttpRequestParser::Impl::take_target() {
   return HttpProblem();
 }
 
-// RFC 9112 §3.2
+// RFC 9112 §3.2. It may be empty.
 HttpProblem HttpRequestParser::Impl::check_host() const {
   const auto host = request.header(Field::kHost);
   if (!host && request.minor > 0) return http_problem(400, "no Host header: HTTP/1.1 wants one");
+  if (host && !host->empty() && !is_host(*host)) return http_problem(400, "a Host that is no host and port");
   return HttpProblem();
+}
+
+// Where neither is said there is no body (RFC 9112 §6.3), and storing would replace the value by an empty one. Whoever
+// sends no length either forgot the body or sends it up to the end of the connection.
+HttpProblem HttpRequestParser::Impl::check_length() const {
+  if (framing.chunked || framing.content_length || access_of(request.method) != Access::kStore) return HttpProblem();
+  return http_problem(411, "no Content-Length: send one, 0 for an empty value, or a chunked body");
 }
 
 std::size_t HttpRequestParser::Impl::take_body(std::string_view in) {
@@ -138,6 +190,7 @@ Result<std::size_t> HttpRequestParser::feed(std::string_view received) {
 
 HttpRequestParser::State HttpRequestParser::state() const { return impl_->state; }
 bool HttpRequestParser::idle() const { return impl_->state == State::kHead && !impl_->head.begun(); }
+bool HttpRequestParser::is_head() const { return impl_->head.first_line_done() && impl_->head.is_head(); }
 bool HttpRequestParser::head_complete() const { return impl_->head.complete(); }
 bool HttpRequestParser::part_ready() const { return impl_->body.part_ready(); }
 std::size_t HttpRequestParser::body_held() const { return impl_->body.held() + impl_->request.body.size(); }

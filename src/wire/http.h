@@ -89,6 +89,8 @@ class HttpRequestParser {
   // Nothing of a request was received yet: the connection may be closed without a word.
   bool idle() const;
   bool head_complete() const;
+  // It is a HEAD, so no answer has a body. Known with the request line, whatever becomes of the rest.
+  bool is_head() const;
   // As much as part_bytes of the body is there, and more to come.
   bool part_ready() const;
   // The part, or at the end what is left; empty, and for good, after that. REQUIRES: part_ready() or state kDone
@@ -99,7 +101,7 @@ class HttpRequestParser {
   bool expects_continue() const;
   // Known with the head; of a chunked body, nothing.
   std::optional<std::uint64_t> content_length() const;
-  // What to answer in state kFailed: 400, 413, 414, 415, 417, 431, 501 or 505.
+  // What to answer in state kFailed: 400, 411, 413, 414, 415, 417, 431, 501 or 505.
   int error_status() const;
 
   // From head_complete() on all but the body; that is there when done, if it did not come in parts. It may be moved

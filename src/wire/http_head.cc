@@ -155,7 +155,11 @@ void HttpHeadReader::take_request_line(std::string_view line) {
   const std::string_view version = words.substr(last + 1);
   if (!is_token(words.substr(0, first))) return fail(400, "a method that is no word");
   if (version.size() != 8 || !version.starts_with("HTTP/")) return fail(400, "a version that is not HTTP/1.1 or 1.0");
-  if (version != "HTTP/1.1" && version != "HTTP/1.0") return fail(505, "a version that is not HTTP/1.1 or 1.0");
+  // A later minor version is answered as the last that is known here (RFC 9110 §2.5).
+  const bool later = version.starts_with("HTTP/1.") && version.back() > '1' && version.back() <= '9';
+  if (!later && version != "HTTP/1.1" && version != "HTTP/1.0") {
+    return fail(505, "a version that is not HTTP/1.1 or 1.0");
+  }
 
   bool plain = true;
   for (const char c : target) {
@@ -163,7 +167,7 @@ void HttpHeadReader::take_request_line(std::string_view line) {
     if (byte < 0x21 || byte == 0x7f || c == '#') return fail(400, "a byte in the target that must be percent-encoded");
     plain = plain && byte < 0x80;
   }
-  if (plain) return execute(line);
+  if (plain && !later) return execute(line);
   // Common clients send UTF-8 as it is. Nobody else can take these bytes for anything but themselves.
   std::string encoded(words.substr(0, first + 1));
   constexpr char kHex[] = "0123456789ABCDEF";
@@ -175,7 +179,7 @@ void HttpHeadReader::take_request_line(std::string_view line) {
       encoded += {'%', kHex[byte >> 4], kHex[byte & 15]};
     }
   }
-  encoded += line.substr(last);
+  encoded += later ? std::string_view(" HTTP/1.1\r\n") : line.substr(last);
   execute(encoded);
 }
 
@@ -224,6 +228,7 @@ const char* HttpHeadReader::method() const {
   return llhttp_method_name(static_cast<llhttp_method_t>(llhttp_get_method(&llhttp_->parser)));
 }
 
+bool HttpHeadReader::is_head() const { return llhttp_get_method(&llhttp_->parser) == HTTP_HEAD; }
 int HttpHeadReader::minor() const { return llhttp_get_http_minor(&llhttp_->parser); }
 int HttpHeadReader::status() const { return llhttp_get_status_code(&llhttp_->parser); }
 

@@ -50,6 +50,9 @@ class HttpHeadReader {
   bool begun() const { return bytes_ > 0; }
   bool complete() const { return complete_; }
   const HttpProblem& problem() const { return problem_; }
+  bool first_line_done() const { return first_line_done_; }
+  // Of a request. REQUIRES: first_line_done()
+  bool is_head() const;
 
   // REQUIRES of these: complete()
   const char* method() const;

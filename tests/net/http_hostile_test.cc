@@ -40,6 +40,16 @@ TEST_CASE("what is no request is refused with one line and the end of the connec
   CHECK(http.handler.handled == 0);
 }
 
+TEST_CASE("a refused HEAD has no body behind its answer") {
+  HttpWorld http;
+  for (const char* rest : {"A : b\r\n\r\n", "Expect: x\r\n\r\n"}) {
+    const std::string answer = refusal_of(http, "HEAD / HTTP/1.1\r\nHost: x\r\n" + std::string(rest));
+    CHECK(answer.starts_with("HTTP/1.1 4"));
+    CHECK(answer.find("Content-Length: ") != std::string::npos);
+    CHECK(answer.ends_with("\r\n\r\n"));
+  }
+}
+
 TEST_CASE("requests before a bad one are answered") {
   HttpWorld http;
   const std::string answer = refusal_of(http, "GET /one HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n");

@@ -138,7 +138,7 @@ TEST_CASE("bad requests are refused with their status") {
       {501, "DESCRIBE /values/k HTTP/1.1\r\nHost: h\r\n\r\n"},
       {505, "GET / HTTP/2.0\r\nHost: h\r\n\r\n"},
       {505, "GET / HTTP/0.9\r\nHost: h\r\n\r\n"},
-      {505, "GET / HTTP/1.2\r\nHost: h\r\n\r\n"},
+      {505, "GET / HTTP/3.1\r\nHost: h\r\n\r\n"},
       {505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
       // headers
       {400, get("/", " Folded: x\r\n")},
@@ -155,7 +155,16 @@ TEST_CASE("bad requests are refused with their status") {
       {400, get("/", "A: b\x7f\r\n")},
       {400, "GET / HTTP/1.1\r\n\r\n"},
       {400, get("/", "Host: other\r\n")},
+      {400, get("http:///values/k")},
+      {400, get("http://?x")},
+      {400, get("http://user@host/values/k")},
+      {400, get("http://user:word@host/values/k")},
+      {400, get("http://ho\"st/values/k")},
+      {400, get("http://host:80x/values/k")},
       // framing
+      {411, post("", "hello")},
+      {411, post("Connection: close\r\n", "")},
+      {411, "PUT /values/k HTTP/1.0\r\n\r\nhello"},
       {400, post("Content-Length: 5\r\nContent-Length: 6\r\n", "hello!")},
       {400, post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello")},
       {400, post("Content-Length: 5, 5\r\n", "hello")},
@@ -220,6 +229,50 @@ TEST_CASE("keep-alive is what the version and the Connection header say") {
   CHECK(old.request.minor == 0);
   CHECK_FALSE(old.request.keep_alive);
   CHECK(parse("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").request.keep_alive);
+  CHECK_FALSE(parse(get("/", "Connection: keep-alive\r\nConnection: close\r\n")).request.keep_alive);
+  CHECK(parse(get("/", "Connection: closed, x-close\r\n")).request.keep_alive);
+  CHECK(parse(get("/", "Proxy-Connection: close\r\n")).request.keep_alive);
+  CHECK_FALSE(parse("GET / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n").request.keep_alive);
+}
+
+TEST_CASE("a later minor version is answered as 1.1") {
+  for (const char* version : {"HTTP/1.2", "HTTP/1.9"}) {
+    const Outcome outcome = parse("GET /x\xc3\xa9 " + std::string(version) + "\r\nHost: h\r\n\r\n");
+    CHECK(outcome.state == State::kDone);
+    CHECK(outcome.request.minor == 1);
+    CHECK(outcome.request.keep_alive);
+    CHECK(outcome.request.path == "/x%C3%A9");
+  }
+}
+
+TEST_CASE("a Host is a host, and perhaps a port") {
+  const auto with_host = [](std::string_view host) {
+    return parse("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n").state;
+  };
+  for (const char* good : {"", "h", "h:80", "h:", "h.example.", "a_b", "1.2.3.4:5", "[::1]", "[::1]:80",
+                           "[fe80::1]", "%41"}) {
+    CAPTURE(good);
+    CHECK((with_host(good) == State::kDone));
+  }
+  for (const char* bad : {":80", "h:x", "h:8 0", "a b", "a/b", "a@b", "a\\b", "h?x", "h#x", "[::1", "::1",
+                          "[]", "[::1]x", "\xe9", "<"}) {
+    CAPTURE(bad);
+    CHECK((with_host(bad) == State::kFailed));
+  }
+}
+
+TEST_CASE("an answer to HEAD is known as one even where the rest of the head is bad") {
+  HttpRequestParser parser({kBodyMax});
+  CHECK_FALSE(parser.is_head());
+  CHECK_FALSE(parser.feed("HEAD / HTTP/1.1\r\nA : b\r\n").ok());
+  CHECK(parser.is_head());
+  parser.reset();
+  CHECK_FALSE(parser.is_head());
+  CHECK_FALSE(parser.feed("HEAD  /\r\n").ok());
+  CHECK_FALSE(parser.is_head());
+  parser.reset();
+  REQUIRE(parser.feed(get("/")).ok());
+  CHECK_FALSE(parser.is_head());
 }
 
 TEST_CASE("a parser stops at the end of a request, and goes on with the next") {
