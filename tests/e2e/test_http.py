@@ -2,6 +2,8 @@
 import email.utils
 import http.client
 import re
+import shutil
+import subprocess
 import time
 
 from harness import (FOUR, Layout, Raw, expect, get, http_call, put, refused, until)
@@ -338,6 +340,39 @@ class Protocol:
                 expect(raw.answer(), (400, 501))
                 assert raw.closed(), head
         expect(get(self.port, 'smuggled'), 404)
+
+    def test_what_would_lose_data_if_it_were_ignored_is_refused_by_name(self):
+        etag = expect(put(self.port, 'kept', b'0123456789'), 200).headers['etag']
+        for lines, status in ((['Content-Range: bytes 5-9/10'], 400), (['Range: bytes=5-9'], 400),
+                              (['Content-Encoding: gzip'], 415), (['Expect: 200-ok'], 417), (['If: (["x"])'], 400),
+                              (['X-HTTP-Method-Override: PATCH'], 400), (['If-None-Match: unquoted'], 400),
+                              (['If-Match: "x"', 'If-Match: "y"'], 412),
+                              (['X-Timestamp: 1', 'X-Timestamp: 2'], 400),
+                              (['X-Timestamp: 1', f'If-Match: {etag}'], 400),
+                              (['X-Timestamp: 1', 'If-Unmodified-Since: Wed, 18 May 2033 03:33:20 GMT'], 400)):
+            with Raw(self.port) as raw:
+                raw.send('\r\n'.join(['PUT /values/kept HTTP/1.1', 'Host: h', 'Content-Length: 3', *lines, '', 'abc']))
+                answer = refused(raw.answer(), status)
+                assert status == 412 or lines[0].partition(':')[0] in answer.body.decode(), answer
+        refused(put(self.port, 'kept', b'abc', query='?w=one&w=all'), 400)
+        with Raw(self.port) as raw:
+            refused(raw.send('PUT /values/kept HTTP/1.0\r\n\r\nabc').answer(), 411)
+        expect(get(self.port, 'kept'), 200, b'0123456789')
+        with Raw(self.port) as raw:  # the lines are one list, and any of it may hold
+            raw.send('PUT /values/kept HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n'
+                     f'If-Match: "x"\r\nIf-Match: {etag}\r\n\r\nnew')
+            expect(raw.answer(), 200)
+
+    def test_curl_that_resumes_an_upload_replaces_nothing(self):
+        if not shutil.which('curl'):
+            return
+        expect(put(self.port, 'up', b'0123456789'), 200)
+        path = self.t.write('upload', 'abcdefghij')
+        url = f'http://127.0.0.1:{self.port}/values/up'
+        done = subprocess.run(['curl', '-sS', '-C', '5', '-T', path, '-w', '%{http_code}', url], capture_output=True,
+                              timeout=60)
+        assert done.stdout.endswith(b'400') and b'Content-Range' in done.stdout, done
+        expect(get(self.port, 'up'), 200, b'0123456789')
 
     def test_nonsense_is_400_and_the_end_of_the_connection(self):
         for junk in ('\x16\x03\x01\x02\x00\r\n\r\n', 'GET\r\n\r\n', 'GET /values/k HTTP/9.9\r\n\r\n',
