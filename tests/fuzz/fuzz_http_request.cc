@@ -1,10 +1,12 @@
 // input := u8 step, bytes: pipelined requests, parsed as a whole and in steps, bodies whole and in parts, with the same
 // result; and what their headers say of ranges, conditions and digests.
+#include <algorithm>
 #include <string>
 #include <vector>
 
 #include "target.h"
 #include "wire/http_digest.h"
+#include "wire/http_fields.h"
 #include "wire/http_ranges.h"
 
 namespace tako::fuzz {
@@ -30,6 +32,8 @@ void check_headers(const wire::HttpHeaders& headers) {
   }
   const wire::Validators now{"\"0-1\"", 1'300'486'014'000'000};
   (void)wire::check_conditions(headers, now);
+  (void)wire::check_write_conditions(headers);
+  (void)wire::write_allowed(headers, now);
   (void)wire::if_range_holds(headers, now, now.modified_at);
   auto digests = wire::DigestCheck::of(headers);
   if (!digests) return;
@@ -44,6 +48,12 @@ void check(const HttpRequest& request) {
   for (const auto& [name, value] : request.headers) {
     ASSERT(!name.empty() && name.find_first_of(" \t\r\n:") == std::string::npos);
     ASSERT(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);
+  }
+  for (std::size_t i = 0; i < request.headers.size(); ++i) {
+    const auto& name = request.headers[i].first;
+    const auto same = [&name](const auto& other) { return other.first == name; };
+    const auto at = request.headers.begin() + static_cast<std::ptrdiff_t>(i);
+    ASSERT(wire::rule_of(name) == nullptr || std::none_of(request.headers.begin(), at, same));
   }
   check_headers(request.headers);
   (void)wire::percent_decode(request.path);
