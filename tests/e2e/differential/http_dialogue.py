@@ -15,6 +15,7 @@ def date(offset):
 class About:
     methods: tuple            # of the requests, in their order: how long an answer is depends on it
     value: bytes = b'0123456789'  # stored under the key before; None: nothing is
+    judge: bytes = None       # nginx passes over the conditions of writes: it is asked about them with this GET
     tails: tuple = ()         # keys that it may write beside @K@: what follows it
 
 
@@ -36,6 +37,12 @@ def put(body, headers=(), **options):
 def chunked(*chunks, headers=(), end=b'0\r\n\r\n', **options):
     body = b''.join(b'%x\r\n%s\r\n' % (len(c), c) for c in chunks) + end
     return request('PUT', ['Transfer-Encoding: chunked', *headers], body, **options)
+
+
+def judged(name, method, lines):
+    """A conditional write, and what nginx makes of the same conditions on a read."""
+    write = put(b'new', lines) if method == 'PUT' else request(method, lines)
+    return compare.Dialogue(name, (write,), About((method,), judge=request('GET', lines)))
 
 
 def said(name, payload, *methods, **about):

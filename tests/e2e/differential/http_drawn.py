@@ -1,6 +1,6 @@
 """HTTP dialogues drawn by a seed: one to three requests, mostly sound, with a few odd things in each."""
 import http_written
-from http_dialogue import About, date, value_of
+from http_dialogue import About, date, judged, value_of
 from compare import Dialogue
 
 METHODS = ['GET'] * 8 + ['PUT'] * 8 + ['HEAD'] * 3 + ['DELETE'] * 3 + ['OPTIONS', 'POST', 'PATCH', 'BREW']
@@ -106,9 +106,14 @@ class Draft:
 
 
 def dialogue(rng, name):
+    if rng.random() < 0.1:
+        lines = {line.partition(':')[0]: line for line in (drawn_condition(rng) for _ in range(rng.choice([1, 1, 2,
+        3])))}
+        lines.pop('If-Modified-Since', None)
+        return judged(name, rng.choice(['PUT', 'DELETE']), list(lines.values()))
     drafts = [Draft(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     for _ in range(rng.choice([0, 0, 1, 1, 1, 2])):
         rng.choice(drafts).oddity()
     value = rng.choice([None, *(value_of(size) for size in SIZES)])
-    about = About(tuple(d.method for d in drafts) + ('?',), value, (b'A', b'%', b'\xc3\xa9', b'/x', b' '))
+    about = About(tuple(d.method for d in drafts) + ('?',), value, tails=(b'A', b'%', b'\xc3\xa9', b'/x', b' '))
     return Dialogue(name, (b''.join(d.text() for d in drafts),), about)

@@ -4,6 +4,8 @@ A dialogue is bytes, and what its author says about them (http_dialogue.py). It 
 of its own, with one more request behind it that asks to close: whether that is answered shows if the connection was
 kept. No step waits for time to pass. Then the values are looked at: an answer may be right and its effect wrong.
 """
+import dataclasses
+
 import http_drawn
 import http_known
 import http_servers
@@ -11,7 +13,7 @@ import http_wire
 import http_written
 
 NAME = 'http'
-SHORT = 1000
+SHORT = 600
 LONG = 12000
 KNOWN = http_known.KNOWN
 
@@ -42,6 +44,8 @@ class Half:
     def play(self, dialogue):
         self.plays += 1
         key = f'd{self.plays}x'  # no key begins with another
+        if dialogue.about.judge:
+            return self.judged(dialogue, key)
         sides = []
         for server in (self.tako, self.nginx):
             sides.append(self.said(server, dialogue, key))
@@ -51,6 +55,16 @@ class Half:
         for side, server in zip(sides, (self.tako, self.nginx)):
             side['values'] = {k[len(key):]: v for k in sorted(keys) if (v := server.get(k)) is not None}
         return sides
+
+    def judged(self, dialogue, key):
+        """Whether a write was carried out, and whether a read under the same conditions has the value."""
+        about = dialogue.about
+        ours = self.said(self.tako, dialogue, key).get('0.status')
+        judge = dataclasses.replace(about, methods=('GET',), judge=None)
+        theirs = self.said(self.nginx, dataclasses.replace(dialogue, steps=(about.judge,), about=judge), key)
+        changed = self.tako.get(key.encode()) != about.value
+        return ({'carried out': ours in ('stored', 204), 'changed': changed},
+                {'carried out': theirs.get('0.status') == 200, 'changed': theirs.get('0.status') == 200})
 
     def said(self, server, dialogue, key):
         """What it answered, aspect by aspect."""

@@ -1,5 +1,5 @@
 """HTTP dialogues written by hand: what clients, proxies and attackers are known to send."""
-from http_dialogue import chunked, date, put, request, said, value_of
+from http_dialogue import chunked, date, judged, put, request, said, value_of
 
 SIZES = (0, 1, 2, 10, 4096, 300_000)
 
@@ -208,6 +208,15 @@ def reads():
         yield said(f'GET {lines} and no range', request('GET', [*lines, 'Range: bytes=99-']))
 
 
+def judgements():
+    for lines in [(c,) for c in CONDITIONS] + list(PAIRS):
+        readable = not any(line.endswith((' x', ':', 'junk', '0', '"x" @ETAG@')) for line in lines)
+        once = len({line.partition(':')[0].lower() for line in lines}) == len(lines)
+        if readable and once and not any('If-Modified' in line for line in lines):
+            for method in ('PUT', 'DELETE'):
+                yield judged(f'may {method} {lines}', method, lines)
+
+
 def writes():
     for lines in [(c,) for c in CONDITIONS] + list(PAIRS):
         for value in (b'0123456789', None):
@@ -322,4 +331,4 @@ def heads():
 
 
 def dialogues():
-    return [*reads(), *writes(), *expectations(), *heads()]
+    return [*reads(), *judgements(), *writes(), *expectations(), *heads()]
