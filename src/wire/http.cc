@@ -190,7 +190,7 @@ Result<std::size_t> HttpRequestParser::feed(std::string_view received) {
 
 HttpRequestParser::State HttpRequestParser::state() const { return impl_->state; }
 bool HttpRequestParser::idle() const { return impl_->state == State::kHead && !impl_->head.begun(); }
-bool HttpRequestParser::is_head() const { return impl_->head.first_line_done() && impl_->head.is_head(); }
+bool HttpRequestParser::is_head() const { return impl_->head.is_head(); }
 bool HttpRequestParser::head_complete() const { return impl_->head.complete(); }
 bool HttpRequestParser::part_ready() const { return impl_->body.part_ready(); }
 std::size_t HttpRequestParser::body_held() const { return impl_->body.held() + impl_->request.body.size(); }

@@ -96,7 +96,7 @@ void HttpHeadReader::reset() {
   line_.clear();
   bytes_ = 0;
   header_count_ = 0;
-  in_header_ = first_line_done_ = complete_ = keep_alive_ = false;
+  in_header_ = first_line_done_ = complete_ = keep_alive_ = is_head_ = false;
   problem_ = HttpProblem();
 }
 
@@ -107,6 +107,7 @@ std::size_t HttpHeadReader::feed(std::string_view in) {
     const std::size_t end = newline == std::string_view::npos ? in.size() : newline + 1;
     const std::string_view part = in.substr(at, end - at);
     bytes_ += part.size();
+    if (!first_line_done_) note_method(part);
     if (bytes_ > kHttpHeadBytesMax) {
       fail(first_line_done_ ? 431 : 414, "a head of more than 32768 bytes");
       return at;
@@ -126,6 +127,13 @@ std::size_t HttpHeadReader::feed(std::string_view in) {
     if (problem_) break;
   }
   return at;
+}
+
+void HttpHeadReader::note_method(std::string_view part) {
+  constexpr std::string_view kHead = "HEAD ";
+  if (line_.size() >= kHead.size()) return;
+  const std::string begin = line_ + std::string(part.substr(0, kHead.size()));
+  is_head_ = begin.starts_with(kHead);
 }
 
 void HttpHeadReader::take_line(std::string_view line) {
@@ -228,7 +236,6 @@ const char* HttpHeadReader::method() const {
   return llhttp_method_name(static_cast<llhttp_method_t>(llhttp_get_method(&llhttp_->parser)));
 }
 
-bool HttpHeadReader::is_head() const { return llhttp_get_method(&llhttp_->parser) == HTTP_HEAD; }
 int HttpHeadReader::minor() const { return llhttp_get_http_minor(&llhttp_->parser); }
 int HttpHeadReader::status() const { return llhttp_get_status_code(&llhttp_->parser); }
 

@@ -50,9 +50,8 @@ class HttpHeadReader {
   bool begun() const { return bytes_ > 0; }
   bool complete() const { return complete_; }
   const HttpProblem& problem() const { return problem_; }
-  bool first_line_done() const { return first_line_done_; }
-  // Of a request. REQUIRES: first_line_done()
-  bool is_head() const;
+  // The request line begins with HEAD. Known before the line is judged.
+  bool is_head() const { return is_head_; }
 
   // REQUIRES of these: complete()
   const char* method() const;
@@ -65,6 +64,7 @@ class HttpHeadReader {
  private:
   struct Llhttp;  // llhttp's state, and its callbacks into this
 
+  void note_method(std::string_view part);
   void take_line(std::string_view line);
   void take_request_line(std::string_view line);
   void execute(std::string_view line);
@@ -82,6 +82,7 @@ class HttpHeadReader {
   bool in_header_ = false;
   bool first_line_done_ = false;
   bool complete_ = false;
+  bool is_head_ = false;
   bool keep_alive_ = false;
   HttpProblem problem_;
 };
