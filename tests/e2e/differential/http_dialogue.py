@@ -40,9 +40,14 @@ def chunked(*chunks, headers=(), end=b'0\r\n\r\n', **options):
 
 
 def judged(name, method, lines):
-    """A conditional write, and what nginx makes of the same conditions on a read."""
+    """A conditional write, and what nginx makes of the same conditions on a read: it wants each on one line."""
     write = put(b'new', lines) if method == 'PUT' else request(method, lines)
-    return compare.Dialogue(name, (write,), About((method,), judge=request('GET', lines)))
+    joined = {}
+    for line in lines:
+        field, _, value = line.partition(': ')
+        joined.setdefault(field.lower(), []).append(value)
+    read = request('GET', [f'{field}: {", ".join(values)}' for field, values in joined.items()])
+    return compare.Dialogue(name, (write,), About((method,), judge=read))
 
 
 def said(name, payload, *methods, **about):

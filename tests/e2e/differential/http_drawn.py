@@ -107,10 +107,10 @@ class Draft:
 
 def dialogue(rng, name):
     if rng.random() < 0.1:
-        lines = {line.partition(':')[0]: line for line in (drawn_condition(rng) for _ in range(rng.choice([1, 1, 2,
-        3])))}
-        lines.pop('If-Modified-Since', None)
-        return judged(name, rng.choice(['PUT', 'DELETE']), list(lines.values()))
+        lines = [line for line in (drawn_condition(rng) for _ in range(rng.choice([1, 2, 2, 3])))
+                 if not line.startswith('If-Modified') and not line.endswith('*')]
+        dates = [line for line in lines if 'Since' in line]
+        return judged(name, rng.choice(['PUT', 'DELETE']), [line for line in lines if line not in dates[1:]])
     drafts = [Draft(rng) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     for _ in range(rng.choice([0, 0, 1, 1, 1, 2])):
         rng.choice(drafts).oddity()
