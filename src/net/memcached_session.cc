@@ -53,7 +53,7 @@ Task<> MemcachedSession::run(Accepted connection) {
     const bool sent = co_await send(Bytes());
     // Closing on unread bytes would take the answer back.
     const bool unread = !stream_.received().empty() || parser_.to_skip() > 0;
-    if (sent && unread) co_await linger();
+    if (sent && unread && !hung_up_) co_await linger();
   }
   close();
   co_await stream_.drained();
@@ -80,6 +80,7 @@ Task<bool> MemcachedSession::next_request() {
     stream_.take(parser_.feed(stream_.received()));
     const bool affordable = received_.grow_to(parser_.held());
     if (!affordable && parser_.in_block() && parser_.state() == State::kOpen) parser_.refuse_block(kTooManyBlocks);
+    if (!affordable && parser_.long_line_open()) co_return false;
   }
   co_return true;
 }
@@ -147,14 +148,16 @@ Task<> MemcachedSession::answer() {
   open_ = !request.last;
   if (request.verb == Verb::kQuit) co_return;
   if (request.verb == Verb::kRefused) {
-    say(std::move(request.answer));
+    hung_up_ = request.last && request.answer.empty();
+    if (!hung_up_ && !request.noreply) say(std::move(request.answer));
     if (stream_.out().size() >= kOutBytesMax) co_await send(Bytes());
     co_return;
   }
   stream_.flush_soon();
   const bool large = request.large();
+  const bool noreply = request.noreply;
   if (large && !received_.grow_to(kUploadBytes)) {
-    say(kTooManyBlocks);
+    if (!noreply) say(kTooManyBlocks);
     co_return;
   }
   Block block(*this);
@@ -164,7 +167,7 @@ Task<> MemcachedSession::answer() {
     co_return;
   }
   if (parser_.state() == State::kBroken) {
-    say("CLIENT_ERROR bad data chunk");
+    if (!noreply) say("CLIENT_ERROR bad data chunk");
     co_return;
   }
   if (reply.cut) parser_.skip_keys();

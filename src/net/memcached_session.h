@@ -3,7 +3,8 @@
 // Requests of a connection are carried out one after the other, in order, so that a client reads what it wrote; what it
 // sends ahead waits in the kernel, which holds back a flood of `noreply` as well. Answers to what came together leave
 // together. Blocks and values of more than a piece pass in pieces; a stalled client costs one piece and is let go by
-// the pace. A refused block is skipped, up to kSkipBytesMax; a longer one ends the connection behind its answer.
+// the pace. A refused block is skipped, up to skip_bytes_max; a longer one ends the connection behind its answer. What
+// has no answer at all (an HTTP request, a line without an end) closes it at once, unread.
 // One moving deadline: idle, line, block, write, linger. Lives on one loop, in the frame of the task that serves it;
 // the handler must not outlive a deadline of its own beside that of a block's source.
 #pragma once
@@ -70,6 +71,7 @@ class MemcachedSession {
   bool open_ = true;  // for further requests
   bool stopping_ = false;
   bool client_gone_ = false;  // inside a block
+  bool hung_up_ = false;      // by us, in the middle of what is being sent
   std::uint64_t bytes_read_ = 0;
   std::uint64_t written_noted_ = 0;
   Pace pace_;  // of the block

@@ -109,7 +109,6 @@ Draft MemcachedFace::draft_of(const Request& request) const {
 Task<net::MemcachedReply> MemcachedFace::store(Request request, net::ByteSource* block) {
   const bool classic = request.verb != Verb::kMetaSet;
   const bool conditional = mode_of(request) != Mode::kSet || cas_of(request);
-  const wire::MemcachedMeta meta = request.meta;
   Request about = request;  // what is left of it when its data has gone
   about.data = Bytes();
   if (request.data_bytes > value_bytes_max()) {
@@ -147,7 +146,7 @@ Task<net::MemcachedReply> MemcachedFace::store(Request request, net::ByteSource*
     reply.text = "NF";
   else
     reply.text = "NS";
-  reply.text += meta_tokens(meta, done ? &changed->after : nullptr, wall()) + "\r\n";
+  reply.text += meta_tokens(about, done ? &changed->after : nullptr, wall()) + "\r\n";
   co_return reply;
 }
 
@@ -206,9 +205,9 @@ MemcachedFace::Change MemcachedFace::condition_of(const Request& request, bool j
   const Timestamp now_at = wall();
   const Draft draft = draft_of(request);
   return [=](const std::optional<model::Record>& now) -> Decision {
-    if (cas && !now) return {Outcome::kNotFound, {}};
-    if (cas && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
-    if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};
+    if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};  // whatever the cas unique
+    if (cas && !now && !joins && mode != Mode::kAdd) return {Outcome::kNotFound, {}};
+    if (cas && now && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
     if (mode == Mode::kReplace && !now) return {Outcome::kNotStored, {}};
     if (!joins) {
       if (draft.tombstone && !now) return {};  // it is gone already
@@ -260,7 +259,7 @@ Task<net::MemcachedReply> MemcachedFace::remove(Request request) {
     co_return reply;
   }
   reply.text = done ? "HD" : *outcome == Outcome::kExists ? "EX" : "NF";
-  reply.text += meta_tokens(request.meta, nullptr, wall()) + "\r\n";
+  reply.text += meta_tokens(request, nullptr, wall()) + "\r\n";
   co_return reply;
 }
 
@@ -280,31 +279,48 @@ Task<Result<MemcachedFace::Outcome>> MemcachedFace::remove_plain(std::string key
 
 // --- counting and touching ------------------------------------------------------------------------------------
 
-Task<net::MemcachedReply> MemcachedFace::count(Request request) {
-  const bool classic = request.verb != Verb::kMetaArithmetic;
+// What the decision has seen and made is kept: a counter that expires at once leaves nothing that could tell it.
+struct MemcachedFace::Counted {
+  std::string number;
+  bool made = false;
+  Timestamp expired_before = 0;
+};
+
+MemcachedFace::Change MemcachedFace::count_of(const Request& request, std::shared_ptr<Counted> counted) const {
   const bool down = request.verb == Verb::kDecr || request.meta.mode == 'D';
   const Timestamp now_at = wall();
   const wire::MemcachedMeta meta = request.meta;
   const std::uint64_t delta = request.number;
-  Change decide = [=](const std::optional<model::Record>& now) -> Decision {
+  const std::uint64_t cas = meta.cas.value_or(0);  // 0: none
+  return [=](const std::optional<model::Record>& now) -> Decision {
+    counted->made = !now;
     if (!now && !meta.vivify) return {Outcome::kNotFound, {}};
     if (!now) {
-      if (meta.cas) return {Outcome::kNotFound, {}};
+      counted->number = std::to_string(meta.initial);
       Draft first;
-      first.value = Bytes(std::to_string(meta.initial));
-      expire(first, expiry_of(*meta.vivify, now_at));
-      if (first.tombstone) return {Outcome::kNotFound, {}};
+      first.value = Bytes(counted->number);
+      expire(first, expiry_of(meta.time.value_or(*meta.vivify), now_at));
+      if (first.tombstone) return {};  // it is gone already
       return {Outcome::kDone, std::move(first)};
     }
-    if (meta.cas && cas_unique_of(now->version) != *meta.cas) return {Outcome::kExists, {}};
+    counted->expired_before = now->expires_at;
+    if (now->size == 0) return {Outcome::kNotNumber, {}};
+    if (cas != 0 && cas_unique_of(now->version) != cas) return {Outcome::kExists, {}};
     const auto counter = now->value ? counter_of(now->value->view()) : std::nullopt;
     if (!counter) return {Outcome::kNotNumber, {}};
-    const std::uint64_t after = down ? (*counter < delta ? 0 : *counter - delta) : *counter + delta;
+    counted->number = std::to_string(down ? (*counter < delta ? 0 : *counter - delta) : *counter + delta);
     Draft draft = draft_like(*now);
-    draft.value = Bytes(std::to_string(after));
+    draft.value = Bytes(counted->number);
     if (meta.time) expire(draft, expiry_of(*meta.time, now_at));
     return {Outcome::kDone, std::move(draft)};
   };
+}
+
+Task<net::MemcachedReply> MemcachedFace::count(Request request) {
+  const bool classic = request.verb != Verb::kMetaArithmetic;
+  const bool down = request.verb == Verb::kDecr || request.meta.mode == 'D';
+  const auto counted = std::make_shared<Counted>();
+  Change decide = count_of(request, counted);
   auto changed = co_await change(request.keys.front(), std::move(decide), true);
   if (!changed) co_return failed(request, changed.error());
 
@@ -317,14 +333,16 @@ Task<net::MemcachedReply> MemcachedFace::count(Request request) {
     reply.text = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
     co_return reply;
   }
-  const std::string number = changed->after.value ? std::string(changed->after.value->view()) : "";
+  const std::string number = changed->after.value ? std::string(changed->after.value->view()) : counted->number;
   if (classic) {
     reply.text = (done ? number : "NOT_FOUND") + "\r\n";
     co_return reply;
   }
-  if (done && meta.has('q')) co_return reply;
-  const std::string tokens = meta_tokens(meta, done ? &changed->after : nullptr, wall()) + "\r\n";
-  if (done && meta.has('v'))
+  const bool quiet_now = done && !counted->made && request.meta.has('q');
+  if (quiet_now) co_return reply;
+  const model::Record* after = done ? &changed->after : nullptr;
+  const std::string tokens = meta_tokens(request, after, wall(), counted->expired_before) + "\r\n";
+  if (done && request.meta.has('v'))
     reply.text = "VA " + std::to_string(number.size()) + tokens + number + "\r\n";
   else
     reply.text = (done ? "HD" : changed->outcome == Outcome::kExists ? "EX" : "NF") + tokens;
@@ -353,6 +371,7 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::touch_key(std::string key, s
   if (!changed) co_return changed;
   const bool done = changed->outcome == Outcome::kDone;
   ++(done ? stats_.touch_hits : stats_.touch_misses);
+  if (*before) changed->expired_before = (*before)->expires_at;
   // What expires at once is given out once more.
   if (done && want_value && changed->after.tombstone()) changed->after = **before;
   co_return changed;

@@ -58,7 +58,8 @@ class MemcachedFace final : public net::MemcachedHandler {
   using Change = std::function<Decision(const std::optional<model::Record>& now)>;
   struct Changed {
     Outcome outcome = Outcome::kDone;
-    model::Record after;  // where it is done
+    model::Record after;           // where it is done
+    Timestamp expired_before = 0;  // of a touch: the expiry that it has replaced
   };
   // What is joined to a value: bytes at hand, or a block on its way in.
   struct Added {
@@ -82,6 +83,8 @@ class MemcachedFace final : public net::MemcachedHandler {
   Change condition_of(const Request& request, bool joined_elsewhere) const;
   Task<Reply> remove(Request request);
   Task<Result<Outcome>> remove_plain(std::string key, bool blind);
+  struct Counted;
+  Change count_of(const Request& request, std::shared_ptr<Counted> counted) const;
   Task<Reply> count(Request request);
   Task<Reply> touch(Request request);
   Task<Result<Changed>> touch_key(std::string key, std::int64_t time, bool want_value);

@@ -1,6 +1,5 @@
 #include "proxy/memcached_words.h"
 
-#include <algorithm>
 #include <array>
 
 #include "base/hash.h"
@@ -10,8 +9,17 @@ namespace {
 
 constexpr std::int64_t kRelativeMax = 60 * 60 * 24 * 30;
 constexpr Timestamp kSecond = 1'000'000;
-constexpr std::size_t kCounterDigitsMax = 20;
 constexpr std::size_t kReasonBytesMax = 1000;
+
+// Of the tokens that tell something about the record, those that a command gives.
+std::string_view record_tokens(wire::MemcachedVerb verb) {
+  switch (verb) {
+    case wire::MemcachedVerb::kMetaGet: return "cfst";
+    case wire::MemcachedVerb::kMetaSet: return "c";
+    case wire::MemcachedVerb::kMetaArithmetic: return "ct";
+    default: return "";
+  }
+}
 
 }  // namespace
 
@@ -38,11 +46,7 @@ std::int64_t seconds_left(Timestamp expires_at, Timestamp now) {
   return expires_at <= now ? 0 : static_cast<std::int64_t>((expires_at - now + kSecond - 1) / kSecond);
 }
 
-std::optional<std::uint64_t> counter_of(std::string_view value) {
-  const std::size_t digits = std::min(value.find(' '), value.size());
-  if (digits > kCounterDigitsMax || value.find_first_not_of(' ', digits) != std::string_view::npos) return std::nullopt;
-  return wire::memcached_number<std::uint64_t>(value.substr(0, digits));
-}
+std::optional<std::uint64_t> counter_of(std::string_view value) { return wire::memcached_number<std::uint64_t>(value); }
 
 std::string server_error(const Error& error) {
   std::string reason = error.message.substr(0, kReasonBytesMax);
@@ -53,16 +57,22 @@ std::string server_error(const Error& error) {
   return "SERVER_ERROR " + reason + "\r\n";
 }
 
-std::string meta_tokens(const wire::MemcachedMeta& meta, const model::Record* record, Timestamp now) {
+std::string meta_tokens(const wire::MemcachedRequest& request, const model::Record* record, Timestamp now,
+                        Timestamp expired_before) {
+  const wire::MemcachedMeta& meta = request.meta;
+  const std::string_view given = record_tokens(request.verb);
+  const bool nothing_set = !record && request.verb == wire::MemcachedVerb::kMetaSet;
   std::string tokens;
   for (const char flag : meta.flags) {
     if (flag == 'k') tokens += " k" + meta.sent_key + (meta.has('b') ? " b" : "");
     if (flag == 'O') tokens += " O" + meta.opaque;
-    if (!record) continue;
+    if (flag == 'c' && nothing_set) tokens += " c0";
+    if (!record || given.find(flag) == given.npos) continue;
     if (flag == 'c') tokens += " c" + std::to_string(cas_unique_of(record->version));
     if (flag == 'f') tokens += " f" + std::to_string(record->flags);
     if (flag == 's') tokens += " s" + std::to_string(record->size);
-    if (flag == 't') tokens += " t" + std::to_string(seconds_left(record->expires_at, now));
+    const Timestamp expires_at = meta.shows_old_time() ? expired_before : record->expires_at;
+    if (flag == 't') tokens += " t" + std::to_string(seconds_left(expires_at, now));
   }
   return tokens;
 }

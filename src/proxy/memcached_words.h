@@ -29,13 +29,15 @@ Timestamp expiry_of(std::int64_t time, Timestamp now);
 // Seconds left, -1: for ever.
 std::int64_t seconds_left(Timestamp expires_at, Timestamp now);
 
-// A decimal number of 64 bits, blanks behind it allowed: memcached leaves some.
+// A decimal number of 64 bits, as memcached reads a value for one: see wire::memcached_number.
 std::optional<std::uint64_t> counter_of(std::string_view value);
 
 // `SERVER_ERROR reason`, on one line, with its line end.
 std::string server_error(const Error& error);
 
-// The tokens that a meta request's flags ask for, a blank before each. `record`: null where there is none.
-std::string meta_tokens(const wire::MemcachedMeta& meta, const model::Record* record, Timestamp now);
+// The tokens that a meta request's flags ask for, a blank before each, as its command gives them.
+// `record`: null where there is none. `expired_before`: its expiry before the request, for a t that stands before T.
+std::string meta_tokens(const wire::MemcachedRequest& request, const model::Record* record, Timestamp now,
+                        Timestamp expired_before = 0);
 
 }  // namespace tako::proxy

@@ -1,11 +1,12 @@
 // The memcached meta commands: mg, ms, md, ma, me, mn. Part of the parser in memcached.h; pure.
 //
-//   mg|md|ma|me key flag*      ms key datalen flag*      mn
+//   mg|md|ma key flag*      ms key datalen flag*      me key [b]      mn
 //   flag := a letter, its argument behind it without a blank
 //
-// P and L are for proxies that route, and ignored. Flags that this store has nothing to answer to are refused as
-// memcached refuses those it does not know: it keeps no time of the last access and no hit (h, l), and a record has no
-// room for «stale» and «won» (I, R, and N of mg).
+// As with memcached, every command takes every flag, checks its argument, and ignores it if it means nothing to the
+// command; P and L are for proxies that route. Refused as unknown are the flags that ask for what this store does not
+// keep: the last access and whether there was one (h, l of mg), and whether a value is stale and who has won the right
+// to renew it (I of ms with C and of md, R and N of mg).
 #pragma once
 
 #include <string>

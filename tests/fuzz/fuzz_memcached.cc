@@ -24,7 +24,8 @@ void check(const MemcachedRequest& request) {
   ASSERT(request.meta.opaque.size() <= wire::kMemcachedOpaqueBytesMax);
   ASSERT(request.time >= -1 && request.time <= wire::kMemcachedTimeMax);
   const bool refused = request.verb == MemcachedVerb::kRefused;
-  ASSERT(refused == !request.answer.empty());
+  const bool hangs_up = refused && request.last && request.answer.empty();
+  ASSERT(refused == (!request.answer.empty() || hangs_up));
   ASSERT(request.answer.find_first_of("\r\n") == std::string::npos);
   ASSERT(!refused || (request.keys.empty() && request.data_bytes == 0));
   ASSERT(request.large() || request.data.size() == request.data_bytes);
@@ -51,7 +52,7 @@ std::string parse(std::string_view bytes, std::size_t step) {
       const auto part = bytes.substr(at, step);
       const std::size_t taken = parser.feed(part);
       ASSERT(taken <= part.size() && (taken == part.size() || parser.state() != State::kOpen));
-      ASSERT(parser.held() <= wire::kMemcachedLineBytesMax + 2 + model::kPieceBytes);
+      ASSERT(parser.held() <= wire::kMemcachedLineBytesMax + model::kPieceBytes);
       at += taken;
       continue;
     }

@@ -190,6 +190,34 @@ TEST_CASE("a large block without its line end is stored by nobody") {
   CHECK(memcached.handler.failures == std::vector<std::string>{"bad data chunk"});
 }
 
+TEST_CASE("what is wrong with a noreply request is not said, but for the number of its words") {
+  World memcached;
+  const std::string block(600'000, 'x');
+  const std::string large = "set k 0 0 599999 noreply\r\n" + block + "\r\n";
+  const std::string small = "set k 0 0 3 noreply\r\nabcd\r\nset k x 0 1 noreply\r\nx\r\n";
+  CHECK(memcached.ask(large + small + "delete k 5 noreply\r\nincr k 1 2 noreply\r\nquit\r\n") == "ERROR\r\n");
+  CHECK(memcached.handler.values.empty());
+}
+
+TEST_CASE("an HTTP request and a line without an end close the connection at once, without a word of their own") {
+  net::MemcachedServerOptions options;
+  options.linger = hours(1);
+  World memcached(options);
+  const std::string behind = "Host: h\r\n\r\nset k 0 0 1\r\nx\r\n" + std::string(1 << 20, 'x');
+  CHECK(memcached.ask("POST / HTTP/1.1\r\n" + behind).empty());
+  CHECK(memcached.ask("version\r\nPOST / HTTP/1.1\r\n") == "OK\r\n");
+  CHECK(memcached.ask(std::string(wire::kMemcachedLineBytesMax, 'x')).empty());
+  CHECK(memcached.handler.values.empty());
+}
+
+TEST_CASE("lines longer than those of honest clients are held only while there is room for them") {
+  net::HttpServerOptions limits;
+  limits.received_bytes_max = 5'000;
+  World memcached({}, limits);
+  CHECK(memcached.ask(std::string(4'000, 'x') + "\r\nquit\r\n") == "ERROR\r\n");
+  CHECK(memcached.ask(std::string(6'000, 'x')).empty());
+}
+
 TEST_CASE("a value that breaks off ends the connection") {
   World memcached;
   const std::string answer = memcached.ask("get broken:300000\r\nversion\r\n");

@@ -145,12 +145,62 @@ TEST_CASE("an exptime is relative up to 30 days, absolute above, and at once bel
   CHECK(proxy::seconds_left(now + 1, now) == 1);
 }
 
-TEST_CASE("a counter is a decimal number of 64 bits, with blanks behind it at most") {
+TEST_CASE("a counter is a decimal number of 64 bits, with white space around it") {
   CHECK(proxy::counter_of("18446744073709551615") == ~0ull);
-  CHECK(proxy::counter_of("7   ") == 7);
-  for (const char* wrong : {"", " ", "-1", "+1", "1 2", " 1", "1x", "18446744073709551616", "000000000000000000001"}) {
+  for (const char* seven : {"7", "7   ", " 7", "+7", "007", "\t7\n", "7 8", "7\r\nx", "000000000000000000007"}) {
+    CHECK_MESSAGE(proxy::counter_of(seven) == std::optional<std::uint64_t>(7), seven);
+  }
+  for (const char* wrong : {"", " ", "-1", "1x", "x", "1.5", "18446744073709551616"}) {
     CHECK_FALSE_MESSAGE(proxy::counter_of(wrong), wrong);
   }
+}
+
+TEST_CASE_FIXTURE(Face, "a gat without keys has found nothing") { CHECK(say("gat 5\r\n") == "END\r\n"); }
+
+TEST_CASE_FIXTURE(Face, "meta answers have the tokens of their command, in the order they were asked for") {
+  CHECK(say("ms k 2 F7 T100 k Oab s t f\r\nhi\r\n") == "HD kk Oab\r\n");
+  CHECK(say("mg k t f s k Oab v\r\n") == "VA 2 t100 f7 s2 kk Oab\r\nhi\r\n");
+  CHECK(say("ms k 1 ME k c\r\nx\r\n") == "NS kk c0\r\n");
+  CHECK(say("ms k 1 C5 c\r\nx\r\n") == "EX c0\r\n");
+  CHECK(say("ms absent 1 C5 c k\r\nx\r\n") == "NF c0 kabsent\r\n");
+  CHECK(say("ms n 1\r\n7\r\n") == "HD\r\n");
+  CHECK(say("ma n f s t k\r\n") == "HD t-1 kn\r\n");
+  CHECK(say("ma absent t c k Oab\r\n") == "NF kabsent Oab\r\n");
+  CHECK(say("md k c t s k q\r\n").empty());
+  CHECK(say("md k c t s k q\r\n") == "NF kk\r\n");
+}
+
+TEST_CASE_FIXTURE(Face, "a t before T tells the time to live before the touch, one behind it the new one") {
+  say("ms k 1 T100\r\n5\r\n");
+  CHECK(say("mg k t T200\r\n") == "HD t100\r\n");
+  CHECK(say("mg k T300 t\r\n") == "HD t300\r\n");
+  CHECK(say("ma k t T400\r\n") == "HD t300\r\n");
+  CHECK(say("ma k T500 t\r\n") == "HD t500\r\n");
+}
+
+TEST_CASE_FIXTURE(Face, "a cas unique is no matter for what only needs an empty place or something to join") {
+  CHECK(say("ms k 1 ME C5\r\n1\r\n") == "HD\r\n");
+  CHECK(say("ms k 1 ME C5\r\n2\r\n") == "NS\r\n");
+  CHECK(say("ms k 1 MA C5\r\n2\r\n") == "EX\r\n");
+  CHECK(say("ms absent 1 MA C5\r\n2\r\n") == "NS\r\n");
+  CHECK(say("ms absent 1 MR C5\r\n2\r\n") == "NF\r\n");
+  CHECK(say("get k\r\n") == "VALUE k 0 1\r\n1\r\nEND\r\n");
+}
+
+TEST_CASE_FIXTURE(Face, "arithmetic looks at a value as memcached does") {
+  say("set empty 0 0 0\r\n\r\n");
+  say("set word 0 0 1\r\nx\r\n");
+  const std::string no_number = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+  CHECK(say("ma empty C5\r\n") == no_number);
+  CHECK(say("ma word C5\r\n") == "EX\r\n");
+  CHECK(say("ma word C0\r\n") == no_number);
+  CHECK(say("ma word q\r\n") == no_number);
+  CHECK(say("ma new C5 N0 J7 q\r\n") == "HD\r\n");  // q keeps back only what was there and was counted
+  CHECK(say("ma new q\r\n").empty());
+  CHECK(say("ma new v MD D10 T-1\r\n") == "VA 1\r\n0\r\n");
+  CHECK(say("get new\r\n") == "END\r\n");
+  CHECK(say("ma gone N-1 J12 v\r\n") == "VA 2\r\n12\r\n");
+  CHECK(say("get gone\r\n") == "END\r\n");
 }
 
 }  // namespace
