@@ -223,6 +223,15 @@ class LostDisks:
             shutil.rmtree(self.t.folder / 'data' / node)
         self.server, (self.port,) = self.t.cluster(self.layout)
 
+    def missing(self):
+        """The keys that some replica does not have."""
+        out = []
+        for key in self.values:
+            stat = http_call(self.port, 'GET', f'/stat/{key}?format=json').json()
+            if not all(r.get('timestamp') == stat['timestamp'] for r in stat['replicas']):
+                out.append(key)
+        return out
+
     def test_every_value_is_still_there_at_once(self):
         holds(self.port, self.values)
         for key in ('disk3', 'disk33'):
@@ -233,18 +242,12 @@ class LostDisks:
         holds(self.port, self.values)
 
     def test_the_wiped_nodes_get_their_data_back_by_themselves(self):
-        def missing():
-            out = []
-            for key in self.values:
-                stat = http_call(self.port, 'GET', f'/stat/{key}?format=json').json()
-                if not all(r.get('timestamp') == stat['timestamp'] for r in stat['replicas']):
-                    out.append(key)
-            return out
-
-        until(90, 'every replica of every key has its copy', lambda: not missing(), every=1)
+        until(90, 'every replica of every key has its copy', lambda: not self.missing(), every=1)
 
     def test_the_wiped_nodes_now_carry_it_alone(self):
-        # Without n6 and n9, buckets b3 and b5 consist of wiped nodes alone.
+        # Without n6 and n9, buckets b3 and b5 consist of wiped nodes alone. Run by itself this case comes before they
+        # have their data back.
+        until(90, 'every replica of every key has its copy', lambda: not self.missing(), every=1)
         self.server.stop()
         server, (port,) = self.t.cluster(self.layout, '--skip', 'n6', '--skip', 'n9')
         holds(port, self.values)

@@ -1,6 +1,7 @@
 // What a MemcachedServer makes of clients: quick, slow, broken and gone ones.
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <map>
 
 #include "http_world.h"
@@ -12,6 +13,7 @@ namespace {
 using net::MemcachedReply;
 using runtime::Task;
 using test::RawClient;
+using test::wait_until;
 using Verb = wire::MemcachedVerb;
 
 // A map. Keys that begin with "refuse" refuse a large block unread, "hold" is answered when released, "source:N" gives
@@ -119,6 +121,8 @@ struct World {
     });
   }
 
+  const std::function<bool()> nobody = [this] { return server.connections() == 0 && traffic.connected == 0; };
+
   test::RealLoop world;
   MapHandler handler{world.loop()};
   net::MemcachedTraffic traffic;
@@ -135,9 +139,7 @@ TEST_CASE("requests that come together are answered in order, and quit ends the 
   const std::string answer = memcached.ask(
       "set a 0 0 1\r\n1\r\nset b 0 0 2 noreply\r\n22\r\nget a b c\r\nnonsense\r\nget a\r\nquit\r\nget a\r\n");
   CHECK(answer == "STORED\r\nVALUE a 0 1\r\n1\r\nVALUE b 0 2\r\n22\r\nEND\r\nERROR\r\nVALUE a 0 1\r\n1\r\nEND\r\n");
-  memcached.world.run([&]() -> Task<> {
-    while (memcached.traffic.connected > 0) co_await memcached.world.loop().sleep(milliseconds(1));
-  });
+  memcached.world.run([&]() -> Task<> { co_await wait_until(memcached.world.loop(), memcached.nobody); });
   CHECK(memcached.traffic.bytes_written == answer.size());
 }
 
@@ -257,8 +259,9 @@ TEST_CASE("clients that stall are let go, wherever they do") {
     RawClient client(memcached.world.loop());
     co_await client.connect(memcached.server.port());
     co_await client.send("get big:33554432\r\n");
-    while (memcached.traffic.connections < 6) co_await memcached.world.loop().sleep(milliseconds(1));
-    while (memcached.server.connections() > 0) co_await memcached.world.loop().sleep(milliseconds(1));
+    const auto all = [&] { return memcached.traffic.connections == 6; };
+    co_await wait_until(memcached.world.loop(), all);
+    co_await wait_until(memcached.world.loop(), memcached.nobody);
   });
 }
 
@@ -272,16 +275,27 @@ TEST_CASE("memcached clients that vanish leave nothing behind") {
                                   "get big:33554432\r\n",
                                   "get source:33554432\r\n"};
   memcached.world.run([&]() -> Task<> {
+    std::size_t clients = 0;
+    std::size_t sent = 0;
+    const auto taken = [&] {
+      return memcached.traffic.connections == clients && memcached.traffic.bytes_read == sent;
+    };
     for (const std::string& request : requests) {
       RawClient client(memcached.world.loop());
       co_await client.connect(memcached.server.port());
       co_await client.send(request);
-      co_await memcached.world.loop().sleep(milliseconds(5));
+      ++clients;
+      sent += request.size();
+      co_await wait_until(memcached.world.loop(), taken);
       client.reset();
     }
     memcached.handler.released = true;
-    while (memcached.server.connections() > 0) co_await memcached.world.loop().sleep(milliseconds(1));
+    co_await wait_until(memcached.world.loop(), memcached.nobody);
   });
+  // What was whole is carried out, what was not is not; ~World looks for what is held.
+  CHECK(memcached.handler.values.size() == 1);
+  CHECK(memcached.handler.values.count("hold") == 1);
+  CHECK(memcached.handler.failures == std::vector<std::string>{"the client did not send all of it"});
 }
 
 TEST_CASE("a server that stops answers what is under way") {
@@ -290,7 +304,8 @@ TEST_CASE("a server that stops answers what is under way") {
     RawClient client(memcached.world.loop());
     co_await client.connect(memcached.server.port());
     co_await client.send("set hold 0 0 1\r\nx\r\nversion\r\n");
-    while (memcached.handler.handled == 0) co_await memcached.world.loop().sleep(milliseconds(1));
+    const auto begun = [&] { return memcached.handler.handled > 0; };
+    co_await wait_until(memcached.world.loop(), begun);
     memcached.world.loop().post([&] { memcached.handler.released = true; });
     co_await memcached.server.stop();
     const std::string answer = co_await client.receive_all();

@@ -8,6 +8,7 @@
 
 #include <asio/buffer.hpp>
 #include <asio/write.hpp>
+#include <doctest/doctest.h>
 
 #include "net/socket.h"
 #include "net/watchdog.h"
@@ -15,6 +16,18 @@
 namespace tako::test {
 
 constexpr Duration kPatience = seconds(20);
+
+// Waits until `holds()`, and looks again whenever the loop has done what was ready. The test fails after kPatience.
+template <class Condition>
+runtime::Task<> wait_until(runtime::Loop& loop, const Condition& holds) {
+  const TimePoint end = loop.now() + kPatience;
+  bool held = holds();
+  while (!held && loop.now() < end) {
+    co_await loop.sleep(Duration::zero());
+    held = holds();
+  }
+  REQUIRE_MESSAGE(held, "what the test waits for does not come");
+}
 
 class RawClient {
  public:

@@ -1,4 +1,5 @@
 // What a TcpServer makes of clients that are broken, hostile or gone: it drops them and goes on.
+#include <functional>
 #include <memory>
 
 #include <doctest/doctest.h>
@@ -18,6 +19,7 @@ using test::KeyedService;
 using test::RawClient;
 using test::read_of;
 using test::RealLoop;
+using test::wait_until;
 
 struct Served {
   explicit Served(net::TcpServerOptions options = {})
@@ -50,6 +52,8 @@ struct Served {
     world.run([&]() -> Task<> { co_await server.stop(); });
     CHECK(server.connections() == 0);
   }
+
+  const std::function<bool()> nobody = [this] { return server.connections() == 0; };
 
   RealLoop world;
   KeyedService service{world.loop()};
@@ -126,8 +130,11 @@ TEST_CASE("half a frame, and then the end, leaves nothing behind") {
     co_await client.send(kHello + frame.substr(0, frame.size() - 3));
     co_await client.receive_until("n1");
     client.reset();
-    while (served.server.connections() > 0) co_await served.world.loop().sleep(milliseconds(1));
+    co_await wait_until(served.world.loop(), served.nobody);
+    const bool served_others = co_await served.alive();
+    CHECK(served_others);
   });
+  CHECK(served.service.handled == 1);  // that of the others
   served.stop();
 }
 
@@ -139,7 +146,7 @@ TEST_CASE("a request in many small segments is understood") {
     co_await client.connect(served.server.port());
     for (const char c : bytes) {
       co_await client.send(std::string(1, c));
-      co_await served.world.loop().sleep(microseconds(10));
+      co_await served.world.loop().sleep(Duration::zero());
     }
     const std::string answer = co_await client.receive_until("vvvv");
     CHECK(answer.find("vvvv") != std::string::npos);
@@ -160,8 +167,9 @@ TEST_CASE("a client that asks for much and never reads is closed") {
     std::string bytes = kHello;
     for (std::uint64_t id = 1; id <= kRequests; ++id) bytes += request_frame(read_of("value:100000"), id);
     co_await client.send(bytes);
-    while (served.server.connections() == 0) co_await served.world.loop().sleep(milliseconds(1));
-    while (served.server.connections() > 0) co_await served.world.loop().sleep(milliseconds(1));
+    const auto begun = [&] { return served.service.handled > 0; };
+    co_await wait_until(served.world.loop(), begun);
+    co_await wait_until(served.world.loop(), served.nobody);
     const bool served_others = co_await served.alive();
     CHECK(served_others);
   });
@@ -185,7 +193,8 @@ TEST_CASE("a client with too many requests under way is read no further until so
     co_await client.receive_until(ping_head, 2);
     CHECK(served.service.handled == 3);
     served.service.release();
-    while (served.service.handled < 10) co_await served.world.loop().sleep(milliseconds(1));
+    const auto all = [&] { return served.service.handled == 10; };
+    co_await wait_until(served.world.loop(), all);
   });
   served.stop();
 }
@@ -205,7 +214,7 @@ TEST_CASE("over the limit of connections further ones are closed at once") {
     CHECK(second.ended());
     CHECK(second.received().empty());
     first.close();
-    while (served.server.connections() > 0) co_await served.world.loop().sleep(milliseconds(1));
+    co_await wait_until(served.world.loop(), served.nobody);
     const bool served_again = co_await served.alive();
     CHECK(served_again);
   });
