@@ -204,24 +204,31 @@ MemcachedFace::Change MemcachedFace::condition_of(const Request& request, bool j
   const auto vivify = request.meta.vivify;
   const Timestamp now_at = wall();
   const Draft draft = draft_of(request);
+  const std::uint32_t flags = request.flags;
+  const Bytes added = request.data;  // the draft has none if the time given has passed, which is no matter here
   return [=](const std::optional<model::Record>& now) -> Decision {
     if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};  // whatever the cas unique
     if (cas && !now && !joins && mode != Mode::kAdd) return {Outcome::kNotFound, {}};
-    if (cas && now && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
+    const bool unchecked = joins && cas == std::optional<std::uint64_t>(0);
+    if (cas && now && !unchecked && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
     if (mode == Mode::kReplace && !now) return {Outcome::kNotStored, {}};
     if (!joins) {
       if (draft.tombstone && !now) return {};  // it is gone already
       return {Outcome::kDone, draft};
     }
     if (!now && !vivify) return {Outcome::kNotStored, {}};
-    Draft joined = now ? draft_like(*now) : draft;
     if (!now) {
-      expire(joined, expiry_of(*vivify, now_at));
-      return {Outcome::kDone, std::move(joined)};
+      Draft first;
+      first.value = added;
+      first.flags = flags;
+      expire(first, expiry_of(*vivify, now_at));
+      if (first.tombstone) return {};
+      return {Outcome::kDone, std::move(first)};
     }
+    Draft joined = draft_like(*now);
     if (joined_elsewhere) return {Outcome::kDone, std::move(joined)};
-    if (now->size + draft.value.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
-    const std::string_view ends = draft.value.view();
+    if (now->size + added.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
+    const std::string_view ends = added.view();
     std::string value(mode == Mode::kAppend ? joined.value.view() : ends);
     value += mode == Mode::kAppend ? ends : joined.value.view();
     joined.value = Bytes(std::move(value));
@@ -282,8 +289,7 @@ Task<Result<MemcachedFace::Outcome>> MemcachedFace::remove_plain(std::string key
 // What the decision has seen and made is kept: a counter that expires at once leaves nothing that could tell it.
 struct MemcachedFace::Counted {
   std::string number;
-  bool made = false;
-  Timestamp expired_before = 0;
+  ExpiryBefore before;
 };
 
 MemcachedFace::Change MemcachedFace::count_of(const Request& request, std::shared_ptr<Counted> counted) const {
@@ -293,17 +299,16 @@ MemcachedFace::Change MemcachedFace::count_of(const Request& request, std::share
   const std::uint64_t delta = request.number;
   const std::uint64_t cas = meta.cas.value_or(0);  // 0: none
   return [=](const std::optional<model::Record>& now) -> Decision {
-    counted->made = !now;
+    counted->before = {!now, now ? now->expires_at : 0};
     if (!now && !meta.vivify) return {Outcome::kNotFound, {}};
     if (!now) {
       counted->number = std::to_string(meta.initial);
       Draft first;
       first.value = Bytes(counted->number);
-      expire(first, expiry_of(meta.time.value_or(*meta.vivify), now_at));
+      expire(first, expiry_of(*meta.time_of_new(), now_at));
       if (first.tombstone) return {};  // it is gone already
       return {Outcome::kDone, std::move(first)};
     }
-    counted->expired_before = now->expires_at;
     if (now->size == 0) return {Outcome::kNotNumber, {}};
     if (cas != 0 && cas_unique_of(now->version) != cas) return {Outcome::kExists, {}};
     const auto counter = now->value ? counter_of(now->value->view()) : std::nullopt;
@@ -338,10 +343,10 @@ Task<net::MemcachedReply> MemcachedFace::count(Request request) {
     reply.text = (done ? number : "NOT_FOUND") + "\r\n";
     co_return reply;
   }
-  const bool quiet_now = done && !counted->made && request.meta.has('q');
+  const bool quiet_now = done && !counted->before.made && request.meta.has('q');
   if (quiet_now) co_return reply;
   const model::Record* after = done ? &changed->after : nullptr;
-  const std::string tokens = meta_tokens(request, after, wall(), counted->expired_before) + "\r\n";
+  const std::string tokens = meta_tokens(request, after, wall(), &counted->before) + "\r\n";
   if (done && request.meta.has('v'))
     reply.text = "VA " + std::to_string(number.size()) + tokens + number + "\r\n";
   else

@@ -187,11 +187,11 @@ Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
   const wire::MemcachedMeta& meta = request.meta;
   const std::string& key = request.keys.front();
   ReadAnswer answer;
-  Timestamp expired_before = 0;
+  ExpiryBefore before;
   if (meta.time) {
     auto touched = co_await touch_key(key, *meta.time, true);
     if (!touched) co_return failed(request, touched.error());
-    expired_before = touched->expired_before;
+    before.expires_at = touched->expired_before;
     if (touched->outcome == Outcome::kDone) {
       auto there = co_await read_touched(key, std::move(*touched));
       if (!there) co_return failed(request, there.error());
@@ -209,7 +209,7 @@ Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
     if (!meta.has('q')) reply.text = "EN" + meta_tokens(request, nullptr, 0) + "\r\n";
     co_return reply;
   }
-  const std::string tokens = meta_tokens(request, &*answer.record, wall(), expired_before) + "\r\n";
+  const std::string tokens = meta_tokens(request, &*answer.record, wall(), meta.time ? &before : nullptr) + "\r\n";
   if (meta.has('v')) {
     reply.values.push_back(give("VA " + std::to_string(answer.record->size) + tokens, key, answer));
   } else {

@@ -58,12 +58,15 @@ std::string server_error(const Error& error) {
 }
 
 std::string meta_tokens(const wire::MemcachedRequest& request, const model::Record* record, Timestamp now,
-                        Timestamp expired_before) {
+                        const ExpiryBefore* before) {
   const wire::MemcachedMeta& meta = request.meta;
   const std::string_view given = record_tokens(request.verb);
   const bool nothing_set = !record && request.verb == wire::MemcachedVerb::kMetaSet;
+  Timestamp expires_at = before ? before->expires_at : record ? record->expires_at : 0;
   std::string tokens;
   for (const char flag : meta.flags) {
+    if (flag == 'T' && before) expires_at = expiry_of(*meta.time, now);
+    if (flag == 'N' && before && before->made) expires_at = expiry_of(*meta.vivify, now);
     if (flag == 'k') tokens += " k" + meta.sent_key + (meta.has('b') ? " b" : "");
     if (flag == 'O') tokens += " O" + meta.opaque;
     if (flag == 'c' && nothing_set) tokens += " c0";
@@ -71,7 +74,6 @@ std::string meta_tokens(const wire::MemcachedRequest& request, const model::Reco
     if (flag == 'c') tokens += " c" + std::to_string(cas_unique_of(record->version));
     if (flag == 'f') tokens += " f" + std::to_string(record->flags);
     if (flag == 's') tokens += " s" + std::to_string(record->size);
-    const Timestamp expires_at = meta.shows_old_time() ? expired_before : record->expires_at;
     if (flag == 't') tokens += " t" + std::to_string(seconds_left(expires_at, now));
   }
   return tokens;

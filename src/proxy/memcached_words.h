@@ -36,8 +36,13 @@ std::optional<std::uint64_t> counter_of(std::string_view value);
 std::string server_error(const Error& error);
 
 // The tokens that a meta request's flags ask for, a blank before each, as its command gives them.
-// `record`: null where there is none. `expired_before`: its expiry before the request, for a t that stands before T.
+// `record`: null where there is none. `before`: of a request that may change the expiry, what it was; a t tells the
+// expiry as the flags before it, T and on something new N, have made it.
+struct ExpiryBefore {
+  bool made = false;
+  Timestamp expires_at = 0;
+};
 std::string meta_tokens(const wire::MemcachedRequest& request, const model::Record* record, Timestamp now,
-                        Timestamp expired_before = 0);
+                        const ExpiryBefore* before = nullptr);
 
 }  // namespace tako::proxy

@@ -88,8 +88,8 @@ void MemcachedParser::end_line() {
   }
   const bool stores = request_.verb >= Verb::kSet && request_.verb <= Verb::kCas;
   left_ = request_.data_bytes;
-  if (refused && left_ > 0) {
-    phase_ = Phase::kSkipBlock;  // and its line end
+  if (request_.block_follows) {
+    phase_ = left_ > 0 ? Phase::kSkipBlock : Phase::kSkipLine;
     request_.data_bytes = 0;
   } else if (stores || request_.verb == Verb::kMetaSet) {
     phase_ = left_ > 0 ? Phase::kBlock : Phase::kLineEnd;
@@ -107,8 +107,9 @@ void MemcachedParser::begin_keys() {
   const auto time = timed && words.size() > 1 ? memcached_time(words[1]) : std::optional<std::int64_t>(0);
   const auto skipped = static_cast<std::ptrdiff_t>(first_key);
   const char* wrong = nullptr;
+  if (timed && !line_ended_ && words.size() <= first_key) return hang_up();  // its time may not be all there
   // Where all keys are at hand none is answered if one is bad.
-  if (words.size() < 2)
+  if (line_ended_ && words.size() < 2)
     wrong = kMemcachedError;
   else if (!time)
     wrong = kMemcachedTimeInvalid;
@@ -151,6 +152,11 @@ void MemcachedParser::give_keys() {
     line_.clear();
     phase_ = line_ended_ ? Phase::kLine : Phase::kSkipLine;
     return refuse(kMemcachedBadLine);
+  }
+  const bool none = keys_given_ == 0 && !request_.more && (request_.verb == Verb::kGet || request_.verb == Verb::kGets);
+  if (none) {
+    phase_ = Phase::kLine;
+    return refuse(kMemcachedError);
   }
   // A line that ends in blanks behind the keys of an earlier request still has its end to be told.
   if (!request_.keys.empty() || !request_.more) state_ = State::kRequest;

@@ -73,8 +73,11 @@ struct MemcachedMeta {
   std::uint64_t initial = 0;           // J
   char mode = 0;                       // M: of ms E A P R S, of ma I D
   bool has(char flag) const { return flags.find(flag) != std::string::npos; }
-  // T comes after t: the time to live that is answered is the one before.
-  bool shows_old_time() const { return flags.find('t') < flags.find('T') && has('T'); }
+  // Of T and N, on something new: the one that comes last.
+  std::optional<std::int64_t> time_of_new() const {
+    const bool time_last = time && (!vivify || flags.find('T') > flags.find('N'));
+    return time_last ? time : vivify;
+  }
 };
 
 struct MemcachedRequest {
@@ -86,6 +89,7 @@ struct MemcachedRequest {
   std::uint64_t number = 0;  // cas unique, or the delta
   bool noreply = false;  // also of kRefused: `answer` is not said
   std::uint64_t data_bytes = 0;
+  bool block_follows = false;  // of kRefused: data_bytes and their line end are to be skipped
   Bytes data;  // all of it, where it has up to a piece
   MemcachedMeta meta;
   std::string argument;  // of stats
@@ -170,7 +174,6 @@ bool memcached_key_ok(std::string_view key);
 // What the parsers of classic and meta lines share.
 std::vector<std::string_view> memcached_words(std::string_view line);
 MemcachedVerb memcached_verb(std::string_view word);
-MemcachedRequest memcached_refusal(std::string answer, bool noreply = false, std::uint64_t skip_bytes = 0);
 // As memcached reads it: white space and a sign may stand before the digits, white space with anything behind it or a
 // NUL after them. Unlike memcached, a number that does not fit is none; it keeps the lower 32 bits of some.
 template <class Number>
@@ -188,6 +191,8 @@ struct MemcachedLength {
 };
 constexpr std::uint64_t kMemcachedNoEnd = ~std::uint64_t{0};
 MemcachedLength memcached_length(std::string_view text);
+// `block`: what the line said of it, if it said anything.
+MemcachedRequest memcached_refusal(std::string answer, bool noreply = false, MemcachedLength block = {});
 
 // Clients read from it what they may ask for: that of the protocol, and ours behind it.
 inline constexpr char kMemcachedVersion[] = "1.6.18-tako-" TAKO_VERSION;

@@ -41,7 +41,8 @@ MemcachedRequest parse_storage(Verb verb, const Words& words) {
   const bool cas = verb == Verb::kCas;
   const std::size_t count = cas ? 6 : 5;
   const MemcachedLength length = words.size() >= 5 ? memcached_length(words[4]) : MemcachedLength();
-  if (words.size() != count && words.size() != count + 1) return memcached_refusal(kMemcachedError, false, length.bytes);
+  const bool counted = words.size() == count || words.size() == count + 1;
+  if (!counted) return memcached_refusal(kMemcachedError, false, length);
 
   MemcachedRequest request;
   request.noreply = asks_no_reply(words);
@@ -49,7 +50,7 @@ MemcachedRequest parse_storage(Verb verb, const Words& words) {
   const auto time = memcached_time(words[3]);
   const auto unique = cas ? memcached_number<std::uint64_t>(words[5]) : std::optional<std::uint64_t>(0);
   if (!memcached_key_ok(words[1]) || !flags || !time || !length.ok || !unique) {
-    return memcached_refusal(kMemcachedBadLine, request.noreply, length.bytes);
+    return memcached_refusal(kMemcachedBadLine, request.noreply, length);
   }
   request.verb = verb;
   request.keys.emplace_back(words[1]);
@@ -148,11 +149,12 @@ MemcachedVerb memcached_verb(std::string_view word) {
   return Verb::kRefused;
 }
 
-MemcachedRequest memcached_refusal(std::string answer, bool noreply, std::uint64_t skip_bytes) {
+MemcachedRequest memcached_refusal(std::string answer, bool noreply, MemcachedLength block) {
   MemcachedRequest request;
   request.answer = std::move(answer);
   request.noreply = noreply;
-  request.data_bytes = skip_bytes;
+  request.data_bytes = block.bytes;
+  request.block_follows = block.ok || block.bytes > 0;
   return request;
 }
 

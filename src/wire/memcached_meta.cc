@@ -148,9 +148,10 @@ MemcachedRequest parse_memcached_meta(const Words& words) {
   request.verb = meta->verb;
   request.number = 1;  // the delta where none is given
   const bool sized = meta->verb == Verb::kMetaSet && words.size() > 2;
-  if (sized) request.data_bytes = memcached_length(words[2]).bytes;
+  const MemcachedLength block = sized ? memcached_length(words[2]) : MemcachedLength();
+  request.data_bytes = block.bytes;
   const char* wrong = take_line(request, words, *meta);
-  if (wrong) return memcached_refusal(wrong, false, request.data_bytes);  // the block is skipped
+  if (wrong) return memcached_refusal(wrong, false, block);
   return request;
 }
 

@@ -176,6 +176,14 @@ TEST_CASE_FIXTURE(Face, "a t before T tells the time to live before the touch, o
   CHECK(say("mg k T300 t\r\n") == "HD t300\r\n");
   CHECK(say("ma k t T400\r\n") == "HD t300\r\n");
   CHECK(say("ma k T500 t\r\n") == "HD t500\r\n");
+  CHECK(say("ma k t N50 q\r\n").empty());  // it was there
+  CHECK(say("mg k t\r\n") == "HD t500\r\n");
+  CHECK(say("ma a t N50\r\n") == "HD t-1\r\n");
+  CHECK(say("ma b N50 t\r\n") == "HD t50\r\n");
+  CHECK(say("ma c T70 t N50\r\n") == "HD t70\r\n");
+  CHECK(say("mg c t\r\n") == "HD t50\r\n");
+  CHECK(say("ma d N50 T70\r\n") == "HD\r\n");
+  CHECK(say("mg d t\r\n") == "HD t70\r\n");
 }
 
 TEST_CASE_FIXTURE(Face, "a cas unique is no matter for what only needs an empty place or something to join") {
@@ -184,7 +192,22 @@ TEST_CASE_FIXTURE(Face, "a cas unique is no matter for what only needs an empty 
   CHECK(say("ms k 1 MA C5\r\n2\r\n") == "EX\r\n");
   CHECK(say("ms absent 1 MA C5\r\n2\r\n") == "NS\r\n");
   CHECK(say("ms absent 1 MR C5\r\n2\r\n") == "NF\r\n");
-  CHECK(say("get k\r\n") == "VALUE k 0 1\r\n1\r\nEND\r\n");
+  CHECK(say("ms k 1 MA C0\r\n2\r\n") == "HD\r\n");
+  CHECK(say("ms k 1 MR C0\r\n2\r\n") == "EX\r\n");
+  CHECK(say("cas k 0 0 1 0\r\n2\r\n") == "EXISTS\r\n");
+  CHECK(say("get k\r\n") == "VALUE k 0 2\r\n12\r\nEND\r\n");
+}
+
+TEST_CASE_FIXTURE(Face, "what is joined to a value is joined whatever time comes with it") {
+  say("set k 7 100 2\r\nbc\r\n");
+  CHECK(say("append k 0 -1 1\r\nd\r\n") == "STORED\r\n");
+  CHECK(say("prepend k 0 1000000000 1\r\na\r\n") == "STORED\r\n");
+  CHECK(say("ms k 1 MA T-1 F9\r\ne\r\n") == "HD\r\n");
+  CHECK(say("mg k v f t\r\n") == "VA 5 f7 t100\r\nabcde\r\n");
+  CHECK(say("ms new 1 MA N50 T-1 F9\r\nx\r\n") == "HD\r\n");
+  CHECK(say("mg new v f t\r\n") == "VA 1 f9 t50\r\nx\r\n");
+  CHECK(say("ms past 1 MA N-1\r\nx\r\n") == "HD\r\n");
+  CHECK(say("mg past v\r\n") == "EN\r\n");
 }
 
 TEST_CASE_FIXTURE(Face, "arithmetic looks at a value as memcached does") {

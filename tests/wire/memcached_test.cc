@@ -281,6 +281,12 @@ TEST_CASE("a line has 16 KiB, and one without an end closes the connection") {
     CHECK(hangs_up(std::string(20'000, ' ') + "version\r\n", step));
   }
   CHECK(refusal("get " + most + "\r\n") == kMemcachedBadLine);
+  for (const std::size_t size : {kMemcachedLineBytesMax - 5, kMemcachedLineBytesMax, 3 * kMemcachedLineBytesMax}) {
+    CHECK(refusal("get" + std::string(size, ' ') + "\r\n") == "ERROR");
+    CHECK(only("gets" + std::string(size, ' ') + "k\r\n").keys == std::vector<std::string>{"k"});
+    const bool whole = size < kMemcachedLineBytesMax - 5;
+    CHECK(hangs_up("gat" + std::string(size, ' ') + "100 k\r\n") == !whole);
+  }
 }
 
 TEST_CASE("the block of a refused command is no command") {
@@ -292,6 +298,8 @@ TEST_CASE("the block of a refused command is no command") {
   CHECK(refusal("set k 0 0 9 5 6 7\r\nflush_all\r\n") == "ERROR");
   CHECK(refusal("set k 0 0 +9\t x y\r\nflush_all\r\n") == "ERROR");
   CHECK(refusal("ms k 9 !\r\nflush_all\r\n") == "CLIENT_ERROR invalid flag");
+  CHECK(refusal("set k x 0 0\r\n\r\n") == kMemcachedBadLine);
+  CHECK(refusal("ms k 0 M\r\n\r\n") == "CLIENT_ERROR incorrect length for M token");
   CHECK(refusal("ms " + std::string(251, 'k') + " 9\r\nflush_all\r\n") == kMemcachedBadLine);
   const std::string large(300'000, '\n');
   CHECK(refusal("set k x 0 300000\r\n" + large + "\r\n") == kMemcachedBadLine);
