@@ -302,6 +302,29 @@ class Protocol(_Cluster):
             assert c.say(b'\x80\x0b' + bytes(22)).startswith('CLIENT_ERROR')
             assert c.closed()
 
+    def test_an_http_request_is_hung_up_on_and_nothing_in_it_is_carried_out(self):
+        body = 'set smuggled 0 0 1\r\nx\r\nflush_all\r\n'
+        with self.client() as watch:
+            watch.set('kept', 'y')
+            for line in ('POST / HTTP/1.1', 'PUT /values/a HTTP/1.0', f'GET /{"a" * 4000} HTTP/1.1'):
+                with self.client() as c:
+                    c.send(f'{line}\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}')
+                    try:
+                        while c.more():
+                            pass
+                    except ConnectionError:
+                        pass
+                    equal(c.buffer, b'')
+            equal(watch.get('smuggled'), None)
+            equal(watch.get('kept'), (b'y', 0, None))
+
+    def test_keys_hold_control_characters(self):
+        with self.client() as c:
+            key = 'a\x01\t\x7f\x1bé'
+            equal(c.set(key, 'odd'), 'STORED')
+            equal(c.say(f'add {key} 0 0 1\r\nx\r\n'), 'NOT_STORED')
+            equal(get(self.http, 'a%01%09%7F%1B%C3%A9').body, b'odd')
+
     def test_a_flood_of_noreply_takes_no_memory(self):
         server = self.t.servers[0]
         with self.client() as c:
@@ -413,6 +436,12 @@ class StockClients(_Cluster):
         code, out = run(['memccapable', '-a', '-h', '127.0.0.1', '-p', str(self.port)])
         failed = [line for line in out.splitlines() if 'FAIL' in line]
         assert code == 0 and not failed, out[-1500:]
+
+    def test_memcaslap_gets_no_error(self):
+        code, out = run(['memcaslap', '-s', f'127.0.0.1:{self.port}', '-T', '1', '-c', '8', '-x', '20000', '-v', '0.1'])
+        assert code == 0 and 'ERROR' not in out, out[-2000:]
+        for line in ('get_misses: 0', 'verify_misses: 0', 'verify_failed: 0'):
+            assert line in out, out[-2000:]
 
     def test_the_tools_of_libmemcached(self):
         server = f'--servers=127.0.0.1:{self.port}'
