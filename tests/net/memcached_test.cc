@@ -106,23 +106,28 @@ struct World {
     CHECK(traffic.connected == 0);
   }
 
-  // What a client is answered to `request`, up to `end`, or to the end of the connection.
+  // What a client is answered to `request`, up to `end`, or to the end of the connection; with to_the_end the server
+  // has forgotten it, too, though the client has not closed its side.
   std::string ask(std::string request, std::string end = "") {
     return world.run([&]() -> Task<std::string> {
       RawClient client(world.loop());
       co_await client.connect(server.port());
       co_await client.send(request);
       std::string answer;
-      if (end.empty())
-        answer = co_await client.receive_all();
-      else
+      if (!end.empty()) {
         answer = co_await client.receive_until(end);
+        co_return answer;
+      }
+      answer = co_await client.receive_all();
+      CHECK(client.ended());  // by the server, not by this client's impatience
+      if (to_the_end) co_await wait_until(world.loop(), nobody);
       co_return answer;
     });
   }
 
   const std::function<bool()> nobody = [this] { return server.connections() == 0 && traffic.connected == 0; };
 
+  bool to_the_end = false;
   test::RealLoop world;
   MapHandler handler{world.loop()};
   net::MemcachedTraffic traffic;
@@ -205,6 +210,7 @@ TEST_CASE("an HTTP request and a line without an end close the connection at onc
   net::MemcachedServerOptions options;
   options.linger = hours(1);
   World memcached(options);
+  memcached.to_the_end = true;
   const std::string behind = "Host: h\r\n\r\nset k 0 0 1\r\nx\r\n" + std::string(1 << 20, 'x');
   CHECK(memcached.ask("POST / HTTP/1.1\r\n" + behind).empty());
   CHECK(memcached.ask("version\r\nPOST / HTTP/1.1\r\n") == "OK\r\n");
@@ -215,7 +221,9 @@ TEST_CASE("an HTTP request and a line without an end close the connection at onc
 TEST_CASE("lines longer than those of honest clients are held only while there is room for them") {
   net::HttpServerOptions limits;
   limits.received_bytes_max = 5'000;
-  World memcached({}, limits);
+  net::MemcachedServerOptions options;
+  options.line_limit = hours(1);
+  World memcached(options, limits);
   CHECK(memcached.ask(std::string(4'000, 'x') + "\r\nquit\r\n") == "ERROR\r\n");
   CHECK(memcached.ask(std::string(6'000, 'x')).empty());
 }
