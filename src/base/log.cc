@@ -1,33 +1,92 @@
 #include "base/log.h"
 
 #include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <utility>
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+
+#include "base/line_writer.h"
 
 namespace tako::log {
 namespace {
 
 std::atomic<Level> threshold{Level::kWarn};
 
-// Guards the sink while SIGHUP swaps it; the hot path logs nothing, so nobody waits here.
+// Guards what follows; the hot path logs nothing, so nobody waits here.
 std::mutex sink_mutex;
 std::shared_ptr<spdlog::logger> sink;
 std::string sink_file;
+LineWriter to_stderr(STDERR_FILENO, LineWriter::Descriptor::kBorrowed);
 
 constexpr std::size_t kValueBytesMax = 400;
 
-std::shared_ptr<spdlog::logger> make_sink(const std::string& file) {
-  auto made = file.empty()
-                  ? std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::stderr_sink_mt>())
-                  : std::make_shared<spdlog::logger>("tako", std::make_shared<spdlog::sinks::basic_file_sink_mt>(file));
+// Of lines that were lost the next one tells. A log file that fails is told of on stderr too, once until it works.
+class LineSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  explicit LineSink(LineWriter& writer) : writer_(writer) {}
+  LineSink(std::unique_ptr<LineWriter> writer, std::string file)
+      : owned_(std::move(writer)), writer_(*owned_), file_(std::move(file)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (writer_.lost() > 0) {
+      const std::string notice =
+          "log_lines_lost count=" + std::to_string(writer_.lost()) + " reason=\"" + writer_.reason() + "\"";
+      if (put({message.logger_name, spdlog::level::warn, notice})) {
+        writer_.told();
+        complained_ = false;
+      }
+    }
+    if (put(message) || owned_ == nullptr || std::exchange(complained_, true)) return;
+    (void)to_stderr.write("tako: cannot write the log file " + file_ + ": " + writer_.reason() +
+                          "; its lines are lost until it can be\n");
+  }
+
+  bool put(const spdlog::details::log_msg& message) {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    return writer_.write({line.data(), line.size()});
+  }
+
+  void flush_() override {}
+
+  const std::unique_ptr<LineWriter> owned_;
+  LineWriter& writer_;
+  const std::string file_;
+  bool complained_ = false;
+};
+
+std::shared_ptr<spdlog::logger> make_logger(std::shared_ptr<LineSink> to) {
+  auto made = std::make_shared<spdlog::logger>("tako", std::move(to));
   made->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
   made->set_level(spdlog::level::trace);
-  made->flush_on(spdlog::level::trace);
   return made;
+}
+
+// Of the file, or of stderr.
+Result<std::shared_ptr<spdlog::logger>> make_sink(const std::string& file) {
+  if (file.empty()) return make_logger(std::make_shared<LineSink>(to_stderr));
+  std::error_code ignored;
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, ignored);
+  // O_NONBLOCK: a named pipe without a reader is an error, not a wait.
+  const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0644);
+  if (fd < 0) {
+    const std::string reason = errno == ENXIO ? "nobody reads this pipe" : std::strerror(errno);
+    return {ErrorCode::kInvalid, "--log-file " + file + ": cannot open it: " + reason};
+  }
+  auto writer = std::make_unique<LineWriter>(fd, LineWriter::Descriptor::kOwned);
+  return make_logger(std::make_shared<LineSink>(std::move(writer), file));
 }
 
 // One line stays one line, and a terminal is sent no control codes.
@@ -76,7 +135,7 @@ void write(Level level, std::string_view event, Fields fields) {
     append_value(line, field.value);
   }
   const std::lock_guard lock(sink_mutex);
-  if (!sink) sink = make_sink("");
+  if (!sink) sink = *make_sink("");
   sink->log(to_spdlog(level), "{}", line);
 }
 
@@ -97,23 +156,25 @@ Status open(std::string_view level, const std::string& file) {
   threshold = wanted;
 
   const std::lock_guard lock(sink_mutex);
-  try {
-    sink = make_sink(file);
-    sink_file = file;
-  } catch (const spdlog::spdlog_ex& e) {
-    return {ErrorCode::kIo, "log file " + file + ": " + e.what()};
-  }
+  auto made = make_sink(file);
+  if (!made) return made.error();
+  sink = std::move(*made);
+  sink_file = file;
   return ok_status();
 }
 
 void reopen() {
   const std::lock_guard lock(sink_mutex);
   if (sink_file.empty()) return;
-  try {
-    sink = make_sink(sink_file);
-  } catch (const spdlog::spdlog_ex&) {
-    // The old file stays open: better a log under an old name than none.
-  }
+  auto made = make_sink(sink_file);
+  // Better a log under an old name than none.
+  if (made) sink = std::move(*made);
+  else sink->warn("log_not_reopened reason=\"{}\"", made.error().message);
+}
+
+void tell(std::string_view line) {
+  const std::lock_guard lock(sink_mutex);
+  (void)to_stderr.write(std::string(line) + "\n");
 }
 
 }  // namespace tako::log

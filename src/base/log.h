@@ -2,6 +2,9 @@
 //
 // info: the state changed; warn: something is wrong that heals by itself or wants a look; error: an operator has to
 // act; debug: single requests. The same error is not both logged and returned. Values from a network are escaped.
+//
+// A log that cannot be written (a full disk, a pipe that nobody reads) holds up nobody and ends nothing: its lines are
+// lost, and the first that can be written again says how many.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +48,9 @@ inline void warn(std::string_view event, Fields fields = {}) {
 inline void error(std::string_view event, Fields fields = {}) {
   if (enabled(Level::kError)) write(Level::kError, event, fields);
 }
+
+// To people, on stderr: whatever the level is, and wherever the log goes. One line, without its end.
+void tell(std::string_view line);
 
 // Start-up only. An empty file name means stderr. The level is one of debug, info, warn, error, off.
 Status open(std::string_view level, const std::string& file);

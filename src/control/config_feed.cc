@@ -24,11 +24,11 @@ runtime::Task<Result<ConfigFeed::Placed>> ConfigFeed::start() {
   loop_.check_here();
   const runtime::GatePass pass(gate_);
   co_await start_from_disk();
+  if (loop_.stopping()) co_return Error(ErrorCode::kStopping, "the process is stopping");
   if (!current_ && options_.seeds.empty()) {
     co_return Error(ErrorCode::kInvalid,
                     "there is no configuration: give a file (-f FILE) or a coordinator (-c HOST:PORT)");
   }
-  if (loop_.stopping()) co_return Error(ErrorCode::kStopping, "the process is stopping");
 
   follow();
   loop_.spawn(gate_, adopt_newer());

@@ -25,7 +25,8 @@ std::string size_of(const model::Deployment& deployment) {
 
 Result<model::Configuration> read_config_file(const std::string& file) {
   const Result<std::string> text = runtime::read_whole_file(file, wire::kConfigBytesMax);
-  if (!text) return text.error();
+  if (!text && text.code() == ErrorCode::kNotFound) return text.error();
+  if (!text) return {ErrorCode::kInvalid, text.error().message};  // a folder, a file of others, one that is too large
   return model::parse_config(*text, file);
 }
 

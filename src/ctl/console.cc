@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 namespace tako::ctl {
 
@@ -19,10 +20,16 @@ void redraw(Console& console, const std::string& line) {
   if (console.progress) console.err << "\r\x1b[K" << line << std::flush;
 }
 
+Error output_failure(const Console& console) {
+  const int reason = console.descriptor != nullptr ? console.descriptor->error() : 0;
+  return {ErrorCode::kIo,
+          "cannot write the output" + (reason != 0 ? ": " + std::string(std::strerror(reason)) : std::string())};
+}
+
 int finish(Console& console, int exit_code) {
   console.out.flush();
   if (console.out) return exit_code;
-  return fail(console, kExitNo, "cannot write the output");
+  return fail(console, kExitNo, output_failure(console).message);
 }
 
 std::string printable(std::string_view text) {

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "runtime/clock.h"
+#include "runtime/descriptor_buf.h"
 #include "runtime/workers.h"
 
 namespace tako::ctl {
@@ -30,6 +31,7 @@ struct Console {
   bool progress = false;
   const runtime::Clock* clock = nullptr;
   runtime::Workers* workers = nullptr;
+  const runtime::DescriptorBuf* descriptor = nullptr;  // that of `out`, for the reason when it fails
 };
 
 // Complains, and returns the exit code.
@@ -41,7 +43,11 @@ int fail(Console& console, const Error& error);
 // One line on a terminal that takes the place of the one before; empty: there is none any more.
 void redraw(Console& console, const std::string& line);
 
-// Flushes what was written. A full disk or a closed pipe is a failure, not silence.
+// `out` is bad: why.
+Error output_failure(const Console& console);
+
+// Flushes what was written. A full disk or a closed pipe is a failure, not silence. For a verb that succeeded the
+// program does this too, at its end.
 int finish(Console& console, int exit_code);
 
 // For people: control characters as \xNN, so that a key cannot drive the terminal.

@@ -1,5 +1,7 @@
 #include "ctl/data_verbs.h"
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -22,8 +24,12 @@ Result<Read> reader_of(std::istream& in, const std::string& file, std::optional<
   if (is_stream(file)) {
     return Read([&in](std::size_t bytes) -> Result<std::string> {
       std::string content(bytes, '\0');
+      errno = 0;
       in.read(content.data(), static_cast<std::streamsize>(bytes));
-      if (in.bad()) return {ErrorCode::kIo, "cannot read the input"};
+      if (in.bad()) {
+        const std::string reason = errno != 0 ? ": " + std::string(std::strerror(errno)) : std::string();
+        return {ErrorCode::kIo, "cannot read the input" + reason + "; give a file, or something to read"};
+      }
       content.resize(static_cast<std::size_t>(in.gcount()));
       return content;
     });
@@ -96,7 +102,10 @@ bool complete(const wire::HttpResponse& response, const runtime::PartFile& file)
 
 Task<int> get_to_file(Console& console, Door& door, GetOptions options, std::string target) {
   auto opened = runtime::PartFile::open(options.file);
-  if (!opened) co_return fail(console, kExitNo, opened.error().message);
+  if (!opened) {
+    const bool wrong = opened.code() == ErrorCode::kInvalid || opened.code() == ErrorCode::kNotFound;
+    co_return fail(console, wrong ? kExitUsage : kExitNo, opened.error().message);
+  }
   runtime::PartFile file = std::move(*opened);
   wire::HttpHeaders headers;
   if (file.size() > 0) {

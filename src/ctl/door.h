@@ -18,7 +18,7 @@ namespace tako::ctl {
 
 using runtime::Task;
 
-constexpr Duration kRequestTimeMax = seconds(75);  // more than a proxy gives itself
+constexpr Duration kRequestTimeMax = seconds(30);  // of each step; a proxy gives itself 10 s
 constexpr std::size_t kKeyBytesMax = 1024;
 constexpr std::size_t kAnswerBytesMax = 1u << 20;  // in words, where a value was asked for
 

@@ -67,7 +67,7 @@ Result<bool> StreamSink::begin(const wire::HttpResponse& head) {
 
 Status StreamSink::take(Bytes part) {
   console_.out.write(part.view().data(), static_cast<std::streamsize>(part.size()));
-  if (!console_.out) return {ErrorCode::kIo, "cannot write the output"};
+  if (!console_.out) return output_failure(console_);
   progress_->add(part.size());
   std::string_view rest = part.view();
   while (!rest.empty()) {

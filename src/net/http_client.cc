@@ -1,6 +1,8 @@
 #include "net/http_client.h"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include <asio/buffer.hpp>
@@ -24,6 +26,10 @@ std::string head_of(const HttpFetch& request, const std::string& host) {
   if (chunked) head += "Transfer-Encoding: chunked\r\n";
   else if (has_body(request)) head += "Content-Length: " + std::to_string(length) + "\r\n";
   return head + "\r\n";
+}
+
+std::string seconds_of(Duration duration) {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count()) + " s";
 }
 
 std::string chunk_head(std::size_t bytes) {
@@ -51,25 +57,30 @@ HttpClient::HttpClient(Loop& loop, runtime::Workers& workers, std::string host, 
 
 Task<Result<wire::HttpResponse>> HttpClient::fetch(HttpFetch request, TimePoint deadline) {
   timed_out_ = false;
-  watch_.set(deadline);
+  limit_ = request.step > Duration::zero() ? request.step : deadline - loop_.now();
   const bool kept = connected_;
   Status ready = ok_status();
-  if (!kept) ready = co_await connect();
+  if (!kept) ready = co_await connect(deadline);
   if (!ready) co_return ready.error();
+  watch_.set(deadline);
 
   Result<wire::HttpResponse> response = co_await exchange(request);
   const bool same = request.source == nullptr;  // a source can be read but once
   const bool again = !response && kept && !heard_ && !timed_out_ && same && repeatable(request.method);
   if (again) {
-    ready = co_await connect();
+    ready = co_await connect(deadline);
     if (!ready) co_return ready.error();
+    watch_.set(deadline);
     response = co_await exchange(request);
   }
   watch_.clear();
   co_return response;
 }
 
-Task<Status> HttpClient::connect() {
+Task<Status> HttpClient::connect(TimePoint deadline) {
+  const TimePoint until = std::min(deadline, loop_.now() + kConnectTimeMax);
+  const Duration limit = until - loop_.now();
+  watch_.set(until);
   const Result<Addresses> addresses = co_await resolver_.resolve(host_);
   if (!addresses) co_return addresses.error();
   asio::error_code last = asio::error::host_not_found;
@@ -81,7 +92,11 @@ Task<Status> HttpClient::connect() {
     last = error;
     if (!error) break;
   }
-  if (timed_out_) co_return Error(ErrorCode::kTimeout, "no connection to " + text_of(host_, port_) + " in time");
+  watch_.clear();
+  if (timed_out_) {
+    co_return Error(ErrorCode::kUnsent, "no connection to " + text_of(host_, port_) + " within " + seconds_of(limit) +
+                                            ": nothing answers there; check the address");
+  }
   if (last) co_return failure(ErrorCode::kUnsent, words_of(last));
   tune(socket_);
   connected_ = true;
@@ -213,7 +228,9 @@ Status HttpClient::pass_on(wire::HttpResponseParser& parser, HttpSink& sink) {
 
 Error HttpClient::failure(ErrorCode code, const std::string& what) const {
   const std::string server = text_of(host_, port_);
-  if (timed_out_) return {ErrorCode::kTimeout, server + " did not answer in time"};
+  if (timed_out_) {
+    return {ErrorCode::kTimeout, server + " took the request and did not answer within " + seconds_of(limit_)};
+  }
   return {code, server + ": " + what};
 }
 

@@ -41,6 +41,8 @@ struct HttpFetch {
 
 class HttpClient {
  public:
+  static constexpr Duration kConnectTimeMax = seconds(10);  // for all addresses of the name
+
   // REQUIRES: loop and workers outlive it
   HttpClient(Loop& loop, runtime::Workers& workers, std::string host, std::uint16_t port);
 
@@ -53,7 +55,7 @@ class HttpClient {
   void close() { net::close(socket_); }
 
  private:
-  Task<Status> connect();
+  Task<Status> connect(TimePoint deadline);
   Task<Result<wire::HttpResponse>> exchange(const HttpFetch& request);
   Task<Status> send(std::string head, Bytes body);
   Task<Status> send_source(const HttpFetch& request);
@@ -71,6 +73,7 @@ class HttpClient {
   bool connected_ = false;
   bool heard_ = false;  // a byte of the response was received
   bool timed_out_ = false;
+  Duration limit_{};  // what the answer was waited for
   std::optional<bool> sunk_;  // whether the sink wants this body, once it was asked
   bool cut_ = false;          // not all of the request was sent
   Watchdog watch_;

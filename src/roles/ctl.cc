@@ -19,6 +19,7 @@
 #include "roles/proxy_host.h"
 #include "roles/roles.h"
 #include "roles/serve.h"
+#include "runtime/descriptor_buf.h"
 
 namespace tako::roles {
 namespace {
@@ -60,7 +61,11 @@ class Way {
   ctl::Coordinators coordinators() const { return {machine_.transport(0), machine_.first(), contacts()}; }
 
   Task<Result<model::Configuration>> configuration() {
-    if (!options_.config_file.empty()) co_return ctl::read_config_file(options_.config_file);
+    if (!options_.config_file.empty()) {
+      auto known = ctl::read_config_file(options_.config_file);
+      if (!known) co_return Error(ErrorCode::kInvalid, known.error().message);
+      co_return known;
+    }
     if (!options_.coordinators.empty()) {
       ctl::Coordinators known = coordinators();
       co_return co_await ctl::fetch_config(std::move(known));
@@ -358,11 +363,16 @@ Status check(const CtlOptions& options) {
 }
 
 int run(const CtlOptions& options, const Verb& verb) {
-  ctl::Console console{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1, options.json};
+  runtime::DescriptorBuf from_input(STDIN_FILENO);
+  runtime::DescriptorBuf to_output(STDOUT_FILENO);
+  std::istream in(&from_input);
+  std::ostream out(&to_output);
+  ctl::Console console{in, out, std::cerr, isatty(STDOUT_FILENO) == 1, options.json};
   wire::Hello self;
   self.role = "ctl";
   self.id = "ctl";
   Machine machine(1, std::move(self));
+  console.descriptor = &to_output;
   console.progress = isatty(STDERR_FILENO) == 1 && !options.json;
   console.clock = &machine.process().clock();
   console.workers = &machine.workers();
@@ -370,7 +380,7 @@ int run(const CtlOptions& options, const Verb& verb) {
   return machine.process().run([&]() -> Task<int> {
     const int code = co_await verb(machine, way, console);
     co_await way.stop();
-    co_return code;
+    co_return code == ctl::kExitYes ? ctl::finish(console, code) : code;
   });
 }
 
@@ -385,7 +395,8 @@ int run_ctl(int argc, char** argv) {
   app.option("-c,--coordinator", options.coordinators, "the cluster by a coordinator; repeatable")
       .type("HOST:PORT")
       .env("TAKO_COORDINATOR")
-      .repeatable();
+      .repeatable()
+      .separated_by(',');
   app.option("--proxy", options.proxy, "the cluster by a proxy")
       .env("TAKO_PROXY")
       .shows_default()

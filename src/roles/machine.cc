@@ -32,7 +32,7 @@ Task<Result<std::string>> address_to_bind(Machine& machine, std::string host, st
   net::Resolver resolver(machine.first(), machine.workers());
   const auto addresses = co_await resolver.resolve(host);
   if (!addresses) {
-    co_return Error(ErrorCode::kInvalid, "the configuration's host " + host + " cannot be resolved (" +
+    co_return Error(ErrorCode::kUnavailable, "the configuration's host " + host + " cannot be resolved (" +
                                              addresses.error().message + "); give the address to bind with --listen");
   }
   co_return addresses->front().to_string();

@@ -1,16 +1,21 @@
 // Name -> program, by the first argument or by the name that the binary was called by (`ln -s tako tako-ctl`).
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
 #include "roles/roles.h"
+#include "runtime/signals.h"
 
 namespace {
+
+using tako::runtime::Life;
 
 struct Program {
   const char* name;
   int (*run)(int, char**);
   const char* what;
+  Life life = Life::kServer;
 };
 
 constexpr Program kPrograms[] = {
@@ -18,7 +23,7 @@ constexpr Program kPrograms[] = {
     {"node", tako::roles::run_node, "stores keys"},
     {"proxy", tako::roles::run_proxy, "serves HTTP in front of the nodes"},
     {"coordinator", tako::roles::run_coordinator, "keeps the configuration and hands it out"},
-    {"ctl", tako::roles::run_ctl, "looks after a cluster, and gets and puts values"},
+    {"ctl", tako::roles::run_ctl, "looks after a cluster, and gets and puts values", Life::kTool},
 };
 
 const Program* find(const std::string& name) {
@@ -37,14 +42,24 @@ void print_help(std::FILE* to) {
       to);
 }
 
-}  // namespace
+struct Chosen {
+  const Program* program = nullptr;
+  int argc = 0;
+  char** argv = nullptr;  // from its name on
+};
 
-int main(int argc, char** argv) {
-  const char* slash = std::strrchr(argv[0], '/');
-  const std::string called = slash ? slash + 1 : argv[0];
+Chosen choose(int argc, char** argv) {
+  const std::string path = argc > 0 ? argv[0] : "";
+  const std::string called = path.substr(path.rfind('/') + 1);
   if (called.starts_with("tako-")) {
-    if (const Program* program = find(called.substr(5))) return program->run(argc, argv);
+    if (const Program* program = find(called.substr(5))) return {program, argc, argv};
   }
+  if (argc < 2) return {};
+  return {find(argv[1]), argc - 1, argv + 1};
+}
+
+int run(const Chosen& chosen, int argc, char** argv) {
+  if (chosen.program) return chosen.program->run(chosen.argc, chosen.argv);
   if (argc < 2) {
     print_help(stderr);
     return 2;
@@ -58,7 +73,23 @@ int main(int argc, char** argv) {
     print_help(stdout);
     return 0;
   }
-  if (const Program* program = find(first)) return program->run(argc - 1, argv + 1);
   std::fprintf(stderr, "tako: there is no program '%s'; see tako --help\n", first.c_str());
   return 2;
+}
+
+// Whatever was printed, and by whom: what could not be written was not said.
+int close_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  if (code != 0) return code;
+  std::fprintf(stderr, "tako: cannot write the output: %s\n", std::strerror(errno));
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tako::runtime::settle_descriptors();
+  const Chosen chosen = choose(argc, argv);
+  tako::runtime::settle_signals(chosen.program ? chosen.program->life : Life::kTool);
+  return close_output(run(chosen, argc, argv));
 }

@@ -1,7 +1,5 @@
 #include "roles/serve.h"
 
-#include <cstdio>
-
 #include "base/log.h"
 #include "runtime/files.h"
 
@@ -17,7 +15,7 @@ Result<std::optional<model::Configuration>> load_config(const std::string& file)
 }
 
 void complain(const std::string& program, const Error& error) {
-  std::fprintf(stderr, "tako %s: %s\n", program.c_str(), error.message.c_str());
+  log::tell("tako " + program + ": " + error.message);
 }
 
 std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinators) {
@@ -34,33 +32,37 @@ Task<> stop_while_building(Machine& machine, const bool& building) {
   if (building) co_await machine.process().stop_loops();
 }
 
+// Once a signal has asked for the end, whatever goes wrong with what was under way is no failure, however it is called.
 Task<int> live(const std::string& program, Machine& machine, Server& server) {
   runtime::Gate signals(machine.first());
   bool building = true;
   machine.first().spawn(signals, stop_while_building(machine, building));
   const Result<std::string> built = co_await server.build();
   building = false;
-  if (built) {
+  int code = kExitStopped;
+  if (built && !machine.process().stop_asked()) {
     // To people on the terminal whatever the log level and wherever the log goes.
-    std::fprintf(stderr, "tako: %s\n", built->c_str());
+    log::tell("tako: " + *built);
     runtime::notify_service_manager("READY=1\nSTATUS=" + *built);
     co_await signals.drained();
     log::info("stopping", {{"program", program}});
     runtime::notify_service_manager("STOPPING=1");
-  } else if (built.code() != ErrorCode::kStopping) {
+  } else if (!built && !machine.process().stop_asked()) {
     complain(program, built.error());
+    code = built.code() == ErrorCode::kInvalid ? kExitUsage : kExitFailed;
   }
   co_await server.close_ports();
   co_await machine.process().stop_loops();
   co_await signals.drained();
   co_await server.stop();
   co_await machine.stop();
-  co_return built || built.code() == ErrorCode::kStopping ? 0 : 1;
+  co_return code;
 }
 
 }  // namespace
 
 int serve(const std::string& program, Machine& machine, Server& server) {
+  machine.process().obey_signals();
   return machine.process().run([&] { return live(program, machine, server); });
 }
 

@@ -13,6 +13,11 @@
 
 namespace tako::roles {
 
+// What a supervisor goes by: it does not start anew what ended with kExitUsage.
+inline constexpr int kExitStopped = 0;
+inline constexpr int kExitFailed = 1;  // may be better next time
+inline constexpr int kExitUsage = 2;   // a wrong option or configuration: it has to be mended first
+
 inline constexpr std::size_t kConfigBytesMax = 4 << 20;
 
 // None if no file was given.
@@ -27,7 +32,8 @@ std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinat
 class Server {
  public:
   virtual ~Server() = default;
-  // Up to open ports. RETURNS what to say of it: "node n1 serves on 127.0.0.1:4711".
+  // Up to open ports. kInvalid: an option or the configuration is wrong.
+  // RETURNS what to say of it: "node n1 serves on 127.0.0.1:4711".
   virtual Task<Result<std::string>> build() = 0;
   virtual Task<> close_ports() = 0;
   // The loops are stopping.

@@ -1,5 +1,7 @@
 #include "runtime/process.h"
 
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -8,11 +10,11 @@
 #include <unistd.h>
 
 #include <asio/co_spawn.hpp>
-#include <asio/signal_set.hpp>
 
 #include "base/log.h"
 #include "runtime/files.h"
 #include "runtime/run_on.h"
+#include "runtime/signals.h"
 
 namespace tako::runtime {
 namespace {
@@ -33,25 +35,36 @@ Process::Process(unsigned loops) : workers_(std::max(kWorkersMin, loops * kWorke
   stop_ = std::make_unique<Signal>(loop(0));
 }
 
-Process::~Process() { workers_.join(); }
+Process::~Process() {
+  if (signals_) signals_->release();  // it stays open: a signal may come to the very end
+  workers_.join();
+}
 
-int Process::run(std::function<Task<int>()> main) {
-  int exit_code = 1;
-  asio::signal_set signals(*loops_[0].io, SIGTERM, SIGINT, SIGHUP);
-  std::function<void()> listen = [&] {
-    signals.async_wait([&](const asio::error_code& error, int number) {
-      if (error) return;
-      if (number == SIGHUP) {
+void Process::obey_signals() {
+  signals_ = std::make_unique<Descriptor>(*loops_[0].io, watch_signals());
+  hear_signals();
+}
+
+void Process::hear_signals() {
+  auto hear = [this](const asio::error_code& error) {
+    if (error) return;
+    std::array<unsigned char, 64> numbers;
+    const ssize_t count = ::read(signals_->native_handle(), numbers.data(), numbers.size());
+    for (ssize_t i = 0; i < count; ++i) {
+      if (numbers[static_cast<std::size_t>(i)] == SIGHUP) {
         log::reopen();
       } else {
         stop_asked_ = true;
         stop_->notify();
       }
-      listen();
-    });
+    }
+    hear_signals();
   };
-  listen();
+  signals_->async_wait(Descriptor::wait_read, hear);
+}
 
+int Process::run(std::function<Task<int>()> main) {
+  int exit_code = 1;
   std::vector<asio::executor_work_guard<Executor>> guards;
   for (auto& thread : loops_) guards.emplace_back(thread.io->get_executor());
   asio::co_spawn(*loops_[0].io, main(), [&](std::exception_ptr exception, int code) {
@@ -59,7 +72,7 @@ int Process::run(std::function<Task<int>()> main) {
       try {
         std::rethrow_exception(exception);
       } catch (const std::exception& e) {
-        std::fprintf(stderr, "tako: %s\n", e.what());
+        log::tell(std::string("tako: ") + e.what());
       }
     }
     exit_code = code;

@@ -1,7 +1,7 @@
 // Process: N loops on N threads, the worker threads, signals, and an orderly end. Production only.
 //
 // A role gives run() one task for loop 0: it builds up, says that it serves, waits with until_stopped(), tears down
-// and returns the exit code. SIGTERM and SIGINT end the wait; SIGHUP reopens the log file.
+// and returns the exit code. In a server SIGTERM and SIGINT end the wait; SIGHUP reopens the log file (signals.h).
 #pragma once
 
 #include <atomic>
@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <asio/posix/basic_stream_descriptor.hpp>
 
 #include "runtime/clock.h"
 #include "runtime/loop.h"
@@ -29,6 +31,11 @@ class Process {
   Workers& workers() { return workers_; }
   const Clock& clock() const { return clock_; }
 
+  // Before run(), in a server.
+  void obey_signals();
+  // A signal has asked the process to end. On loop 0.
+  bool stop_asked() const { return stop_asked_; }
+
   // Runs until `main` returns, then ends and joins the threads. `main` has stopped and drained what it made.
   int run(std::function<Task<int>()> main);
 
@@ -45,10 +52,15 @@ class Process {
     std::thread thread;
   };
 
+  using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+  void hear_signals();
+
   SystemClock clock_;
   Workers workers_;
   std::vector<Thread> loops_;
   std::unique_ptr<Signal> stop_;
+  std::unique_ptr<Descriptor> signals_;  // none in a tool
   bool stop_asked_ = false;
 };
 

@@ -1,8 +1,10 @@
 #include "runtime/stream_file.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include <fcntl.h>
@@ -22,6 +24,10 @@ Error failure(const std::string& what, const std::string& path) {
   ErrorCode code = ErrorCode::kIo;
   if (reason == ENOSPC || reason == EDQUOT) code = ErrorCode::kNoSpace;
   if (reason == ENOENT) code = ErrorCode::kNotFound;
+  constexpr int kWrongPath[] = {EISDIR, ENOTDIR, EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENXIO, ETXTBSY};
+  if (std::find(std::begin(kWrongPath), std::end(kWrongPath), reason) != std::end(kWrongPath)) {
+    code = ErrorCode::kInvalid;
+  }
   return {code, what + " " + path + ": " + std::strerror(reason)};
 }
 
@@ -75,18 +81,28 @@ Result<PartFile> PartFile::open(const std::string& path) {
     if (file.file_.fd() < 0) return failure("cannot open", path);
     return file;
   }
-  OpenFile part(::open(file.part().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  struct stat facts;
-  if (part.fd() < 0 || ::fstat(part.fd(), &facts) != 0) return failure("cannot open", file.part());
-  if (::flock(part.fd(), LOCK_EX | LOCK_NB) != 0) {
-    return {ErrorCode::kConflict,
-            file.part() + " is being written by another process; wait for it, or write elsewhere"};
+  const Status there = file.take_part(O_RDWR | O_CLOEXEC);
+  if (!there && there.code() != ErrorCode::kNotFound) return there.error();
+  if (!there) {
+    if (::access(folder_of(path).c_str(), W_OK | X_OK) != 0) return failure("cannot write into the folder of", path);
+    return file;
   }
-  file.file_ = std::move(part);
+  struct stat facts;
+  if (::fstat(file.file_.fd(), &facts) != 0) return failure("cannot read", file.part());
   auto note = read_whole_file(file.note_file(), kNoteBytesMax);
   if (note) file.note_ = std::move(*note);
   if (!file.note_.empty()) file.size_ = static_cast<std::uint64_t>(facts.st_size);
   return file;
+}
+
+Status PartFile::take_part(int how) {
+  OpenFile found(::open(part().c_str(), how, 0644));
+  if (found.fd() < 0) return failure("cannot open", part());
+  if (::flock(found.fd(), LOCK_EX | LOCK_NB) != 0) {
+    return {ErrorCode::kConflict, part() + " is being written by another process; wait for it, or write elsewhere"};
+  }
+  file_ = std::move(found);
+  return ok_status();
 }
 
 PartFile::~PartFile() {
@@ -97,6 +113,10 @@ Status PartFile::begin(const std::string& note) {
   size_ = 0;
   note_ = note;
   if (direct_) return ok_status();
+  if (file_.fd() < 0) {
+    const Status taken = take_part(O_RDWR | O_CREAT | O_CLOEXEC);
+    if (!taken) return taken;
+  }
   ::unlink(note_file().c_str());
   if (::ftruncate(file_.fd(), 0) != 0) return failure("cannot write", part());
   if (note.empty()) return ok_status();

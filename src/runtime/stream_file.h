@@ -51,8 +51,9 @@ class ReadFile {
 
 class PartFile {
  public:
-  // With what an earlier run has left. kConflict: another process is at it. A path that is no regular file (a pipe, a
-  // device) is written to directly.
+  // With what an earlier run has left; nothing is made before begin(), so a run that is ended before it has anything
+  // leaves nothing. kConflict (of begin() too): another process is at it; kInvalid, kNotFound: nothing can be written
+  // there. A path that is no regular file (a pipe, a device) is written to directly.
   static Result<PartFile> open(const std::string& path);
   PartFile(PartFile&&) = default;
   PartFile& operator=(PartFile&&) = delete;
@@ -74,6 +75,7 @@ class PartFile {
 
  private:
   PartFile() = default;
+  Status take_part(int how);
   std::string part() const { return path_ + ".part"; }
   std::string note_file() const { return path_ + ".part.etag"; }
 

@@ -106,7 +106,19 @@ TEST_CASE("what stays empty, or is worth nothing, leaves nothing behind") {
     file->forget();
   }
   CHECK(folder.files() == 0);
-  CHECK_FALSE(PartFile::open(folder / "no/such/f").ok());
+  CHECK(PartFile::open(folder / "no/such/f").code() == ErrorCode::kNotFound);
+  CHECK(PartFile::open(folder.path).code() == ErrorCode::kInvalid);
+}
+
+TEST_CASE("before there is anything of a file there is nothing on the disk") {
+  const Folder folder;
+  auto file = PartFile::open(folder / "f");
+  REQUIRE(file.ok());
+  CHECK(folder.files() == 0);
+  auto other = PartFile::open(folder / "f");
+  REQUIRE(other.ok());
+  REQUIRE(file->begin("v1").ok());
+  CHECK(other->begin("v1").code() == ErrorCode::kConflict);
 }
 
 TEST_CASE("what is no regular file is written to as it is") {
