@@ -90,22 +90,25 @@ Result<std::shared_ptr<spdlog::logger>> make_sink(const std::string& file) {
 }
 
 // One line stays one line, and a terminal is sent no control codes.
+bool append_escaped(std::string& line, char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  if (byte >= 0x20 && byte != 0x7f) return false;
+  constexpr char kHex[] = "0123456789abcdef";
+  line += "\\x";
+  line += kHex[byte >> 4];
+  line += kHex[byte & 15];
+  return true;
+}
+
 void append_value(std::string& line, std::string_view value) {
   const bool cut = value.size() > kValueBytesMax;
   if (cut) value = value.substr(0, kValueBytesMax);
   const bool quote = value.empty() || value.find_first_of(" \"=") != std::string_view::npos;
   if (quote) line += '"';
   for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      constexpr char kHex[] = "0123456789abcdef";
-      line += "\\x";
-      line += kHex[byte >> 4];
-      line += kHex[byte & 15];
-    } else {
-      if (c == '"' || c == '\\') line += '\\';
-      line += c;
-    }
+    if (append_escaped(line, c)) continue;
+    if (c == '"' || c == '\\') line += '\\';
+    line += c;
   }
   if (cut) line += "...";
   if (quote) line += '"';
@@ -173,8 +176,12 @@ void reopen() {
 }
 
 void tell(std::string_view line) {
+  std::string shown;
+  for (const char c : line) {
+    if (!append_escaped(shown, c)) shown += c;
+  }
   const std::lock_guard lock(sink_mutex);
-  (void)to_stderr.write(std::string(line) + "\n");
+  (void)to_stderr.write(shown + "\n");
 }
 
 }  // namespace tako::log

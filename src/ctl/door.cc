@@ -4,13 +4,16 @@
 #include <charconv>
 #include <utility>
 
+#include "model/address.h"
+
 namespace tako::ctl {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 Error bad_url(std::string_view text) {
-  return {ErrorCode::kInvalid, "'" + std::string(text) + "' is no address of a proxy; expected http://HOST:PORT"};
+  return {ErrorCode::kInvalid, "'" + std::string(text) + "' is no address of a proxy; expected http://HOST:PORT, " +
+                                   "such as http://[::1]:8080"};
 }
 
 ErrorCode code_of(int status) {
@@ -29,24 +32,17 @@ Result<Url> parse_url(std::string_view text) {
   if (rest.starts_with("http://")) rest.remove_prefix(7);
   if (rest.ends_with('/')) rest.remove_suffix(1);
 
+  const std::size_t bracket = rest.find(']');
+  const std::size_t colon = rest.find(':', bracket == std::string_view::npos ? 0 : bracket);
   Url url;
-  std::string_view port;
-  if (rest.starts_with('[')) {
-    const std::size_t end = rest.find(']');
-    if (end == std::string_view::npos) return bad_url(text);
-    url.host = rest.substr(1, end - 1);
-    rest.remove_prefix(end + 1);
-    if (!rest.empty() && !rest.starts_with(':')) return bad_url(text);
-  } else {
-    url.host = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(url.host.size());
-  }
-  if (rest.starts_with(':')) {
-    port = rest.substr(1);
+  auto host = model::parse_host(rest.substr(0, colon));
+  if (!host) return bad_url(text);
+  url.host = std::move(*host);
+  if (colon != std::string_view::npos) {
+    const std::string_view port = rest.substr(colon + 1);
     const auto [end, problem] = std::from_chars(port.data(), port.data() + port.size(), url.port);
     if (problem != std::errc() || end != port.data() + port.size() || url.port == 0) return bad_url(text);
   }
-  if (url.host.empty() || url.host.find_first_of("/?#@ []") != std::string::npos) return bad_url(text);
   return url;
 }
 

@@ -175,18 +175,15 @@ Result<Configuration> aborted(const Configuration& in_force) {
 
 Result<NodeSpec> parse_node(const std::string& text) {
   const std::size_t equals = text.find('=');
-  const std::size_t colon = text.rfind(':');
-  const Error hint = wrong("'" + text + "' is no node; expected ID=HOST:PORT");
-  if (equals == std::string::npos || colon == std::string::npos || equals == 0 || colon < equals) return hint;
+  const std::string hint = "'" + text + "' is no node; expected ID=HOST:PORT";
+  if (equals == std::string::npos) return wrong(hint);
   NodeSpec node;
   node.id = text.substr(0, equals);
-  node.host = text.substr(equals + 1, colon - equals - 1);
-  if (node.host.size() > 2 && node.host.front() == '[' && node.host.back() == ']') {
-    node.host = node.host.substr(1, node.host.size() - 2);
-  }
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data() + colon + 1, end, node.port);
-  if (node.host.empty() || error != std::errc() || at != end || node.port == 0) return hint;
+  const Status id = model::check_id(node.id);
+  auto address = model::parse_address(std::string_view(text).substr(equals + 1));
+  if (!id || !address) return wrong(hint);
+  node.host = std::move(address->host);
+  node.port = address->port;
   return node;
 }
 

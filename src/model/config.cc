@@ -1,11 +1,26 @@
 #include "model/config.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "model/config_fields.h"
 #include "model/tree.h"
 
 namespace tako::model {
+
+Status check_id(std::string_view id) {
+  const std::string hint = "; expected a string without '/' or white space";
+  if (id.empty()) return {ErrorCode::kInvalid, "is empty" + hint};
+  const bool bad = std::any_of(id.begin(), id.end(), [](char c) {
+    return c == '/' || c == 0x7f || static_cast<unsigned char>(c) <= 0x20;
+  });
+  if (bad) return {ErrorCode::kInvalid, "is " + fields::cited(id) + hint};
+  if (id.size() <= kIdBytesMax) return ok_status();
+  return {ErrorCode::kInvalid, "is " + std::to_string(id.size()) + " bytes long; expected at most " +
+                                   std::to_string(kIdBytesMax)};
+}
+
 namespace {
 
 Tree number(std::uint64_t n) { return Tree::plain(std::to_string(n)); }

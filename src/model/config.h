@@ -13,12 +13,12 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "model/address.h"
 #include "model/record.h"
 
 namespace tako::model {
 
 constexpr std::size_t kIdBytesMax = 255;
-constexpr std::size_t kHostBytesMax = 253;              // of a DNS name
 constexpr std::size_t kDeploymentNodesMax = 32'767;     // two deployments' nodes are counted in 16 bits
 constexpr std::uint64_t kBucketsPerKeyMax = 65'535;     // as it is written; more than there are buckets means all
 constexpr std::uint64_t kReplicaBucketsMax = 64;        // as it takes effect: a row of the ring's table
@@ -26,12 +26,6 @@ constexpr std::uint64_t kPointsPerBucketMax = 1ull << 40;
 constexpr Duration kSyncIntervalMax = hours(1);
 constexpr Duration kSyncIntervalDefault = seconds(1);
 constexpr Duration kScrubIntervalDefault = hours(14 * 24);
-
-struct Address {
-  std::string host;
-  std::uint16_t port = 0;
-  friend bool operator==(const Address&, const Address&) = default;
-};
 
 struct NodeSpec {
   std::string id;
@@ -106,6 +100,9 @@ struct Configuration {
 
   friend bool operator==(const Configuration&, const Configuration&) = default;
 };
+
+// Of a node, a bucket, a deployment, a coordinator or a zone. The message goes on from what it is: "is empty; ...".
+Status check_id(std::string_view id);
 
 // YAML or JSON. `name` is the file's, for messages: `conf/x.yaml:12: deployments.d.buckets.b1.n1: port 70000 is out of
 // range; expected 1 to 65535`. Errors: kInvalid, kTooLarge.

@@ -28,13 +28,9 @@ std::uint16_t read_port(const Tree& tree, const std::string& path, const std::st
 std::string read_host(const Tree& tree, const std::string& path) {
   const std::string hint = "; expected a host name or address";
   if (!is_scalar(tree) || (!tree.quoted && digits(tree.text))) fail(tree.line, path, "host is " + kind_of(tree) + hint);
-  const std::string& host = tree.text;
-  const bool sane = std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view(".-_:%").find(c) != std::string_view::npos;
-  });
-  if (host.empty() || !sane || host.size() > kHostBytesMax) fail(tree.line, path, "host is " + cited(host) + hint);
-  return host;
+  auto host = parse_host(tree.text);
+  if (!host) fail(tree.line, path, "host is " + cited(tree.text) + hint);
+  return std::move(*host);
 }
 
 NodeSpec read_node_map(const Entry& entry) {
@@ -104,18 +100,9 @@ const Entry* find(const Entries& entries, std::string_view key) {
 
 std::string read_id(const Tree& tree, const std::string& path, const std::string& what) {
   if (!is_scalar(tree)) fail(tree.line, path, what + " is " + kind_of(tree) + "; expected a string or an integer");
-  const std::string& id = tree.text;
-  const std::string hint = "; expected a string without '/' or white space";
-  if (id.empty()) fail(tree.line, path, what + " is empty" + hint);
-  const bool bad = std::any_of(id.begin(), id.end(), [](char c) {
-    return c == '/' || c == 0x7f || static_cast<unsigned char>(c) <= 0x20;
-  });
-  if (bad) fail(tree.line, path, what + " is " + cited(id) + hint);
-  if (id.size() > kIdBytesMax) {
-    fail(tree.line, path, what + " is " + std::to_string(id.size()) + " bytes long; expected at most " +
-                              std::to_string(kIdBytesMax));
-  }
-  return id;
+  const Status sane = check_id(tree.text);
+  if (!sane) fail(tree.line, path, what + " " + sane.error().message);
+  return tree.text;
 }
 
 std::uint64_t read_number(const Tree& tree, const std::string& path, const std::string& what, Range range) {

@@ -7,6 +7,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/log.h"
+
 namespace tako::roles {
 
 namespace {
@@ -93,7 +95,7 @@ std::optional<int> CommandLine::parse(int argc, char** argv) {
 
 int CommandLine::wrong_usage(std::string reason) const {
   for (char& c : reason) c = c == '\n' ? ' ' : c;
-  std::cerr << name_ << ": " << reason << "; see " << name_ << " --help\n";
+  log::tell(name_ + ": " + reason + "; see " + name_ + " --help");
   return kExitUsage;
 }
 

@@ -25,13 +25,13 @@ int run_coordinator(int argc, char** argv) {
   auto file = load_config(parsed.options->config_file);
   if (!file) {
     complain("coordinator", file.error());
-    return 2;
+    return kExitUsage;
   }
   const std::string id = parsed.options->id;
   if (*file && !(*file)->find_coordinator(id)) {
     complain("coordinator", {ErrorCode::kInvalid, parsed.options->config_file + ": no coordinator " + id +
                                                       " under `coordinators`; add it, or check -i"});
-    return 2;
+    return kExitUsage;
   }
   wire::Hello self;
   self.role = "coordinator";

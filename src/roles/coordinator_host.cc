@@ -38,8 +38,8 @@ Task<Result<std::string>> CoordinatorHost::open() {
   const Status opened = server_->open(*address, self->address.port);
   if (!opened) co_return opened.error();
   const std::string version = current ? "version " + std::to_string(current->counter) : "nothing yet";
-  co_return "coordinator " + options_.id + " serves " + version + " on " + *address + ":" +
-      std::to_string(self->address.port);
+  co_return "coordinator " + options_.id + " serves " + version + " on " +
+      net::text_of(*address, self->address.port);
 }
 
 Task<> CoordinatorHost::close_ports() {

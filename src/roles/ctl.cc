@@ -53,8 +53,8 @@ class Way {
   Way(Machine& machine, const CtlOptions& options) : machine_(machine), options_(options) {}
 
   std::vector<control::Contact> contacts() const {
-    std::vector<HostPort> addresses;
-    for (const std::string& text : options_.coordinators) addresses.push_back(*parse_host_port(text));
+    std::vector<model::Address> addresses;
+    for (const std::string& text : options_.coordinators) addresses.push_back(*model::parse_address(text));
     return contacts_of(addresses);
   }
 
@@ -353,7 +353,7 @@ void add_deploy_verbs(Command app, CtlOptions& o, Verb& chosen) {
 
 Status check(const CtlOptions& options) {
   for (const std::string& text : options.coordinators) {
-    const auto address = parse_host_port(text);
+    const auto address = model::parse_address(text);
     if (!address) return {ErrorCode::kInvalid, "-c " + text + ": " + address.error().message};
   }
   if (!options.config_file.empty() && !options.coordinators.empty()) {

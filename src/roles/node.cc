@@ -35,8 +35,10 @@ class NodeServer final : public Server {
     auto first = co_await feed_->start();
     if (!first) co_return first.error();
     if (!(*first)->find(options_.id) && !has_database(options_.data)) {
-      co_return Error(ErrorCode::kInvalid, "node " + options_.id + " is in no live deployment of the configuration (" +
-                                               (*first)->config().active + "); check -i");
+      // A coordinator may name it yet: who is started before it is added is to be started anew.
+      const ErrorCode code = options_.coordinators.empty() ? ErrorCode::kInvalid : ErrorCode::kNotFound;
+      co_return Error(code, "node " + options_.id + " is in no live deployment of the configuration (" +
+                                (*first)->config().active + "); check -i");
     }
 
     NodeHost::Options node;
@@ -75,7 +77,7 @@ class NodeServer final : public Server {
   // REQUIRES: the configuration names this node
   std::string serves_on(const model::Placement& placement) const {
     const auto& self = placement.nodes()[*placement.find(options_.id)];
-    return "node " + options_.id + " serves on " + self.host + ":" + std::to_string(self.port);
+    return "node " + options_.id + " serves on " + net::text_of(self.host, self.port);
   }
 
   // A later configuration may give a node that was started outside all deployments a place: then it has to be reached.
@@ -117,7 +119,7 @@ int run_node(int argc, char** argv) {
   auto file = load_config(parsed.options->config_file);
   if (!file) {
     complain("node", file.error());
-    return 2;
+    return kExitUsage;
   }
   wire::Hello self;
   self.role = "node";

@@ -1,9 +1,7 @@
 #include "roles/options.h"
 
-#include <charconv>
-#include <iostream>
-
 #include "base/log.h"
+#include "model/config.h"
 #include "roles/command_line.h"
 
 namespace tako::roles {
@@ -91,7 +89,7 @@ void add_options(Command app, Role role, ServerOptions& options, Raw& raw) {
         .between(0, 65535);
   }
   app.option("--listen", options.listen,
-                 "the address to bind; default: the configuration's, loopback for `cluster`")
+                 "the address to bind; default: the configuration's, for `cluster` where it is loopback")
       .env("TAKO_LISTEN")
       .type("ADDR");
   app.option("--threads", options.threads, "event-loop threads; default: the cores")
@@ -110,7 +108,7 @@ void add_options(Command app, Role role, ServerOptions& options, Raw& raw) {
 
 Status finish(Role role, ServerOptions& options, const Raw& raw) {
   for (const std::string& text : raw.coordinators) {
-    auto address = parse_host_port(text);
+    auto address = model::parse_address(text);
     if (!address) return {ErrorCode::kInvalid, "-c " + text + ": " + address.error().message};
     options.coordinators.push_back(std::move(*address));
   }
@@ -125,27 +123,20 @@ Status finish(Role role, ServerOptions& options, const Raw& raw) {
   if (follows && options.config_file.empty() && options.coordinators.empty()) {
     return {ErrorCode::kInvalid, "give a configuration (-f FILE) or a coordinator (-c HOST:PORT)"};
   }
-  if (options.id.find('/') != std::string::npos) return {ErrorCode::kInvalid, "-i: an id has no '/'"};
+  if (role != Role::kCluster) {
+    const Status id = model::check_id(options.id);
+    if (!id) return {ErrorCode::kInvalid, "-i " + id.error().message};
+  }
+  if (!options.listen.empty()) {
+    auto address = model::parse_bind_address(options.listen);
+    if (!address) return {ErrorCode::kInvalid, "--listen " + options.listen + ": " + address.error().message};
+    options.listen = std::move(*address);
+  }
+  if (options.data.empty()) return {ErrorCode::kInvalid, "-d: expected a folder"};
   return log::open(options.log_level, options.log_file);
 }
 
 }  // namespace
-
-Result<HostPort> parse_host_port(const std::string& text) {
-  const Error bad(ErrorCode::kInvalid, "expected HOST:PORT, such as c1.example:4710 or [::1]:4710");
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0) return bad;
-  HostPort address;
-  address.host = text.substr(0, colon);
-  if (address.host.front() == '[' && address.host.back() == ']')
-    address.host = address.host.substr(1, address.host.size() - 2);
-  else if (address.host.find(':') != std::string::npos)
-    return bad;
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data() + colon + 1, end, address.port);
-  if (error != std::errc() || at != end || address.port == 0 || address.host.empty()) return bad;
-  return address;
-}
 
 Parsed parse_server_options(Role role, int argc, char** argv) {
   ServerOptions options;
@@ -155,7 +146,7 @@ Parsed parse_server_options(Role role, int argc, char** argv) {
   if (const auto ended = app.parse(argc, argv)) return {std::nullopt, *ended};
   const Status finished = finish(role, options, raw);
   if (!finished) {
-    std::cerr << "tako " << name_of_role(role) << ": " << finished.error().message << "\n";
+    log::tell(std::string("tako ") + name_of_role(role) + ": " + finished.error().message);
     return {std::nullopt, 2};
   }
   return {std::move(options), 0};

@@ -9,22 +9,18 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/address.h"
 
 namespace tako::roles {
-
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
 
 struct ServerOptions {
   std::string id;
   std::string config_file;
-  std::vector<HostPort> coordinators;
+  std::vector<model::Address> coordinators;
   std::string data = "var/tako";
   std::vector<std::uint16_t> ports;
   std::optional<std::uint16_t> memcached;  // no port of it where none is given
-  std::string listen;  // empty: what the configuration says, loopback for `cluster`
+  std::string listen;  // numeric; empty: what the configuration says, loopback for `cluster`
   std::vector<std::string> skip;
   unsigned threads = 0;  // 0: the cores
   std::string log_level = "info";
@@ -40,8 +36,5 @@ struct Parsed {
 };
 
 Parsed parse_server_options(Role role, int argc, char** argv);
-
-// "host:port", "[::1]:4710".
-Result<HostPort> parse_host_port(const std::string& text);
 
 }  // namespace tako::roles

@@ -33,8 +33,8 @@ class ProxyServer final : public Server {
                                                   std::move(following), publish);
     auto first = co_await feed_->start();
     if (!first) co_return first.error();
-    std::string serves = "proxy " + options_.id + " serves HTTP on " + address + ":" + std::to_string(host_.port());
-    if (options_.memcached) serves += ", memcached on " + address + ":" + std::to_string(host_.memcached_port());
+    std::string serves = "proxy " + options_.id + " serves HTTP on " + net::text_of(address, host_.port());
+    if (options_.memcached) serves += ", memcached on " + net::text_of(address, host_.memcached_port());
     co_return serves;
   }
 
@@ -62,7 +62,7 @@ int run_proxy(int argc, char** argv) {
   auto file = load_config(parsed.options->config_file);
   if (!file) {
     complain("proxy", file.error());
-    return 2;
+    return kExitUsage;
   }
   wire::Hello self;
   self.role = "proxy";

@@ -18,9 +18,9 @@ void complain(const std::string& program, const Error& error) {
   log::tell("tako " + program + ": " + error.message);
 }
 
-std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinators) {
+std::vector<control::Contact> contacts_of(const std::vector<model::Address>& coordinators) {
   std::vector<control::Contact> contacts;
-  for (const HostPort& at : coordinators) contacts.push_back({control::kAnyCoordinator, at.host, at.port});
+  for (const model::Address& at : coordinators) contacts.push_back({control::kAnyCoordinator, at.host, at.port});
   return contacts;
 }
 

@@ -26,7 +26,7 @@ Result<std::optional<model::Configuration>> load_config(const std::string& file)
 // One line on stderr: `tako node: ...`.
 void complain(const std::string& program, const Error& error);
 
-std::vector<control::Contact> contacts_of(const std::vector<HostPort>& coordinators);
+std::vector<control::Contact> contacts_of(const std::vector<model::Address>& coordinators);
 
 // A server is built on loop 0, serves, and is torn down there, in whatever state building left it.
 class Server {

@@ -25,7 +25,8 @@ class Files {
   virtual std::vector<std::string> list(const std::string& folder) = 0;
 };
 
-// The folder is made if it does not exist, with its parents.
+// The folder is made if it does not exist, with its parents. kInvalid of open() and lock(): it cannot
+// be a folder of ours.
 class DiskFiles final : public Files {
  public:
   static Result<std::unique_ptr<DiskFiles>> open(const std::string& root);

@@ -324,7 +324,8 @@ class Descriptors(_Own):
         config = self.arguments[1]
         lines = ['ctl get full', 'ctl stat full', 'ctl --json stat full', 'ctl status', 'ctl --json status',
                  'ctl check', 'ctl locate full', 'ctl config show', f'ctl config validate {config}',
-                 f'ctl repair -f {config}', f'ctl deploy plan {config}', '--help', '--version', 'node --help', 'ctl get --help']
+                 f'ctl repair -f {config}', f'ctl deploy plan {config}', '--help', '--version', 'node --help',
+                 'ctl get --help']
         for line in lines:
             right, _, error = self.shell(line)
             for redirection, reason in (('>/dev/full', 'No space left'), ('>&-', 'Bad file descriptor')):
