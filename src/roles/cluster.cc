@@ -1,7 +1,7 @@
 // tako cluster: coordinators, nodes and proxies in one process, from the same parts, with every port of the
 // configuration open, as separate processes would have them.
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "roles/coordinator_host.h"
 #include "roles/data_folder.h"
@@ -15,15 +15,71 @@ namespace {
 
 constexpr char kLoopback[] = "127.0.0.1";
 
-std::set<std::string> node_ids(const model::Configuration& configuration) {
-  std::set<std::string> ids;
+// All that run, by id.
+std::map<std::string, model::NodeSpec> nodes_of(const model::Configuration& configuration) {
+  std::map<std::string, model::NodeSpec> nodes;
   for (const model::Deployment* deployment : {&configuration.active_deployment(), configuration.target_deployment()}) {
     if (!deployment) continue;
     for (const auto& bucket : deployment->buckets) {
-      for (const auto& node : bucket.nodes) ids.insert(node.id);
+      for (const auto& node : bucket.nodes) {
+        model::NodeSpec& known = nodes.emplace(node.id, node).first->second;
+        if (known.http_port == 0) known.http_port = node.http_port;
+      }
     }
   }
-  return ids;
+  return nodes;
+}
+
+bool is_skipped(const ServerOptions& options, const std::string& id) {
+  return std::count(options.skip.begin(), options.skip.end(), id) > 0;
+}
+
+// What stands in the configuration if it is loopback. Other machines' addresses are all 127.0.0.1 here.
+std::string address_of(const ServerOptions& options, const std::string& host) {
+  if (!options.listen.empty()) return options.listen;
+  return model::loopback_of(host).value_or(kLoopback);
+}
+
+// Those of the proxies.
+std::string front_address(const ServerOptions& options) { return options.listen.empty() ? kLoopback : options.listen; }
+
+// Who opens which port, each once. kInvalid: two want the same.
+class Ports {
+ public:
+  void claim(const std::string& address, std::uint16_t port, const std::string& owner) {
+    if (port == 0 || !clash_) return;
+    const std::string where = net::text_of(address, port);
+    const auto [first, fresh] = owners_.try_emplace(where, owner);
+    if (fresh) return;
+    clash_ = Error(ErrorCode::kInvalid, owner + " and " + first->second + " would both listen on " + where +
+                                            "; give one of them another port, or a loopback address of its own " +
+                                            "(all others stand for 127.0.0.1 here)");
+  }
+  const Status& clash() const { return clash_; }
+
+ private:
+  std::map<std::string, std::string> owners_;
+  Status clash_ = ok_status();
+};
+
+Status check_ports(const ServerOptions& options, const model::Configuration& configuration) {
+  Ports ports;
+  for (const auto& [id, node] : nodes_of(configuration)) {
+    if (is_skipped(options, id)) continue;
+    const std::string address = address_of(options, node.host);
+    ports.claim(address, node.port, "node " + id);
+    ports.claim(address, node.http_port, "the HTTP of node " + id);
+  }
+  for (const auto& coordinator : configuration.coordinators) {
+    const std::string address = address_of(options, coordinator.address.host);
+    ports.claim(address, coordinator.address.port, "coordinator " + coordinator.id);
+  }
+  const std::string front = front_address(options);
+  for (std::size_t i = 0; i < options.ports.size(); ++i) {
+    ports.claim(front, options.ports[i], "proxy p" + std::to_string(i + 1) + " (-p)");
+  }
+  if (options.memcached) ports.claim(front, *options.memcached, "--memcached");
+  return ports.clash();
 }
 
 // The nodes' buffers of pieces add up here, and each keeps what it has gathered while others are written.
@@ -37,7 +93,6 @@ class ClusterServer final : public Server {
  public:
   ClusterServer(Machine& machine, ServerOptions options, model::Configuration file)
       : machine_(machine), options_(std::move(options)), file_(std::move(file)), resources_(limits_of_many()) {
-    if (options_.listen.empty()) options_.listen = kLoopback;
     for (std::size_t i = 0; i < options_.ports.size(); ++i) {
       proxies_.push_back(std::make_unique<ProxyHost>(machine_, "p" + std::to_string(i + 1)));
     }
@@ -48,17 +103,18 @@ class ClusterServer final : public Server {
     if (step) step = co_await start_feed();
     if (step) step = co_await start_nodes();
     if (!step) co_return step.error();
+    const std::string front = front_address(options_);
     std::string where;
     for (std::size_t i = 0; i < proxies_.size(); ++i) {
-      const Status opened = proxies_[i]->listen(options_.listen, options_.ports[i]);
+      const Status opened = proxies_[i]->listen(front, options_.ports[i]);
       if (!opened) co_return opened.error();
-      where += (i ? ", " : "") + options_.listen + ":" + std::to_string(proxies_[i]->port());
+      where += (i ? ", " : "") + net::text_of(front, proxies_[i]->port());
     }
     if (options_.memcached) {
       ProxyHost& proxy = *proxies_.front();
-      const Status opened = proxy.listen_memcached(options_.listen, *options_.memcached);
+      const Status opened = proxy.listen_memcached(front, *options_.memcached);
       if (!opened) co_return opened.error();
-      where += ", memcached on " + options_.listen + ":" + std::to_string(proxy.memcached_port());
+      where += ", memcached on " + net::text_of(front, proxy.memcached_port());
     }
     co_return "cluster of " + std::to_string(nodes_.size()) + " nodes serves HTTP on " + where + "; data in " +
         options_.data + "; Ctrl-C ends it";
@@ -80,8 +136,8 @@ class ClusterServer final : public Server {
  private:
   Task<Status> start_coordinators() {
     for (const auto& coordinator : file_.coordinators) {
-      CoordinatorHost::Options options{coordinator.id, options_.data + "/coordinator-" + coordinator.id, file_,
-                                       options_.listen};
+      CoordinatorHost::Options options{coordinator.id, coordinator_folder(options_.data, coordinator.id), file_,
+                                       address_of(options_, coordinator.address.host)};
       coordinators_.push_back(std::make_unique<CoordinatorHost>(machine_, std::move(options)));
       const auto opened = co_await coordinators_.back()->open();
       if (!opened) co_return opened.error();
@@ -90,7 +146,7 @@ class ClusterServer final : public Server {
   }
 
   Task<Status> start_feed() {
-    auto files = open_data_folder(options_.data + "/cluster", "cluster");
+    auto files = open_data_folder(feed_folder(options_.data), "cluster");
     if (!files) co_return files.error();
     files_ = std::move(*files);
     control::ConfigFeed::Options following{file_, {}};
@@ -107,13 +163,18 @@ class ClusterServer final : public Server {
 
   Task<Status> start_nodes() {
     const control::ConfigFeed::Placed placement = feed_->current();
+    // It may be a later one than the file's.
+    const Status apart = check_ports(options_, placement->config());
+    if (!apart) co_return apart;
     const auto& known = placement->nodes();
     // A cluster of which no folder was ever used has forgotten nothing, also what --skip leaves out.
     const bool newborn =
-        std::none_of(known.begin(), known.end(), [this](const auto& node) { return has_database(folder_of(node.id)); });
+        std::none_of(known.begin(), known.end(), [this](const auto& node) {
+          return has_database(node_folder(options_.data, node.id));
+        });
     for (const auto& node : known) {
-      if (std::count(options_.skip.begin(), options_.skip.end(), node.id)) continue;
-      const std::string folder = folder_of(node.id);
+      if (is_skipped(options_, node.id)) continue;
+      const std::string folder = node_folder(options_.data, node.id);
       auto files = open_data_folder(folder, "node " + node.id);
       if (!files) co_return files.error();
       node_files_.push_back(std::move(*files));
@@ -126,14 +187,14 @@ class ClusterServer final : public Server {
       serving_.push_back(node.get());
       const control::ConfigFeed::Placed current = feed_->current();
       node->adopt(current);
-      if (!current->find(node->id())) continue;
-      const Status listening = co_await node->listen(current, options_.listen);
+      const auto index = current->find(node->id());
+      if (!index) continue;
+      const std::string address = address_of(options_, current->nodes()[*index].host);
+      const Status listening = co_await node->listen(current, address);
       if (!listening) co_return listening;
     }
     co_return ok_status();
   }
-
-  std::string folder_of(const std::string& id) const { return options_.data + "/" + id; }
 
   Machine& machine_;
   ServerOptions options_;
@@ -156,14 +217,17 @@ int run_cluster(int argc, char** argv) {
   auto file = load_config(parsed.options->config_file);
   if (!file) {
     complain("cluster", file.error());
-    return 2;
+    return kExitUsage;
   }
-  const std::set<std::string> known = node_ids(**file);
+  Status right = check_ports(*parsed.options, **file);
+  const auto known = nodes_of(**file);
   for (const std::string& id : parsed.options->skip) {
     if (known.count(id)) continue;
-    complain("cluster",
-             {ErrorCode::kInvalid, "--skip " + id + ": there is no such node in " + parsed.options->config_file});
-    return 2;
+    right = Error(ErrorCode::kInvalid, "--skip " + id + ": there is no such node in " + parsed.options->config_file);
+  }
+  if (!right) {
+    complain("cluster", right.error());
+    return kExitUsage;
   }
   wire::Hello self;
   self.role = "proxy";

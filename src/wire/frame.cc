@@ -28,7 +28,7 @@ Error malformed(std::string_view what) {
 }  // namespace
 
 std::string encode_hello(const Hello& hello) {
-  ASSERT(hello.role.size() <= kRoleBytesMax && hello.id.size() <= kNodeIdBytesMax);
+  ASSERT(hello.role.size() <= kRoleBytesMax && hello.id.size() <= kPeerIdBytesMax);
   ASSERT(hello.token.size() <= kTokenBytesMax);
   Writer body;
   body.text(hello.role);
@@ -81,7 +81,7 @@ Result<HelloProgress> decode_hello(std::string_view received) {
   Reader in(received.substr(kHelloHeadBytes, body_bytes));
   Hello hello;
   hello.role = in.text(kRoleBytesMax);
-  hello.id = in.text(kNodeIdBytesMax);
+  hello.id = in.text(kPeerIdBytesMax);
   hello.config.counter = in.varint();
   hello.config.hash = in.u64();
   hello.token = in.text(kTokenBytesMax);

@@ -8,6 +8,7 @@
 namespace tako::wire {
 
 constexpr std::size_t kNodeIdBytesMax = 255;
+constexpr std::size_t kPeerIdBytesMax = kNodeIdBytesMax + 12;  // of who says hello: "coordinator:" and its id
 constexpr std::size_t kListEntriesMax = 10'000;    // of a page, asked for or answered
 constexpr std::size_t kListValuesBytesMax = 512 << 10;  // of records that come with a page
 constexpr std::size_t kDigestNodesMax = 4096;      // sums in one message

@@ -1,4 +1,5 @@
 #include "wire/frame.h"
+#include "wire/limits.h"
 
 #include <doctest/doctest.h>
 
@@ -38,6 +39,14 @@ bool parses(std::string_view bytes) {
   parser.feed(bytes);
   const auto frame = parser.next();
   return frame.ok() && frame->has_value();
+}
+
+TEST_CASE("the hello of a coordinator with the longest id there is comes back") {
+  Hello hello = sample_hello();
+  hello.id = "coordinator:" + std::string(kNodeIdBytesMax, 'c');
+  const auto progress = decode_hello(encode_hello(hello));
+  REQUIRE(progress.ok());
+  CHECK(progress->hello->id == hello.id);
 }
 
 TEST_CASE("a hello comes back, and says what it still needs until it is whole") {
