@@ -46,7 +46,7 @@ Result<std::unique_ptr<runtime::DiskFiles>> open_data_folder(const std::string& 
   if (!known && known.code() != ErrorCode::kNotFound) return known.error();
   if (known && *known != owner + "\n") {
     const std::string name = known->substr(0, known->find('\n'));
-    return {ErrorCode::kInvalid,
+    return {ErrorCode::kConflict,
             "data folder " + path + " belongs to " + name + ", not to " + owner + "; use another folder (-d)"};
   }
   if (!known) {

@@ -9,7 +9,8 @@
 namespace tako::roles {
 
 // Makes it if it is not there, locks it, and checks (or notes) its owner, e.g. "node n1".
-// kConflict: another process has it; kInvalid: it is somebody else's, or cannot be a folder of this process.
+// kConflict: another process has it, or it is somebody else's. No error is kInvalid (wrong usage): what is on a disk
+// may change without the command line, as when it is mounted late.
 Result<std::unique_ptr<runtime::DiskFiles>> open_data_folder(const std::string& path, const std::string& owner);
 
 // True if a node's database was ever made in this folder.

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <iterator>
 #include <system_error>
 
 #include <fcntl.h>
@@ -23,13 +22,6 @@ ErrorCode code_of_errno() {
   if (errno == ENOSPC || errno == EDQUOT) return ErrorCode::kNoSpace;
   if (errno == ENOENT) return ErrorCode::kNotFound;
   return ErrorCode::kIo;
-}
-
-// Of a folder or file that somebody named: is it the name that is wrong, or the system that fails?
-ErrorCode code_of_place(int reason) {
-  constexpr int kWrongPlace[] = {ENOENT, EACCES, EPERM, ENOTDIR, EISDIR, EEXIST, ENAMETOOLONG, ELOOP};
-  const bool wrong = std::find(std::begin(kWrongPlace), std::end(kWrongPlace), reason) != std::end(kWrongPlace);
-  return wrong ? ErrorCode::kInvalid : ErrorCode::kIo;
 }
 
 Status write_all(int fd, const std::string& content, const std::string& path) {
@@ -77,7 +69,7 @@ Result<std::unique_ptr<DiskFiles>> DiskFiles::open(const std::string& root) {
   std::error_code failure;
   std::filesystem::create_directories(root, failure);
   if (!failure && !std::filesystem::is_directory(root, failure)) failure = {ENOTDIR, std::generic_category()};
-  if (failure) return {code_of_place(failure.value()), "cannot make folder " + root + ": " + failure.message()};
+  if (failure) return {ErrorCode::kIo, "cannot make folder " + root + ": " + failure.message()};
   return std::unique_ptr<DiskFiles>(new DiskFiles(root));
 }
 
@@ -88,7 +80,7 @@ DiskFiles::~DiskFiles() {
 Status DiskFiles::lock(const std::string& name) {
   const std::string path = root_ + "/" + name;
   lock_fd_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_fd_ < 0) return {code_of_place(errno), why("cannot open", path)};
+  if (lock_fd_ < 0) return {ErrorCode::kIo, why("cannot open", path)};
   if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     return {ErrorCode::kConflict,
             "data folder " + root_ + " is in use by another process; stop it, or use another folder (-d)"};

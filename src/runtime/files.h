@@ -25,8 +25,7 @@ class Files {
   virtual std::vector<std::string> list(const std::string& folder) = 0;
 };
 
-// The folder is made if it does not exist, with its parents. kInvalid of open() and lock(): it cannot
-// be a folder of ours.
+// The folder is made if it does not exist, with its parents.
 class DiskFiles final : public Files {
  public:
   static Result<std::unique_ptr<DiskFiles>> open(const std::string& root);

@@ -229,7 +229,7 @@ class CtlEnds(_Own):
     def ended(self, process, number):
         started = time.monotonic()
         process.send_signal(number)
-        assert process.wait(10) == -number, process.returncode
+        assert process.wait(10) == -number, (process.args, process.returncode, process.stdout.read())
         assert time.monotonic() - started < 5
 
     def test_any_verb_before_somebody_who_does_not_answer(self):
@@ -253,8 +253,9 @@ class CtlEnds(_Own):
                         connection.close()
             assert not list(self.t.folder.glob('out*')), list(self.t.folder.glob('out*'))
             process = self.popen('ctl', *ways[coordinator], 'deploy', 'promote', '--wait')
-            coordinator.accept()
+            connection, _ = coordinator.accept()
             self.ended(process, signal.SIGINT)
+            connection.close()
 
     def test_half_a_value_has_not_its_name_and_is_gone_on_with(self):
         (self.t.folder / 'half').write_bytes(b'as it was')
