@@ -239,10 +239,12 @@ TEST_CASE("a large value is handed off by pieces, and then dropped") {
   moved.active = "d2";
   SUBCASE("from a node that the configuration still names") {}
   SUBCASE("from one that it does not") { moved.deployments.erase("d1"); }
+  const std::uint64_t cycles = c[1].node->handoff().counters().cycles;
 
   c.adopt(placement_of(2, moved));
   CHECK(c.run_until([&] { return pieces(c[1]) == 0; }, seconds(120)));
 
+  CHECK(c[1].node->handoff().counters().cycles == cycles + 1);  // it took no second one
   for (std::size_t n : {2, 3, 4}) CHECK(has(c[n], "k", 10, value));
 }
 
