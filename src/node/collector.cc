@@ -121,6 +121,9 @@ Task<> Collector::save() {
 
 // --- what is known, and when it is not any more -----------------------------------------------------------------
 
+// Where this node itself is another one now, its peers forget what they were told before they answer it (renewed()),
+// and compare with it again; a floor needs all of them. So what is forgotten here is a second guard: no history is
+// known that goes wrong without it. It stays, since our own word then needs no argument about the order of messages.
 void Collector::begin_anew(const PartitionSet& partitions) {
   partitions.for_each([this](model::Partition p) { synced_[p] = 0; });
   watched_ -= partitions;

@@ -34,6 +34,23 @@ struct Collecting {
   Timestamp floor(std::size_t n, const std::string& key) {
     return cluster[n].node->floors().of(model::partition_of(key));
   }
+  // As far as the node says of itself that it has compared; none: it says nothing of the partition.
+  std::optional<Timestamp> synced(std::size_t n, const std::string& key) {
+    const model::Partition partition = model::partition_of(key);
+    wire::CollectQuery query;
+    query.asker = n == 2 ? "n3" : "n2";
+    query.partitions = {{partition, partition}};
+    const auto reply = std::get<wire::CollectReply>(cluster[n].ask(std::move(query)).body);
+    if (reply.entries.empty()) return std::nullopt;
+    return reply.entries.front().synced;
+  }
+  // The row of another key rots: the node is another one from then on, and votes where it has lost nothing.
+  void lose_a_vote(std::size_t n, const std::string& key) {
+    const std::uint64_t before = cluster[n].node->standing().incarnation();
+    cluster[n].disk.rot(store::Family::kMeta, store::slot_key(model::position_of(key), key));
+    CHECK(cluster[n].get(key) == name_of(ErrorCode::kCorrupt));
+    REQUIRE(cluster.run_until([&] { return cluster[n].node->standing().incarnation() > before; }, seconds(1)));
+  }
   wire::WriteReply send(std::size_t n, model::Record record, wire::Write::Source source) {
     wire::Write write;
     write.key = "k";
@@ -157,6 +174,43 @@ TEST_CASE("a node with an empty disk takes fence and floors over before it votes
   CHECK(world.cluster[3].get("alive") == "w");
   CHECK(world.floor(3, "k") >= then);
   CHECK(world.send(3, value_at(then), wire::Write::Source::kProposal).outcome == wire::WriteReply::Outcome::kRefused);
+}
+
+TEST_CASE("who has lost a vote anywhere is synced nowhere any more, and compares with everybody again") {
+  std::string deaf;  // n1 and this one do not compare
+  Collecting world;
+  const Timestamp then = world.now();
+  world.put("other", "w", then);
+  REQUIRE(model::partition_of("k") != model::partition_of("other"));
+  SUBCASE("what it had compared to the end") {
+    world.remove("k", then);
+    REQUIRE(world.cluster.run_until([&] { return world.no_row("k"); }, minutes(2)));
+    REQUIRE(world.synced(1, "k").value_or(0) >= then);
+    world.cluster[2].cut_off = world.cluster[3].cut_off = true;
+    world.lose_a_vote(1, "other");
+    REQUIRE(world.cluster[1].votes("k"));
+    CHECK(world.synced(1, "k") == Timestamp{0});
+  }
+  SUBCASE("what it had compared with one of the two") {
+    deaf = "n3";
+    world.cluster.let_pass = [&](const wire::Request& request, std::string_view to) {
+      std::string_view asker;
+      if (const auto* digest = std::get_if<wire::DigestQuery>(&request.body)) asker = digest->asker;
+      if (const auto* list = std::get_if<wire::List>(&request.body)) asker = list->asker;
+      return asker.empty() || (!(asker == "n1" && to == deaf) && !(asker == deaf && to == "n1"));
+    };
+    world.cluster.run_for(seconds(10));
+    world.remove("k", world.now());
+    world.cluster.run_for(minutes(1));
+    REQUIRE(world.synced(2, "k").value_or(0) > then);
+    REQUIRE(world.synced(1, "k") == Timestamp{0});
+    world.lose_a_vote(1, "other");
+    deaf = "n2";
+    world.cluster.run_for(minutes(1));
+    CHECK(world.synced(1, "k") == Timestamp{0});
+    deaf = "";
+    CHECK(world.cluster.run_until([&] { return world.no_row("k"); }, minutes(2)));
+  }
 }
 
 TEST_CASE("what has expired goes like a tombstone, a minute later; what has not stays") {
