@@ -121,6 +121,18 @@ TEST_CASE_FIXTURE(Fixture, "of the active nodes a majority has to refuse older c
   }
 }
 
+TEST_CASE("a single partition in which too few active nodes refuse older configurations is one too many") {
+  const auto placement = model::Placement::make(parsed(shape_text("a", "t")));
+  control::Arrival arrival;
+  CHECK(control::may_promote(*placement, arrival).ok());
+  arrival.unfenced = 1;
+  arrival.behind = {"n1"};
+  const Status refused = control::may_promote(*placement, arrival);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.code() == ErrorCode::kConflict);
+  CHECK(contains(refused.error().message, "in 1 partitions"));
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is begun is undone without asking anybody, and begun again") {
   for (int n = 1; n <= 4; ++n) network.cut("localhost:" + std::to_string(n));
   CHECK(push("a").ok());

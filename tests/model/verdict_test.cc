@@ -23,6 +23,24 @@ using Replies = std::vector<ReplicaReply>;
 
 }  // namespace
 
+TEST_CASE("a level has one name each, and no other word is one") {
+  CHECK(parse_read_level("one") == ReadLevel::kOne);
+  CHECK(parse_read_level("latest") == ReadLevel::kLatest);
+  CHECK(parse_read_level("quorum") == ReadLevel::kQuorum);
+  CHECK(parse_read_level("all") == ReadLevel::kAll);
+  CHECK(parse_write_level("one") == WriteLevel::kOne);
+  CHECK(parse_write_level("two") == WriteLevel::kTwo);
+  CHECK(parse_write_level("quorum") == WriteLevel::kQuorum);
+  CHECK(parse_write_level("all") == WriteLevel::kAll);
+  for (const char* word : {"", "newest", "ONE", "all ", "1"}) {
+    CAPTURE(word);
+    CHECK_FALSE(parse_read_level(word).has_value());
+    CHECK_FALSE(parse_write_level(word).has_value());
+  }
+  CHECK_FALSE(parse_read_level("two").has_value());
+  CHECK_FALSE(parse_write_level("latest").has_value());
+}
+
 TEST_CASE("a write waits while the replies to come can decide, and not longer") {
   CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kPending), reply(State::kFailed)}) ==
         Verdict::kWait);

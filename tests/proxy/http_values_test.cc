@@ -228,6 +228,17 @@ TEST_CASE_FIXTURE(Values, "what cannot be stored is refused before the body is r
   CHECK(pieces_read == 0);
 }
 
+TEST_CASE_FIXTURE(Values, "a level that there is not is refused, and nothing is read or written") {
+  REQUIRE(ask("PUT", {}, "value").status == 200);
+  const std::size_t writes = node("n1").writes.size();
+  CHECK(ask("GET", {}, "", "r=newest").status == 400);
+  CHECK(ask("GET", {}, "", "r=two").status == 400);
+  CHECK(ask("PUT", {}, "other", "w=most").status == 400);
+  CHECK(ask("DELETE", {}, "", "w=latest").status == 400);
+  CHECK(node("n1").writes.size() == writes);
+  CHECK(ask("GET", {}, "", "r=latest").body == "value");
+}
+
 TEST_CASE_FIXTURE(Values, "a conditional write is a compare-and-set") {
   CHECK(ask("PUT", {{"if-match", "*"}}, "none").status == 412);
   const Seen first = ask("PUT", {{"if-none-match", "*"}}, "first");

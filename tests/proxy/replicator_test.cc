@@ -33,8 +33,12 @@ class Replicas final : public net::Transport {
  public:
   explicit Replicas(runtime::Loop& loop) : loop_(loop) {}
 
-  Task<Result<wire::Reply>> call(net::Peer to, wire::Request request, TimePoint) override {
+  Task<Result<wire::Reply>> call(net::Peer to, wire::Request request, TimePoint deadline) override {
     const std::string id(to.id);
+    if (silent.contains(id)) {
+      co_await loop_.sleep_until(deadline);
+      co_return Error(ErrorCode::kTimeout, "no answer");
+    }
     co_await loop_.sleep(milliseconds(1));
     if (const auto* write = std::get_if<wire::Write>(&request.body)) {
       written.insert(write->record.ballot);
@@ -42,8 +46,10 @@ class Replicas final : public net::Transport {
     }
     wire::Reply reply;
     // Strict operations have tests of their own (strict_test.cc).
-    if (std::holds_alternative<wire::Prepare>(request.body))
+    if (std::holds_alternative<wire::Prepare>(request.body)) {
+      ++prepares;
       co_return Error(ErrorCode::kUnavailable, "no promises here");
+    }
     reply.body = answer(id, request);
     co_return reply;
   }
@@ -52,6 +58,8 @@ class Replicas final : public net::Transport {
   std::function<Body(const std::string& node, const wire::Request& request)> answer;
   std::set<model::Ballot> written;
   std::map<std::string, model::Record> copied;
+  std::set<std::string> silent;  // nodes
+  std::size_t prepares = 0;
 
  private:
   runtime::Loop& loop_;
@@ -83,12 +91,14 @@ struct Fixture {
       co_return answer;
     });
   }
-  auto write(model::WriteLevel level) {
+  auto write(model::WriteLevel level, std::optional<Timestamp> given = std::nullopt) {
     return world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
       proxy::Draft draft;
       draft.value = Bytes(std::string("new"));
-      const TimePoint deadline = world.loop().now() + seconds(5);
-      auto answer = co_await replicator.write("k", std::move(draft), level, deadline);
+      draft.timestamp = given;
+      const TimePoint began = world.loop().now();
+      auto answer = co_await replicator.write("k", std::move(draft), level, began + seconds(5));
+      took = world.loop().now() - began;
       co_await world.loop().sleep(seconds(1));  // what goes on in the background
       co_return answer;
     });
@@ -97,6 +107,7 @@ struct Fixture {
   VirtualLoop world;
   Replicas replicas;
   proxy::Replicator replicator;
+  Duration took{};  // until a write was answered
 };
 
 wire::Voter voter(bool votes, std::uint64_t incarnation) {
@@ -256,6 +267,63 @@ TEST_CASE_FIXTURE(Fixture, "a write that somebody stored under an earlier config
   CHECK_FALSE(first);
   CHECK_FALSE(answer.ok());
   CHECK(replicas.written.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a plain write that lost to a newer one is answered by as few replicas as it asked for") {
+  const model::Version newer{2000, 1};
+  replicas.answer = [&](const std::string& node, const wire::Request&) -> Body {
+    if (node == "n1") return refused(newer);
+    return Error(ErrorCode::kUnavailable, "away");
+  };
+
+  const auto answer = write(model::WriteLevel::kOne, 1000);
+
+  REQUIRE(answer.ok());
+  CHECK_FALSE(answer->won);
+  CHECK(answer->winner == newer);
+  CHECK(replicas.prepares == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a plain write that fails does not wait for votes, which it does not need") {
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n3") return Error(ErrorCode::kUnavailable, "away");
+    return stored(request, voter(node == "n2", 1));
+  };
+
+  const auto answer = write(model::WriteLevel::kAll);
+
+  REQUIRE_FALSE(answer.ok());
+  CHECK(answer.code() == ErrorCode::kUnavailable);
+  CHECK(took < milliseconds(100));
+}
+
+TEST_CASE_FIXTURE(Fixture, "whether a failed write may yet be answered otherwise is told by its error") {
+  const model::Version newer{4'000'000'000'000'000, 1};
+  ErrorCode expected = ErrorCode::kTimeout;
+  SUBCASE("a newer one is on one replica, and this one on another: it is not known which stands") {
+    replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+      if (is_read(request)) return nothing(voter(true, 1));
+      if (node == "n1") return refused(newer);
+      if (node == "n2") return stored(request, voter(true, 1));
+      return Error(ErrorCode::kUnavailable, "away");
+    };
+  }
+  SUBCASE("one is silent until the time is up") {
+    replicas.silent = {"n3"};
+    replicas.answer = [&](const std::string&, const wire::Request& request) { return stored(request, voter(true, 1)); };
+  }
+  SUBCASE("one is away") {
+    expected = ErrorCode::kUnavailable;
+    replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+      if (node == "n3") return Error(ErrorCode::kUnavailable, "away");
+      return stored(request, voter(true, 1));
+    };
+  }
+
+  const auto answer = write(model::WriteLevel::kAll);
+
+  REQUIRE_FALSE(answer.ok());
+  CHECK(answer.code() == expected);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a latest read does not pass over replicas that have a newer configuration") {

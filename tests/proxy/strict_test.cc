@@ -125,6 +125,23 @@ TEST_CASE_FIXTURE(StrictFixture,
   CHECK(held("n2").value->view() == "newer");
 }
 
+// A floor may be at a client's timestamp: those that are given are as round as the grid that floors are on.
+TEST_CASE_FIXTURE(StrictFixture, "a write at the owners' floor has been agreed on, and one above it is brought back") {
+  constexpr Timestamp kFloor = 1000;
+  for (const char* id : {"n1", "n2", "n3"}) node(id).fence = node(id).floor = kFloor;
+  const auto rescue = [&](Timestamp timestamp) {
+    return world.run([&]() -> Task<std::optional<model::Ballot>> {
+      std::optional<Record> rescued = model::make_value({timestamp, 1}, Bytes(std::string("rescued")));
+      co_return co_await replicator.agree("k", std::move(rescued), world.loop().now() + seconds(5));
+    });
+  };
+  CHECK(rescue(kFloor - 1) == model::ballot_of_floor(kFloor));
+  CHECK(rescue(kFloor) == model::ballot_of_floor(kFloor));
+  for (auto& [id, one] : cluster.nodes) CHECK(one.writes.empty());
+  CHECK(rescue(kFloor + 1).has_value());
+  CHECK(held("n2").version == model::Version{kFloor + 1, 1});
+}
+
 TEST_CASE_FIXTURE(StrictFixture, "a write far ahead that one replica holds does not stand in the way for ever") {
   store("n1", model::make_value({1'900'000'000'000'000, 1}, Bytes(std::string("far"))));
   const auto write_at_quorum = [&] {

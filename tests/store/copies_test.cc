@@ -60,6 +60,20 @@ TEST_CASE_TEMPLATE("copies of new keys are stored, and all others are left alone
   if (std::is_same_v<World, RocksWorld>) CHECK(taken == 1000);
 }
 
+TEST_CASE("what copies bring is known to the digests at once, and need not be counted") {
+  StoreWorld<RocksWorld> t;
+  t.world.run([&]() -> Task<> { co_await t.owned->count_unknown(); });
+  REQUIRE(t.owned->digests().unknown().none());
+  std::vector<store::Copy> copies;
+  for (int i = 0; i < 100; ++i) copies.push_back({"k" + std::to_string(i), value_of(10, "v")});
+
+  const Outcomes outcomes = take_over(t, copies);
+
+  for (const auto& outcome : outcomes) REQUIRE(outcome.has_value());
+  CHECK(t.owned->digests().unknown().none());
+  CHECK(t.owned->digests().all().values == 100);
+}
+
 TEST_CASE("of two copies of one key the second is left") {
   StoreWorld<RocksWorld> t;
   const Outcomes outcomes = take_over(t, {{"k", value_of(10, "ten")}, {"k", value_of(20, "twenty")}});

@@ -121,6 +121,20 @@ TEST_CASE_TEMPLATE("what is discarded is gone at once, and for good", World, Sim
   CHECK(t.stage("k", kOther, value, 1).ok());
 }
 
+TEST_CASE("what cannot be discarded is an error to who asked, and the sweep's afterwards") {
+  StoreWorld<SimWorld> t;
+  REQUIRE(t.stage_all("k", kUpload, pattern(1, kLarge)).ok());
+  t.world.disk().fail_writes(ErrorCode::kIo);
+  const Status discarded = t.discard("k", kUpload);
+  REQUIRE_FALSE(discarded.ok());
+  CHECK(discarded.code() == ErrorCode::kIo);
+  CHECK(t.pieces() == 4);
+  t.world.disk().heal_writes();
+  t.sweep();
+  CHECK(t.pieces() == 0);
+  CHECK(t.staged() == "");
+}
+
 TEST_CASE_TEMPLATE("what was staged before a restart is freed, and no more", World, SimWorld, RocksWorld) {
   StoreWorld<World> t;
   const std::string value = pattern(1, kLarge);
