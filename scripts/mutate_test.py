@@ -201,6 +201,12 @@ class Reading(unittest.TestCase):
         self.assertEqual(mutate.unit_verdict("node_test", -signal.SIGSEGV, ""), "node_test: SIGSEGV")
         self.assertEqual(mutate.unit_verdict("node_test", -signal.SIGXCPU, said), "node_test: it did not end")
 
+    def test_what_the_compiler_says(self):
+        said = "a.cc: In function 'f':\na.cc:3:5: error: no match for 'x'\n  3 | x\n"
+        self.assertTrue(mutate.refused_by_compiler(said))
+        self.assertFalse(mutate.refused_by_compiler("c++: fatal error: Killed signal terminated program cc1plus\n"))
+        self.assertFalse(mutate.refused_by_compiler("ccache: error: no such folder\n"))
+
     def test_what_the_simulator_says(self):
         said = "begin 4\nok 4 x=1\nbegin 5\nfailed 5 x=1\n  not linearizable\n  more\n"
         self.assertIsNone(mutate.seed_verdict(0, said))
