@@ -31,7 +31,11 @@ std::shared_ptr<const Placement> placed(const std::string& active, const std::st
       nodes_text("zones",
                  "b1: {n1: {host: h, port: 1, zone: x}}, b2: {n3: {host: h, port: 3, zone: x}}, " +
                      std::string("b3: {n5: {host: h, port: 5, zone: y}}, b4: {n6: {host: h, port: 6, zone: y}}"),
-                 3);
+                 3) +
+      nodes_text("split",
+                 "b1: {n1: {host: h, port: 1, zone: x}, n3: {host: h, port: 3, zone: x}}, " +
+                     std::string("b2: {n5: {host: h, port: 5, zone: y}, n6: {host: h, port: 6, zone: y}}"),
+                 1);
   Result<Configuration> parsed = parse_config(text, "test");
   REQUIRE_MESSAGE(parsed.ok(), parsed.error().message);
   return Placement::make(*parsed);
@@ -110,5 +114,6 @@ TEST_CASE("a plan warns of fewer replicas, of lonely ones, of strangers and of z
   CHECK(warned(plan_of(*placed("a", "one")), "65536 partitions have one replica only"));
   CHECK(warned(plan_of(*placed("a", "c")), "65536 partitions get other replicas altogether"));
   CHECK(warned(plan_of(*placed("a", "zones")), "2 zones for 3 buckets per key"));
+  CHECK(warned(plan_of(*placed("a", "split")), "65536 partitions have all replicas in one zone of 2"));
   CHECK_FALSE(warned(plan_of(*placed("a", "b")), "zone"));
 }

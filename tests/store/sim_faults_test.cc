@@ -272,6 +272,16 @@ TEST_CASE("a flipped bit in a piece is found by the store's checksum, and mended
     const auto after = world.disk().rows(Family::kChunks);  // under another name
     REQUIRE(after.size() == 1);
     CHECK(after.begin()->second == before.begin()->second);
+    // It is damaged no more: it is not taken a third time, and not erased.
+    const auto again = world.run(accept);
+    REQUIRE(again.ok());
+    CHECK(again->stored);
+    CHECK_FALSE(again->written);
+    auto erase = [&]() -> Task<Result<bool>> { co_return co_await store.erase_unreadable("k"); };
+    const auto erased = world.run(erase);
+    REQUIRE(erased.ok());
+    CHECK_FALSE(*erased);
+    CHECK(world.run(read).ok());
   }
 }
 
