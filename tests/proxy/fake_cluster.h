@@ -43,6 +43,7 @@ struct FakeNode {
   std::size_t discards = 0;
   std::map<std::string, model::Ballot> promises;
   std::size_t prepares = 0;
+  std::uint32_t page_entries = ~0u;  // of a listing, at most
   Timestamp fence = 0;
   Timestamp floor = 0;  // of all partitions
 };
@@ -95,6 +96,7 @@ class FakeCluster final : public net::Transport {
       return wire::Discarded{};
     }
     if (auto* prepare = std::get_if<wire::Prepare>(&request.body)) return answer(node, *prepare);
+    if (auto* list = std::get_if<wire::List>(&request.body)) return answer(node, *list);
     return answer(node, std::get<wire::ReadPiece>(request.body));
   }
 
@@ -126,6 +128,21 @@ class FakeCluster final : public net::Transport {
     reply.slot.promise = model::promise_of_fence(node.fence);
     reply.voter.votes = reply.voter.informed = node.votes;
     reply.voter.incarnation = node.incarnation;
+    return reply;
+  }
+
+  // In the order of the keys alone.
+  Body answer(FakeNode& node, const wire::List& list) {
+    wire::ListReply reply;
+    const std::uint32_t most = std::min(list.entries_max, node.page_entries);
+    for (auto it = node.held.lower_bound(list.key); it != node.held.end() && reply.complete; ++it) {
+      reply.complete = reply.entries.size() < most;
+      if (reply.complete) {
+        reply.entries.push_back({it->first, it->second.record.ballot, {}, model::kNeverEnds, {}});
+      } else {
+        reply.next_key = it->first;
+      }
+    }
     return reply;
   }
 
