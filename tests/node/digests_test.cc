@@ -181,6 +181,45 @@ TEST_CASE("an operator's cycle lists everything once with each peer, and says wh
   CHECK(!world.lists.empty());
 }
 
+TEST_CASE("an operator's cycle counts what differed, and what was copied because of it") {
+  Watched world(3, kThree);
+  world.fill(3);
+  world.cluster.run_for(seconds(10));
+  world.cluster.let_pass = [](const wire::Request& request, std::string_view) {
+    return !std::holds_alternative<wire::DigestQuery>(request.body);
+  };
+  const auto progress = [&](Action action = Action::kProgress) { return repair(world.cluster[1], action); };
+  REQUIRE(world.cluster[1].put("fresh", "new", 9));
+
+  progress(Action::kDryRun);
+  REQUIRE(world.cluster.run_until([&] { return progress().peers_done == 2; }));
+  CHECK(progress().keys_differing == 2);
+  CHECK(progress().keys_pushed == 0);
+  CHECK(world.cluster[2].get("fresh") == "-");
+
+  progress(Action::kRepair);
+  REQUIRE(world.cluster.run_until([&] { return progress().peers_done == 2; }));
+  CHECK(progress().keys_differing == 2);
+  CHECK(progress().keys_pushed == 2);
+  CHECK(progress().bytes_pushed == 2 * 3);
+  CHECK(progress().keys_pulled == 0);
+  for (const std::size_t n : {2u, 3u}) CHECK(world.cluster[n].get("fresh") == "new");
+}
+
+TEST_CASE("a dry run that is asked of a node which has just begun waits until it has met its peers") {
+  Watched world(3, kThree);
+  world.fill(3);
+  world.cluster[1].kill();
+  world.cluster[1].cut_off = true;
+  world.cluster[1].boot();
+  repair(world.cluster[1], Action::kDryRun);
+  world.cluster.settle();
+  world.cluster[1].cut_off = false;
+  const auto progress = [&] { return repair(world.cluster[1], Action::kProgress); };
+  CHECK(world.cluster.run_until([&] { return progress().peers_done == 2; }, seconds(30)));
+  CHECK(progress().keys_compared == 2 * 50);
+}
+
 TEST_CASE("a cycle names the peers that are away, and ends with them when they are back") {
   Watched world(3, kThree);
   world.cluster[3].kill();
