@@ -26,6 +26,8 @@ class Random;
   X(kForgetfulAbsent, "B17", "«nothing» of a node that has forgotten counts for a quorum")                           \
   X(kUnionMajority, "R7", "a majority of both deployments' union is enough")                                         \
   X(kTwoInUnion, "-", "w=two is counted over both deployments together")                                             \
+  X(kLostAckCounts, "D5a", "«stored» from before a loss makes up w=two")                                             \
+  X(kVotelessMakesTwo, "D5b", "«stored» of a node that has forgotten makes up w=two, whomever it has met")           \
   X(kSmallQuorum, "-", "half of the replicas is a quorum")                                                           \
   X(kTwiceCounted, "-", "the first reply counts twice")                                                              \
   X(kUnknownIsUnsent, "-", "a write that was perhaps carried out is issued anew")                                    \
@@ -77,6 +79,7 @@ class Random;
   X(kWipedVotes, "B17", "a node with an empty disk votes at once")                                                   \
   X(kOneSource, "B18", "one source is enough to vote again")                                                         \
   X(kIncarnationForgotten, "B21", "peers keep a new incarnation in memory only")                                     \
+  X(kLivesNotTaken, "D5b", "a node does not take over which incarnations its sources know")                          \
   X(kCrashForgiven, "-", "a crashed machine with sync at an interval keeps its votes")                               \
   X(kRollbackUnseen, "-", "a disk that went back in time is not noticed")                                            \
   X(kCorruptIsAbsent, "-", "an unreadable row is answered as «nothing», with a vote")                                \

@@ -116,17 +116,56 @@ std::optional<ReadLevel> parse_read_level(std::string_view text) {
   return std::nullopt;
 }
 
+namespace {
+
+bool stored(const ReplicaReply& reply) {
+  if (reply.state == State::kRefused) return planted(Plant::kRefusedIsAck);
+  return reply.state == State::kStored && (!reply.outdated || planted(Plant::kLostAckCounts));
+}
+
+// D5b, of the first of two: what the second lost before it stored would be known to it.
+bool knows(std::span<const ReplicaReply> replies, std::size_t one, std::size_t other) {
+  const ReplicaReply& reply = replies[one];
+  if (reply.votes || planted(Plant::kVotelessMakesTwo)) return true;
+  if (reply.outdated && planted(Plant::kLostAckCounts)) return true;  // it voted when it was asked
+  return std::find(reply.met.begin(), reply.met.end(), other) != reply.met.end();
+}
+
+// Are two of a deployment's that have it on two disks? Of one replica: nobody can lose it but itself.
+template <class Has>
+bool on_two_disks(std::uint8_t deployment, std::span<const ReplicaReply> replies, Has has) {
+  unsigned replicas = 0;
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!(replies[i].deployments & deployment)) continue;
+    ++replicas;
+    if (!has(replies[i])) continue;
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool both = (replies[j].deployments & deployment) && has(replies[j]);
+      if (both && knows(replies, i, j) && knows(replies, j, i)) return true;
+    }
+  }
+  return replicas < 2;
+}
+
+// As many have it as the level asks; and where it asks for more than one, but for no majority, two that count together
+// in the active deployment.
+template <class Has>
+Verdict judge_level(WriteLevel level, std::span<const ReplicaReply> replies, Has has) {
+  const Plant mistake = level == WriteLevel::kTwo ? Plant::kTwoInUnion : Plant::kUnionMajority;
+  Verdict verdict = judge(
+      replies, has, [level](unsigned replicas) { return wanted(level, replicas); }, mistake);
+  const bool plain = level == WriteLevel::kTwo || level == WriteLevel::kAll;
+  const std::uint8_t together = counted_together(kInActive, mistake);
+  if (!plain || verdict != Verdict::kYes || on_two_disks(together, replies, has)) return verdict;
+  return count(together, replies, has).pending == 0 ? Verdict::kNo : Verdict::kWait;
+}
+
+}  // namespace
+
 Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies) {
   const bool strict = level == WriteLevel::kQuorum;
-  return judge(
-      replies,
-      [strict](const ReplicaReply& reply) {
-        const bool stored =
-            reply.state == State::kStored || (reply.state == State::kRefused && planted(Plant::kRefusedIsAck));
-        return stored && (votes(reply) || !strict);
-      },
-      [level](unsigned replicas) { return wanted(level, replicas); },
-      level == WriteLevel::kTwo ? Plant::kTwoInUnion : Plant::kUnionMajority);
+  return judge_level(level, replies,
+                     [strict](const ReplicaReply& reply) { return stored(reply) && (votes(reply) || !strict); });
 }
 
 bool nobody_has_it(std::span<const ReplicaReply> replies) {
@@ -138,10 +177,9 @@ bool nobody_has_it(std::span<const ReplicaReply> replies) {
 }
 
 bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies) {
-  return judge(
-             replies,
-             [](const ReplicaReply& reply) { return reply.state == State::kStored || reply.state == State::kRefused; },
-             [level](unsigned replicas) { return wanted(level, replicas); }) == Verdict::kYes;
+  return judge_level(level, replies, [](const ReplicaReply& reply) {
+           return stored(reply) || (reply.state == State::kRefused && !reply.outdated);
+         }) == Verdict::kYes;
 }
 
 Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {

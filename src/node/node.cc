@@ -51,9 +51,12 @@ Node::Node(Parts parts)
   Settler* settler = settler_.get();
   collector_ = std::make_unique<Collector>(
       Collector::Parts{parts_.id, all, parts_.transport, &standing_, &floors_, parts_.collection});
-  Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}, {}};
+  Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}, {}, {}};
   repair.take_floors = [this](Repairer::FloorList floors) { return collector_->take_floors(std::move(floors)); };
   repair.raise_fence = [this](Timestamp fence) { return collector_->raise_fence(fence); };
+  repair.take_lives = [this](std::string from, std::uint64_t own, wire::AnnounceReply reply) {
+    return take_lives(std::move(from), own, std::move(reply));
+  };
   repair.drop_ended = [this] { return handoff_->drop_ended(); };
   repairer_ = std::make_unique<Repairer>(std::move(repair));
   handoff_ = std::make_unique<Handoff>(Handoff::Parts{parts_.id, all, parts_.transport, &standing_, settler});
@@ -220,6 +223,36 @@ Task<> Node::tell_shards(std::string node, std::uint64_t incarnation) {
   }
 }
 
+Task<> Node::tell_shards_met(std::string node, std::uint64_t incarnation, std::uint64_t own) {
+  for (const auto& shard : shards_) {
+    auto tell = [](Shard* to, std::string who, std::uint64_t theirs, std::uint64_t ours) -> Task<> {
+      to->remember_met(who, theirs, ours);
+      co_return;
+    };
+    auto task = tell(shard.get(), node, incarnation, own);
+    co_await runtime::run_on(shard->loop(), std::move(task));
+  }
+}
+
+// Before anything is read from that peer. What it knows is durable here and known to every shard, as if those nodes had
+// announced themselves to us. False: it is not, yet.
+Task<bool> Node::take_lives(std::string from, std::uint64_t own, wire::AnnounceReply reply) {
+  const std::uint64_t theirs = reply.incarnation;
+  std::vector<wire::Incarnation> lives = std::move(reply.renewed);
+  lives.push_back({from, theirs});
+  for (const wire::Incarnation& life : lives) {
+    const bool foreign = life.node == parts_.id || !placement_->find(life.node);
+    if (foreign || !peers_->is_news(life.node, life.incarnation) || planted(Plant::kLivesNotTaken)) continue;
+    co_await tell_shards(life.node, life.incarnation);
+    const Status learned = co_await peers_->learn(life.node, life.incarnation);
+    if (!learned) co_return false;
+  }
+  if (theirs == 0 || met_[from] == std::pair(theirs, own)) co_return true;
+  co_await tell_shards_met(from, theirs, own);
+  met_[from] = {theirs, own};
+  co_return true;
+}
+
 void Node::unreadable(std::string key, bool voted) {
   first().loop().post([this, key = std::move(key), voted] { mender_->unreadable(key, voted); });
 }
@@ -246,8 +279,13 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   if (buggify(first().loop().random(), "node/announced")) {
     co_return Error(ErrorCode::kOverloaded, "node " + parts_.id + " is busy; announce it again");
   }
+  // It is remembered as ours, so it must not be taken back by a crash.
+  if (!standing_.incarnation_durable()) {
+    const Status saved = co_await standing_.save(engine());
+    if (!saved) co_return saved.error();
+  }
   const std::string from = announce.node;
-  if (peers_->is_news(announce)) co_await tell_shards(from, announce.incarnation);
+  if (peers_->is_news(from, announce.incarnation)) co_await tell_shards(from, announce.incarnation);
   collector_->renewed(from, announce.incarnation);
   const auto heard = co_await peers_->hear(std::move(announce));
   if (!heard) co_return heard.error();
@@ -259,6 +297,7 @@ Task<Result<wire::AnnounceReply>> Node::announced(wire::Announce announce) {
   reply.blank = standing_.blank();
   reply.session = session_;
   reply.gains = standing_.gains();
+  reply.renewed = first().renewed_for(from);
   co_return reply;
 }
 

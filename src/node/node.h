@@ -97,6 +97,8 @@ class Node final : private Shard::Front, private Shard::Losses {
   static Task<Holdings> holdings_of(Shard* shard);
   Task<Holdings> holdings();
   Task<> tell_shards(std::string node, std::uint64_t incarnation);
+  Task<> tell_shards_met(std::string node, std::uint64_t incarnation, std::uint64_t own);
+  Task<bool> take_lives(std::string from, std::uint64_t own, wire::AnnounceReply reply);
   Shard& first() { return *shards_.front(); }
 
   Parts parts_;
@@ -113,6 +115,7 @@ class Node final : private Shard::Front, private Shard::Losses {
   std::unique_ptr<Mender> mender_;
   std::unique_ptr<Scrubber> scrubber_;
   std::unique_ptr<PeerMemory> peers_;
+  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> met_;  // incarnations, theirs and ours: see Shard
   std::shared_ptr<const model::Placement> placement_;
   std::shared_ptr<const Duties> duties_;  // by it
   runtime::Gate gate_;

@@ -45,12 +45,20 @@ std::map<std::string, std::uint64_t> PeerMemory::incarnations() const {
   return all;
 }
 
-bool PeerMemory::is_news(const wire::Announce& announce) const {
-  const auto known = peers_.find(announce.node);
-  return known == peers_.end() || announce.incarnation > known->second.saved.incarnation;
+bool PeerMemory::is_news(const std::string& node, std::uint64_t incarnation) const {
+  const auto known = peers_.find(node);
+  return known == peers_.end() || incarnation > known->second.saved.incarnation;
+}
+
+Task<Status> PeerMemory::learn(std::string node, std::uint64_t incarnation) {
+  Peer& peer = peers_[node];
+  if (incarnation > peer.known.incarnation) peer.known = Life{incarnation, 0, 0, 0};
+  if (incarnation <= peer.saved.incarnation) co_return ok_status();
+  co_return co_await save(std::move(node));
 }
 
 bool PeerMemory::went_back(const Life& known, const wire::Announce& announce) {
+  if (known.boot == 0) return false;
   if (announce.boot < known.boot) return true;
   if (announce.boot == known.boot) return announce.nonce != known.nonce;
   const bool next = announce.boot == known.boot + 1;

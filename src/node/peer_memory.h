@@ -11,6 +11,8 @@
 // An announcement of an older incarnation changes nothing: it is late, or its node went back and is told so by the
 // incarnation that the reply names.
 //
+// An incarnation may also be known from a third one (learn(); rule D5b in standing.h), and nothing else of that life.
+//
 // What is answered is durable before: the incarnation, the start, the nonce. The number of writes changes always, so
 // it is saved every kSequenceSaveInterval only; a peer that dies forgets as much of it, and others may still know.
 // Rows: `peer/<node>` of the system family. On the node's first loop.
@@ -44,8 +46,10 @@ class PeerMemory {
   Task<Status> load();
 
   // Is this a later incarnation than the one that is known durably? Then all shards have to know it before hear().
-  bool is_news(const wire::Announce& announce) const;
+  bool is_news(const std::string& node, std::uint64_t incarnation) const;
   Task<Result<Heard>> hear(wire::Announce announce);
+  // From a third one, who was told (rule 21): nothing but the incarnation is known then. Durable when it returns.
+  Task<Status> learn(std::string node, std::uint64_t incarnation);
 
   // The incarnations, by node.
   std::map<std::string, std::uint64_t> incarnations() const;
@@ -53,7 +57,7 @@ class PeerMemory {
  private:
   struct Life {
     std::uint64_t incarnation = 0;
-    std::uint64_t boot = 0;
+    std::uint64_t boot = 0;  // 0: its starts and writes are not known
     std::uint64_t nonce = 0;
     std::uint64_t sequence = 0;
   };

@@ -215,6 +215,8 @@ Task<bool> Repairer::contact(Source& source) {
     co_await went_back(source.id, reply->known_incarnation);
     co_return false;
   }
+  const bool taken = co_await parts_.take_lives(source.id, announced, *reply);
+  if (!taken || source.gone || announced != standing.incarnation()) co_return false;
   source.announced = announced;
   learn(source, *reply);
   co_return true;

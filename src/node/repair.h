@@ -50,6 +50,8 @@ class Repairer {
     const store::Floors* floors = nullptr;
     std::function<Task<>(FloorList floors)> take_floors;
     std::function<Task<bool>(Timestamp fence)> raise_fence;  // durable, if true
+    // What a peer knows of the others' incarnations, and its own; ours was `own` when it was asked. False: not taken.
+    std::function<Task<bool>(std::string from, std::uint64_t own, wire::AnnounceReply reply)> take_lives;
     std::function<Task<>()> drop_ended;                      // of a copy that was not ours (handoff.h)
   };
 

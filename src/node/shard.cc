@@ -11,7 +11,6 @@ namespace tako::node {
 namespace {
 
 constexpr std::size_t kListEntriesMax = 4096;
-constexpr std::size_t kRenewedMax = 64;
 constexpr Duration kLateBy = milliseconds(300);  // where rare branches are common
 
 template <class T>
@@ -65,17 +64,52 @@ void Shard::adopt(std::shared_ptr<const model::Placement> placement, std::shared
   placement_ = std::move(placement);
   self_ = placement_->find(id_);
   stamp_ = stamp_of(*placement_);
+  std::erase_if(met_, [this](const auto& one) { return !placement_->find(one.first); });
   adopted_.store(stamp_.counter, std::memory_order_release);
 }
 
-void Shard::remember_renewed(std::string node, std::uint64_t incarnation) {
-  for (const Renewed& old : renewed_) {
-    if (old.who.node == node) incarnation = std::max(incarnation, old.who.incarnation);
-  }
-  std::erase_if(renewed_, [&](const Renewed& old) { return old.who.node == node; });
-  if (renewed_.size() == kRenewedMax) renewed_.pop_front();
+void Shard::remember_renewed(const std::string& node, std::uint64_t incarnation) {
+  std::erase_if(renewed_, [now = loop_.now()](const auto& one) { return one.second.forget_at <= now; });
   const int lifetimes = buggify(loop_.random(), "shard/renewed") ? 10 : 2;
-  renewed_.push_back({{std::move(node), incarnation}, loop_.now() + lifetimes * kOperationLifetimeMax});
+  Renewed& renewed = renewed_[node];
+  renewed.incarnation = std::max(renewed.incarnation, incarnation);
+  renewed.forget_at = loop_.now() + lifetimes * kOperationLifetimeMax;
+}
+
+std::vector<wire::Incarnation> Shard::renewed_for(const std::string& peer) const {
+  std::vector<wire::Incarnation> lives;
+  const auto asker = placement_ ? placement_->find(peer) : std::nullopt;
+  for (const auto& [node, renewed] : renewed_) {
+    const auto index = asker && node != peer ? placement_->find(node) : std::nullopt;
+    if (!index || renewed.forget_at <= loop_.now() || lives.size() == wire::kIncarnationsMax) continue;
+    lives.push_back({node, renewed.incarnation});
+  }
+  return lives;
+}
+
+void Shard::remember_met(const std::string& node, std::uint64_t incarnation, std::uint64_t own) {
+  met_[node] = {incarnation, own};
+}
+
+// Of the key's replicas. Who asks by another configuration than ours counts others too: then all that were renewed.
+void Shard::name_lives(model::Partition partition, const wire::ConfigStamp& asked_by, wire::Voter& voter) const {
+  const TimePoint now = loop_.now();
+  if (!placement_ || asked_by != stamp_) {
+    for (const auto& [node, renewed] : renewed_) {
+      if (renewed.forget_at > now && voter.renewed.size() < wire::kRenewedMax)
+        voter.renewed.push_back({node, renewed.incarnation});
+    }
+  }
+  if (!placement_) return;
+  for (const auto& replica : placement_->replicas(partition)) {
+    const std::string& node = placement_->nodes()[replica.node].id;
+    const auto renewed = renewed_.find(node);
+    const bool named = renewed != renewed_.end() && renewed->second.forget_at > now && asked_by == stamp_;
+    if (named && voter.renewed.size() < wire::kRenewedMax) voter.renewed.push_back({node, renewed->second.incarnation});
+    const auto met = voter.votes ? met_.end() : met_.find(node);
+    const bool counts = met != met_.end() && met->second.own == voter.incarnation;
+    if (counts && voter.met.size() < wire::kRenewedMax) voter.met.push_back({node, met->second.incarnation});
+  }
 }
 
 bool Shard::in_target_only(model::Partition partition) const {
@@ -97,7 +131,7 @@ wire::Voter Shard::voter(model::Partition partition, const wire::ConfigStamp& as
   voter.votes = at_begin.votes && now.votes;
   voter.informed = at_begin.informed && now.informed;
   voter.incarnation = standing_.incarnation();
-  for (const Renewed& renewed : renewed_) voter.renewed.push_back(renewed.who);
+  name_lives(partition, asked_by, voter);
   return voter;
 }
 

@@ -14,7 +14,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -81,7 +80,11 @@ class Shard final : public net::Service {
   // An older one than it goes by is ignored.
   void adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties);
   // A peer came back as another: named in replies until no operation can hold one of its old votes.
-  void remember_renewed(std::string node, std::uint64_t incarnation);
+  void remember_renewed(const std::string& node, std::uint64_t incarnation);
+  // What this peer is to take over of that.
+  std::vector<wire::Incarnation> renewed_for(const std::string& peer) const;
+  // The peer itself has said, while ours was `own`, that this is its incarnation: named beside a «stored» without vote.
+  void remember_met(const std::string& node, std::uint64_t incarnation, std::uint64_t own);
   // A copy that this node pulled for itself.
   Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);
   // All at once, so that they go down together; the outcomes in the order of the copies.
@@ -142,9 +145,15 @@ class Shard final : public net::Service {
   void report_losses(Losses& losses);
   bool shared_with_others(model::Partition partition) const;
 
+  void name_lives(model::Partition partition, const wire::ConfigStamp& asked_by, wire::Voter& voter) const;
+
   struct Renewed {
-    wire::Incarnation who;
+    std::uint64_t incarnation = 0;
     TimePoint forget_at;
+  };
+  struct Met {
+    std::uint64_t incarnation = 0;
+    std::uint64_t own = 0;  // ours, when it was met: what is forgotten with it counts no more
   };
 
   const std::string id_;
@@ -159,7 +168,8 @@ class Shard final : public net::Service {
   std::optional<model::NodeIndex> self_;
   wire::ConfigStamp stamp_;
   std::atomic<std::uint64_t> adopted_ = 0;  // stamp_.counter
-  std::deque<Renewed> renewed_;
+  std::map<std::string, Renewed> renewed_;  // by node
+  std::map<std::string, Met> met_;
   Counters counters_;
 };
 

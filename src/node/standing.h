@@ -7,7 +7,11 @@
 //
 //  - it announces its incarnation to each source before it reads from it (21), so that a vote it gave before the loss,
 //    still under way in some proxy, is not added to one it gives after: sources name the new incarnation in their
-//    replies for as long as an operation can live, and the proxy drops the older vote;
+//    replies for as long as an operation can live, and the proxy drops the older vote. A source that loses its own disk
+//    forgets what it was told. So the answer to an announcement says which incarnations the source knows, and who is
+//    to read from it takes these over first, durably, and names them as if it had been told itself (D5b). Let X become
+//    a voter, and Y after it. X has told N - q + 1 others, and Y reads as many of N - 1. So Y reads X, or one whom X
+//    has told. What the «stored» of a node is worth that has no vote yet, and so may not know, is in model/verdict.h;
 //  - it reads all of the partition from N - q + 1 voters of the full replica set (22): every majority that ever chose
 //    something has a member among those. Where fewer voters are left, only when all others have answered; what was
 //    chosen on the lost disks alone is gone then, and that is reported;

@@ -100,8 +100,8 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
       --attempt;  // nothing failed
       continue;
     }
-    const bool votes_missing =
-        proposal.level == model::WriteLevel::kQuorum && !round->pending() && round->without_vote();
+    // A moment later it has caught up, or has met the others at least.
+    const bool votes_missing = proposal.level != model::WriteLevel::kOne && !round->pending() && round->without_vote();
     if (votes_missing && round->highest <= record.ballot && loop_.now() < votes_until && !loop_.stopping()) {
       perhaps_stored = true;
       co_await loop_.sleep(kVotesPause);

@@ -15,7 +15,8 @@ Round::Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, co
       promises(replicas.size()),
       changed(loop),
       incarnations_(replicas.size()),
-      newest_(replicas.size()) {
+      newest_(replicas.size()),
+      met_(replicas.size()) {
   for (std::size_t i = 0; i < replies.size(); ++i) replies[i].deployments = replicas[i].deployments;
 }
 
@@ -58,12 +59,13 @@ void Round::take_over(std::size_t i, const Round& from) {
   ASSERT(from.placement == placement && from.replies.size() == replies.size());
   replies[i] = from.replies[i];
   incarnations_[i] = from.incarnations_[i];
+  met_[i] = from.met_[i];
   learn_from(from);
 }
 
 void Round::learn_from(const Round& before) {
   for (std::size_t j = 0; j < newest_.size(); ++j) newest_[j] = std::max(newest_[j], before.newest_[j]);
-  drop_old_votes();
+  compare_lives();
 }
 
 bool Round::behind(std::size_t i, const model::Ballot& ballot) const {
@@ -85,23 +87,37 @@ void Round::note(const model::Ballot& seen) {
   if (!planted(Plant::kNoLearning)) highest = std::max(highest, seen);
 }
 
+template <class Use>
+void Round::for_each_named(const std::vector<wire::Incarnation>& lives, Use use) const {
+  for (const wire::Incarnation& life : lives) {
+    const auto index = placement->find(life.node);
+    for (std::size_t j = 0; index && j < replicas.size(); ++j) {
+      if (replicas[j].node == *index) use(j, life.incarnation);
+    }
+  }
+}
+
 void Round::weigh(std::size_t i, const wire::Voter& voter) {
   replies[i].votes = voter.votes;
   replies[i].informed = voter.informed;
   incarnations_[i] = voter.incarnation;
-  for (const wire::Incarnation& renewed : voter.renewed) {
-    const auto index = placement->find(renewed.node);
-    for (std::size_t j = 0; index && j < replicas.size(); ++j) {
-      if (replicas[j].node == *index) newest_[j] = std::max(newest_[j], renewed.incarnation);
-    }
-  }
-  drop_old_votes();
+  const auto named = [this](std::size_t j, std::uint64_t life) { newest_[j] = std::max(newest_[j], life); };
+  for_each_named(voter.renewed, named);
+  for_each_named(voter.met, named);
+  met_[i].assign(voter.met.empty() ? 0 : replicas.size(), 0);
+  for_each_named(voter.met, [this, i](std::size_t j, std::uint64_t life) { met_[i][j] = life; });
+  compare_lives();
 }
 
-void Round::drop_old_votes() {
-  if (planted(Plant::kOldIncarnationVotes)) return;
-  for (std::size_t j = 0; j < replies.size(); ++j) {
-    if (incarnations_[j] != 0 && incarnations_[j] < newest_[j]) replies[j].votes = replies[j].informed = false;
+void Round::compare_lives() {
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    replies[i].met.clear();
+    for (std::size_t j = 0; j < met_[i].size(); ++j) {
+      if (met_[i][j] != 0 && met_[i][j] == incarnations_[j]) replies[i].met.push_back(static_cast<std::uint32_t>(j));
+    }
+    if (incarnations_[i] == 0 || incarnations_[i] >= newest_[i]) continue;
+    replies[i].outdated = true;
+    if (!planted(Plant::kOldIncarnationVotes)) replies[i].votes = replies[i].informed = false;
   }
 }
 

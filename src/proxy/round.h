@@ -58,12 +58,16 @@ struct Round {
   void failed(std::size_t i, const Error& error);
   void take_slot(std::size_t i, model::Slot slot);
   void note(const model::Ballot& seen);
-  // Rule 8: a vote of an incarnation that is known to be over is none.
+  // Rule 8 and D5: a vote of an incarnation that is known to be over is none, and who has met whom.
   void weigh(std::size_t i, const wire::Voter& voter);
-  void drop_old_votes();
+  void compare_lives();
+  template <class Use>
+  void for_each_named(const std::vector<wire::Incarnation>& lives, Use use) const;
 
-  std::vector<std::uint64_t> incarnations_;  // that answered
-  std::vector<std::uint64_t> newest_;        // that somebody named
+  using Lives = std::vector<std::uint64_t>;  // incarnations, by replica; 0: not known
+  Lives incarnations_;                       // that answered
+  Lives newest_;                             // that somebody named
+  std::vector<Lives> met_;                   // for each, those that it has met; empty: none
 };
 
 }  // namespace tako::proxy

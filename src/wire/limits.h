@@ -14,6 +14,7 @@ constexpr std::size_t kListValuesBytesMax = 512 << 10;  // of records that come 
 constexpr std::size_t kDigestNodesMax = 4096;      // sums in one message
 constexpr std::size_t kCollectRunsMax = 4096;      // of partitions, asked for or answered
 constexpr std::size_t kRenewedMax = 64;            // incarnations beside a vote
+constexpr std::size_t kIncarnationsMax = 1024;     // ... in the answer to an announcement
 constexpr std::size_t kConfigBytesMax = 4 << 20;   // a configuration's text
 constexpr std::size_t kStatusBytesMax = 1 << 20;   // a status in JSON
 constexpr std::size_t kErrorBytesMax = 1000;       // an error's message: longer ones are cut

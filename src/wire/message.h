@@ -199,8 +199,7 @@ struct Request {
 
 struct Pong {};
 
-// The peers' incarnations that the answering replica learned within the last operation lifetime (rule 4): a vote of
-// an older incarnation is dropped by the proposer.
+// A node, and in which of its lives it is: it grows with each loss of what the disk held.
 struct Incarnation {
   std::string node;
   std::uint64_t incarnation = 0;
@@ -211,7 +210,12 @@ struct Voter {
   bool votes = false;     // false: this replica has forgotten, its «nothing» and its «stored» are no vote
   bool informed = false;  // its «nothing» alone means that there is nothing; a target owner may vote before it is
   std::uint64_t incarnation = 0;
+  // Of the key's other replicas, as the answering one heard of them within the last operation lifetime (rule 4): what
+  // one of them said in an older incarnation is dropped by the proposer.
   std::vector<Incarnation> renewed;
+  // Without vote: those that have told the answering one themselves, in the incarnation that it has now, in which they
+  // are. With these its «stored» makes up `two` (D5; model/verdict.h).
+  std::vector<Incarnation> met{};
 };
 
 // A value of more than a piece is left out: ReadPiece brings it.
@@ -297,6 +301,8 @@ struct AnnounceReply {
   std::uint64_t session = 0;            // the asked's process: another one than last time means that it restarted
   bool rolled_back = false;             // the announcer's disk is older than what it announced to the asked before
   std::uint64_t gains = 0;              // grows when the asked becomes a voter somewhere; since its start
+  // As the asked names them beside its votes: the announcer takes them over before it reads anything (D5b).
+  std::vector<Incarnation> renewed{};
 };
 
 struct StatusReply {

@@ -8,7 +8,7 @@
 //                 complete: flag, [next_position: u64, next_key: text] (unless complete), n: varint, n * run,
 //                 incarnation: u64, fence: varint, n: varint, n * (run, floor: varint)
 // announced    := known_incarnation: u64, incarnation: u64, blank: flag, session: u64, rolled_back: flag,
-//                 gains: varint
+//                 gains: varint, renewed: lives
 // status-reply := json: text
 // config-reply := stamp, text: text
 // piece-stored := (nothing)
@@ -19,7 +19,8 @@
 // digest-reply := bits: u8 (0 equal, 1 busy), n: varint, n * sum
 // repaired     := dry_run: flag, cycle: varint, 12 counts as in RepairReply, varints
 //
-// voter        := votes: flag, informed: flag, incarnation: u64, n: varint, n * (node: text, incarnation: u64)
+// voter        := votes: flag, informed: flag, incarnation: u64, renewed: lives, met: lives
+// lives        := n: varint, n * (node: text, incarnation: u64)
 #include "wire/message_codec.h"
 #include "wire/record_codec.h"
 
@@ -30,16 +31,35 @@ namespace {
 constexpr unsigned kEqual = 1 << 0;
 constexpr unsigned kBusy = 1 << 1;
 
+void put_lives(Writer& out, const std::vector<Incarnation>& lives) {
+  out.varint(lives.size());
+  for (const auto& [node, incarnation] : lives) {
+    out.text(node);
+    out.u64(incarnation);
+  }
+}
+
+void take_lives(Reader& in, std::vector<Incarnation>& lives, std::size_t lives_max) {
+  lives.resize(in.count(lives_max, 1 + 8));
+  for (Incarnation& life : lives) {
+    life.node = take_node(in);
+    life.incarnation = in.u64();
+  }
+}
+
+std::size_t size_of(const std::vector<Incarnation>& lives) {
+  std::size_t bytes = 2;
+  for (const Incarnation& life : lives) bytes += life.node.size() + 2 + 8;
+  return bytes;
+}
+
 void put(Writer& out, const Voter& voter) {
-  const auto& [votes, informed, incarnation, renewed] = voter;
+  const auto& [votes, informed, incarnation, renewed, met] = voter;
   out.flag(votes);
   out.flag(informed);
   out.u64(incarnation);
-  out.varint(renewed.size());
-  for (const auto& [node, incarnation_now] : renewed) {
-    out.text(node);
-    out.u64(incarnation_now);
-  }
+  put_lives(out, renewed);
+  put_lives(out, met);
 }
 
 Voter take_voter(Reader& in) {
@@ -47,11 +67,8 @@ Voter take_voter(Reader& in) {
   voter.votes = in.flag();
   voter.informed = in.flag();
   voter.incarnation = in.u64();
-  voter.renewed.resize(in.count(kRenewedMax, 1 + 8));
-  for (Incarnation& renewed : voter.renewed) {
-    renewed.node = take_node(in);
-    renewed.incarnation = in.u64();
-  }
+  take_lives(in, voter.renewed, kRenewedMax);
+  take_lives(in, voter.met, kRenewedMax);
   return voter;
 }
 
@@ -153,13 +170,14 @@ void take(Reader& in, CollectReply& reply) {
 }
 
 void put(Writer& out, const AnnounceReply& reply) {
-  const auto& [known_incarnation, incarnation, blank, session, rolled_back, gains] = reply;
+  const auto& [known_incarnation, incarnation, blank, session, rolled_back, gains, renewed] = reply;
   out.u64(known_incarnation);
   out.u64(incarnation);
   out.flag(blank);
   out.u64(session);
   out.flag(rolled_back);
   out.varint(gains);
+  put_lives(out, renewed);
 }
 
 void put(Writer& out, const StatusReply& reply) {
@@ -284,6 +302,7 @@ void take(Reader& in, AnnounceReply& reply) {
   reply.session = in.u64();
   reply.rolled_back = in.flag();
   reply.gains = in.varint();
+  take_lives(in, reply.renewed, kIncarnationsMax);
 }
 
 void take(Reader& in, ArrivalReply& reply) {
@@ -318,9 +337,8 @@ std::size_t size_of(const Body&) {
 }
 std::size_t size_of(const PieceReply& reply) { return reply.piece.size(); }
 std::size_t size_of(const model::Slot& slot, const Voter& voter) {
-  std::size_t bytes = slot.record ? wire::size_of(*slot.record) : 0;
-  for (const Incarnation& renewed : voter.renewed) bytes += renewed.node.size() + 2 + 8;
-  return bytes;
+  const std::size_t bytes = slot.record ? wire::size_of(*slot.record) : 0;
+  return bytes + size_of(voter.renewed) + size_of(voter.met);
 }
 std::size_t size_of(const ReadReply& reply) { return size_of(reply.slot, reply.voter); }
 std::size_t size_of(const PromiseReply& reply) { return size_of(reply.slot, reply.voter); }
@@ -329,6 +347,7 @@ std::size_t size_of(const ListReply& reply) {
   for (const ListReply::Entry& entry : reply.entries) bytes += entry.record ? wire::size_of(*entry.record) : 0;
   return bytes;
 }
+std::size_t size_of(const AnnounceReply& reply) { return size_of(reply.renewed); }
 std::size_t size_of(const DigestReply& reply) { return reply.sums.size() * 9; }
 std::size_t size_of(const CollectReply& reply) { return reply.entries.size() * 20; }
 std::size_t size_of(const StatusReply& reply) { return reply.json.size(); }

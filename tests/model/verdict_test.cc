@@ -61,8 +61,76 @@ TEST_CASE("a quorum is counted in voters: who has forgotten stores, but does not
                                                  reply(State::kPending)}) == Verdict::kWait);
   CHECK(judge_write(WriteLevel::kQuorum, Replies{reply(State::kStored), reply(State::kStored, false),
                                                  reply(State::kFailed)}) == Verdict::kNo);
-  CHECK(judge_write(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored, false),
-                                              reply(State::kFailed)}) == Verdict::kYes);
+}
+
+TEST_CASE("who has forgotten makes up two with one that it has met, as that one was when it stored") {
+  for (const WriteLevel level : {WriteLevel::kTwo, WriteLevel::kAll}) {
+    Replies replies = {reply(State::kStored), reply(State::kStored, false)};
+    CHECK(judge_write(level, replies) == Verdict::kNo);
+    replies[0].met = {1};  // that is not what is asked
+    CHECK(judge_write(level, replies) == Verdict::kNo);
+    replies[1].met = {0};
+    CHECK(judge_write(level, replies) == Verdict::kYes);
+    replies[0].votes = false;
+    CHECK(judge_write(level, replies) == Verdict::kYes);
+    replies[0].met.clear();
+    CHECK(judge_write(level, replies) == Verdict::kNo);
+  }
+  Replies three = {reply(State::kStored), reply(State::kStored, false), reply(State::kPending)};
+  CHECK(judge_write(WriteLevel::kTwo, three) == Verdict::kWait);
+  three[2] = reply(State::kStored, false);
+  three[2].met = {1};  // the two together; neither has met the voter, nor the second the third
+  CHECK(judge_write(WriteLevel::kTwo, three) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kAll, three) == Verdict::kNo);
+  three[2] = reply(State::kStored);
+  CHECK(judge_write(WriteLevel::kTwo, three) == Verdict::kYes);
+  CHECK(judge_write(WriteLevel::kAll, three) == Verdict::kYes);
+}
+
+TEST_CASE("one that has forgotten is enough where one is asked for, or is all there is") {
+  CHECK(judge_write(WriteLevel::kOne, Replies{reply(State::kStored, false), reply(State::kFailed)}) == Verdict::kYes);
+  for (const WriteLevel level : {WriteLevel::kTwo, WriteLevel::kAll}) {
+    CHECK(judge_write(level, Replies{reply(State::kStored, false)}) == Verdict::kYes);
+    const Replies leap = {reply(State::kStored), reply(State::kStored), reply(State::kStored, false, 0, kInTarget)};
+    CHECK(judge_write(level, leap) == Verdict::kYes);
+  }
+  // Two of a deployment are not made by one of each.
+  Replies move = {reply(State::kStored, false, 0, kInActive), reply(State::kStored, true, 0, kInActive),
+                  reply(State::kStored, true, 0, kInTarget), reply(State::kStored, true, 0, kInTarget)};
+  move[0].met = {2, 3};
+  CHECK(judge_write(WriteLevel::kTwo, move) == Verdict::kNo);
+  move[0].met = {1};
+  CHECK(judge_write(WriteLevel::kTwo, move) == Verdict::kYes);
+  move[3].votes = false;  // it has not heard of the configuration yet
+  CHECK(judge_write(WriteLevel::kTwo, move) == Verdict::kYes);
+  move[3].outdated = true;
+  CHECK(judge_write(WriteLevel::kTwo, move) == Verdict::kNo);
+}
+
+TEST_CASE("what was stored before a loss counts for no level") {
+  ReplicaReply before = reply(State::kStored, false);
+  before.outdated = true;
+  CHECK(judge_write(WriteLevel::kOne, Replies{before, reply(State::kFailed)}) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{before, reply(State::kStored), reply(State::kPending)}) ==
+        Verdict::kWait);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{before, reply(State::kStored), reply(State::kFailed)}) == Verdict::kNo);
+  CHECK(judge_write(WriteLevel::kTwo, Replies{before, reply(State::kStored), reply(State::kStored)}) == Verdict::kYes);
+  CHECK(judge_write(WriteLevel::kAll, Replies{before, reply(State::kStored), reply(State::kStored)}) == Verdict::kNo);
+  CHECK_FALSE(nobody_has_it(Replies{before, reply(State::kRefused)}));
+}
+
+TEST_CASE("a write has lost to a newer one where that is as safe as the write would have been") {
+  const ReplicaReply newer = reply(State::kRefused, true, 9);
+  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, newer, reply(State::kFailed)}));
+  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, reply(State::kStored), reply(State::kFailed)}));
+  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, reply(State::kFailed), reply(State::kFailed)}));
+  ReplicaReply before = newer;
+  before.outdated = true;
+  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, before, reply(State::kFailed)}));
+  ReplicaReply forgot = reply(State::kRefused, false, 9);
+  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, forgot, reply(State::kFailed)}));
+  forgot.met = {0};
+  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, forgot, reply(State::kFailed)}));
 }
 
 TEST_CASE("during a reconfiguration a level is reached in each deployment, not in their union") {

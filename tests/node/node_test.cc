@@ -223,6 +223,73 @@ TEST_CASE("an unreadable row is forgotten with the partition's vote, and comes b
   CHECK(named);
 }
 
+namespace {
+
+// What the replica says of itself beside a read of "k".
+wire::Voter voter_of(Machine& machine) {
+  wire::Read read;
+  read.key = "k";
+  return std::get<wire::ReadReply>(machine.ask(std::move(read)).body).voter;
+}
+
+std::uint64_t named(const std::vector<wire::Incarnation>& lives, const std::string& node) {
+  for (const auto& life : lives) {
+    if (life.node == node) return life.incarnation;
+  }
+  return 0;
+}
+
+}  // namespace
+
+TEST_CASE("a node without vote names those that it has met since it forgot, and as they were then") {
+  const auto world = voting_cluster(3, kThree);
+  Cluster& c = *world;
+  put_everywhere(c, "k", "v", 10);
+  CHECK(voter_of(c[2]).met.empty());
+  c[1].kill();
+  c[1].disk.wipe();
+  c[3].cut_off = true;
+  c[1].boot();
+  c[1].adopt(c.placement);
+  c.settle();
+  c.run_for(seconds(3));
+  wire::Voter wiped = voter_of(c[1]);
+  CHECK_FALSE(wiped.votes);
+  CHECK(named(wiped.met, "n2") == incarnation(c[2]));
+  CHECK(named(wiped.met, "n3") == 0);
+  c[3].cut_off = false;
+  REQUIRE(c.run_until([&] { return c.all_vote(); }, seconds(10)));
+  CHECK(voter_of(c[1]).met.empty());
+}
+
+TEST_CASE("a node takes over from its sources in which incarnations the others are, for a start after that too") {
+  const Shape four{"d1", "", {{"d1", {1, 2, 3, 4}}}};
+  Cluster c(4, placement_of(1, four, 4));
+  REQUIRE(c.run_until([&] { return c.all_vote(); }));
+  const std::uint64_t before = incarnation(c[1]);
+  // n1 forgets, and tells n2 and n3 alone.
+  c[1].kill();
+  c[1].disk.wipe();
+  c[4].cut_off = true;
+  c[1].boot();
+  c[1].adopt(c.placement);
+  REQUIRE(c.run_until([&] { return c[1].votes(); }, seconds(10)));
+  const std::uint64_t after = incarnation(c[1]);
+  REQUIRE(after > before);
+  CHECK(named(voter_of(c[3]).renewed, "n1") == after);
+  // n4 hears of it from these, and never from n1.
+  c[1].kill();
+  c[4].cut_off = false;
+  c.run_for(seconds(3));
+  CHECK(named(voter_of(c[4]).renewed, "n1") == after);
+  c[2].cut_off = c[3].cut_off = true;
+  c[4].kill();
+  c[4].boot();
+  c[4].adopt(c.placement);
+  c.settle();
+  CHECK(named(voter_of(c[4]).renewed, "n1") == after);
+}
+
 TEST_CASE("an unreadable row is found by the listing of background repair, and never listed as read by a voter") {
   const auto world = voting_cluster(3, kThree);
   Cluster& c = *world;

@@ -82,13 +82,38 @@ TEST_CASE("a disk that went back is known by its starts, their succession, and i
 TEST_CASE("a peer that restarts remembers") {
   Peer peer;
   CHECK(peer.say(announce(7, 3, 0xa, 10)) == "0");
-  CHECK(peer.memory->is_news(announce(8, 3, 0xa, 10)));
+  CHECK(peer.memory->is_news("n1", 8));
   CHECK(peer.say(announce(8, 4, 0xb, 10)) == "7");
   peer.start();
-  CHECK_FALSE(peer.memory->is_news(announce(8, 4, 0xb, 10)));
+  CHECK_FALSE(peer.memory->is_news("n1", 8));
   CHECK(peer.memory->incarnations().at("n1") == 8);
   CHECK(peer.say(announce(8, 3, 0xa, 10)) == "8!");
   CHECK(peer.say(announce(8, 5, 0xc, 9, 0xb)) == "8!");
+}
+
+TEST_CASE("what a third one knows of a peer is kept like its own announcement, and says nothing of its disk") {
+  Peer peer;
+  CHECK(peer.say(announce(7, 3, 0xa, 10)) == "0");
+  const auto learn = [&](std::uint64_t incarnation) {
+    return peer.loop.run(
+        [&]() -> Task<Status> { co_return co_await peer.memory->learn("n1", incarnation); });
+  };
+  REQUIRE(learn(6).ok());  // late news
+  CHECK(peer.memory->incarnations().at("n1") == 7);
+  peer.disk.fail_writes(ErrorCode::kIo);
+  CHECK_FALSE(learn(9).ok());
+  CHECK(peer.memory->is_news("n1", 9));
+  peer.disk.heal_writes();
+  REQUIRE(learn(9).ok());
+  CHECK_FALSE(peer.memory->is_news("n1", 9));
+  peer.start();
+  CHECK(peer.memory->incarnations().at("n1") == 9);
+  CHECK(peer.say(announce(7, 4, 0xb, 11, 0xa)) == "9");
+  SUBCASE("that it restarted often and wrote little is nothing new") {
+    CHECK(peer.say(announce(9, 5, 0xc, 0, 0xb)) == "9");
+    CHECK(peer.say(announce(9, 4, 0xd, 0, 0xb)) == "9!");
+  }
+  SUBCASE("the same, of its first start") { CHECK(peer.say(announce(9, 1, 0xc, 0, 0x5)) == "9"); }
 }
 
 TEST_CASE("the number of writes is saved now and then only, all else at once") {
@@ -110,7 +135,7 @@ TEST_CASE("what cannot be made durable is not answered, and tried again") {
   Peer peer;
   peer.disk.fail_writes(ErrorCode::kIo);
   CHECK(peer.say(announce(7, 3, 0xa, 10)) == name_of(ErrorCode::kIo));
-  CHECK(peer.memory->is_news(announce(7, 3, 0xa, 10)));
+  CHECK(peer.memory->is_news("n1", 7));
   peer.disk.heal_writes();
   CHECK(peer.say(announce(7, 3, 0xa, 10)) == "7");
   peer.start();

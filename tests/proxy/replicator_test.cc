@@ -197,6 +197,57 @@ TEST_CASE_FIXTURE(Fixture, "operations at quorum wait a moment for votes that ar
   CHECK(votes());
 }
 
+TEST_CASE_FIXTURE(Fixture, "what a replica stored before it lost its disk does not make up two") {
+  bool dropped = true;
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n3") return Error(ErrorCode::kUnavailable, "away");
+    if (node == "n1") return stored(request, voter(true, 1));
+    // n1 announced itself anew to n2, which is asked after that.
+    wire::Voter informed = voter(true, 1);
+    if (dropped) informed.renewed.push_back({"n1", 2});
+    return stored(request, std::move(informed));
+  };
+  SUBCASE("named by the other") {
+    CHECK_FALSE(write(model::WriteLevel::kTwo).ok());
+    CHECK(write(model::WriteLevel::kOne).ok());
+  }
+  SUBCASE("not named") {
+    dropped = false;
+    CHECK(write(model::WriteLevel::kTwo).ok());
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a replica that has forgotten makes up two when it has met the other as it is") {
+  const TimePoint begin = world.loop().now();
+  std::vector<wire::Incarnation> met;
+  bool soon = false;  // it meets it a moment later
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n3") return Error(ErrorCode::kUnavailable, "away");
+    if (node == "n1") return stored(request, voter(true, 5));
+    wire::Voter forgot = voter(false, 8);
+    if (!soon || world.loop().now() - begin > seconds(1)) forgot.met = met;
+    return stored(request, std::move(forgot));
+  };
+  const auto two = [&] { return write(model::WriteLevel::kTwo).ok(); };
+  SUBCASE("nobody") { CHECK_FALSE(two()); }
+  SUBCASE("in another life") {
+    met = {{"n1", 4}};
+    CHECK_FALSE(two());
+    met = {{"n1", 6}};  // n1 lost its disk since it stored
+    CHECK_FALSE(two());
+  }
+  SUBCASE("another") {
+    met = {{"n3", 5}, {"n9", 5}};
+    CHECK_FALSE(two());
+  }
+  SUBCASE("it, now or soon") {
+    met = {{"n1", 5}};
+    CHECK(two());
+    soon = true;
+    CHECK(two());
+  }
+}
+
 TEST_CASE_FIXTURE(Fixture, "a vote without knowledge counts for a majority, and makes no absence of its own") {
   replicas.answer = [&](const std::string& node, const wire::Request&) -> Body {
     if (node == "n1") return Error(ErrorCode::kUnavailable, "away");

@@ -293,6 +293,7 @@ void Nemesis::disks() {
   if (due(scenario_.rollbacks)) lose_disk(some_node(), true);
   if (due(scenario_.turns)) turn();
   if (due(scenario_.holds)) hold();
+  if (scenario_.relays > 0 && due(scenario_.relays)) relay();
   if (due(scenario_.rots) || due(scenario_.flips)) {
     const auto family = random_.chance_ppm(500'000) ? store::Family::kMeta : store::Family::kChunks;
     NodeMachine& node = some_node();
@@ -386,15 +387,68 @@ void Nemesis::hold() {
   });
 }
 
-void Nemesis::lose_disk(NodeMachine& node, bool rollback) {
+std::vector<NodeMachine*> Nemesis::shuffled_nodes() {
+  std::vector<NodeMachine*> all;
+  for (std::size_t i = 0; i < world_.nodes(); ++i) all.push_back(&world_.node(i));
+  for (std::size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[random_.below(i)]);
+  return all;
+}
+
+// One proxy's writes reach one node, which answers, loses its disk and catches up. Only when all is equal again do they
+// reach the second, and never anybody else; the second loses its disk right after that, and perhaps once before: then
+// it is told late, or by nobody, what it had known of the first (D5 of the protocol; model/verdict.h).
+void Nemesis::relay() {
+  if (world_.nodes() < 2 || down() > 0 || world_.now() < relay_over_) return;
+  const auto nodes = shuffled_nodes();
+  NodeMachine& first = *nodes[0];
+  NodeMachine& second = *nodes[1];
+  if (!damage_.allowed(first)) return;
+  Network& network = world_.network();
+  const std::string proxy = world_.proxy(random_.below(world_.proxies())).id;
+  const Duration held = milliseconds(static_cast<std::int64_t>(random_.between(30'000, 40'000)));
+  relay_over_ = world_.now() + held + seconds(20);
+  world_.tally().add("relay");
+  network.clog(proxy, second.id, world_.now() + held);
+  for (std::size_t i = 2; i < nodes.size(); ++i) network.cut(proxy, nodes[i]->id);
+  after(milliseconds(1500), [this, &first] { lose_disk(first, false); });
+  const std::uint64_t story = random_.below(3);
+  const auto before = [this, held](std::uint64_t least_ms, std::uint64_t most_ms) {
+    return held - milliseconds(static_cast<std::int64_t>(random_.between(least_ms, most_ms)));
+  };
+  const auto lose_second = [this, &second] { lose_disk(second, false, milliseconds(20)); };
+  if (story == 1) {  // alone with the proxies, it has met nobody
+    after(before(400, 1500), [this, &network, &second, nodes, lose_second] {
+      if (!damage_.allowed(second)) return;
+      for (const NodeMachine* other : nodes) {
+        network.cut(second.id, other->id);
+        network.cut(other->id, second.id);
+      }
+      lose_second();
+    });
+  } else if (story == 2) {  // it votes again before anybody has announced himself to it
+    after(before(100, 1000), lose_second);
+  }
+  after(held + milliseconds(static_cast<std::int64_t>(random_.between(20, 120))), [this, &second] {
+    if (damage_.allowed(second)) world_.tally().add("relay to the end");
+    lose_disk(second, false);
+  });
+  after(held + milliseconds(200), [&network] { network.heal_cuts(); });
+}
+
+void Nemesis::lose_disk(NodeMachine& node, bool rollback, std::optional<Duration> down) {
   const auto snapshot = snapshots_.find(node.id);
   if (rollback && (snapshot == snapshots_.end() || !snapshot->second.known)) return;
   if (scenario_.background_repair == 0 || !damage_.allowed(node)) return;
   if (node.alive()) {
     node.die(false);
-    later(scenario_.down_ms, [&node] {
+    const auto boot = [&node] {
       if (!node.alive()) node.boot();
-    });
+    };
+    if (down) {
+      after(*down, boot);
+    } else {
+      later(scenario_.down_ms, boot);
+    }
   }
   if (rollback) {
     node.disk.restore(snapshot->second.disk);

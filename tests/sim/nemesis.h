@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,7 +52,9 @@ class Nemesis {
   void end_node(bool machine_crash);
   void turn();
   void hold();
-  void lose_disk(NodeMachine& node, bool rollback);
+  void relay();
+  // `down`: until it starts again; none: as the scenario draws it.
+  void lose_disk(NodeMachine& node, bool rollback, std::optional<Duration> down = std::nullopt);
   void cut_something();
   void rift();
   void strand();
@@ -59,6 +62,7 @@ class Nemesis {
 
   NodeMachine& some_node();
   std::vector<NodeMachine*> three_nodes();
+  std::vector<NodeMachine*> shuffled_nodes();
   std::size_t down() const;
   bool only_in_target(const std::string& node) const;
   std::vector<std::string> names() const;
@@ -69,6 +73,7 @@ class Nemesis {
   Random random_;
   std::multimap<TimePoint, std::function<void()>> ends_;
   std::map<std::string, Snapshot> snapshots_;
+  TimePoint relay_over_{};
 };
 
 }  // namespace tako::sim

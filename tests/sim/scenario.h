@@ -96,6 +96,7 @@ namespace tako::sim {
   X(flips, 0, "a bit of a stored piece flips")                                                               \
   X(turns, 0, "a node misses writes, comes back, and of those who have them one loses them and one is away") \
   X(holds, 0, "a node loses its disk and catches up while a proxy's writes are half-way")                    \
+  X(relays, 0, "two nodes lose their disks, one after the other, while a proxy's writes are half-way")       \
   X(full_disks, 0, "writes are refused for a while")                                                         \
   X(full_ms, 4000, "")                                                                                       \
   X(slow_disks, 0, "operations take long, or wait for a while")                                              \

@@ -84,6 +84,30 @@ void hold(Scenario& s, Random random) {
   s.buggify = 0;
 }
 
+// The same with two nodes, one after the other, and writes that wait for so long.
+void wipe(Scenario& s, Random random) {
+  hold(s, random.split("hold"));
+  s.pool = s.buckets = s.per_key = coin(random, 70) ? 3 : 2;
+  s.keys = even(random, 300, 1000);
+  s.strict_pct = even(random, 0, 60);
+  s.strict_keys_pct = even(random, 0, 50);
+  s.update_pct = coin(random, 50) ? 0 : even(random, 10, 40);
+  s.write_pct = even(random, 50, 80);
+  s.delete_pct = even(random, 0, 10);
+  s.expiry_pct = s.timestamp_pct = s.bulk_keys_pct = 0;
+  s.large_pct = coin(random, 70) ? 0 : even(random, 5, 20);
+  s.repair_s = even(random, 5, 20);
+  s.read_repair = coin(random, 50);
+  s.grace_ms = 3'600'000;
+  s.seconds = even(random, 90, 130);
+  s.operations = even(random, 15, 30) * s.seconds;
+  s.timeout_ms = even(random, 48'000, 55'000);
+  s.holds = 0;
+  s.relays = even(random, 100, 300);
+  s.stops = s.proxy_kills = s.coordinator_kills = s.write_error_ppm = s.read_error_ppm = 0;
+  s.buggify = coin(random, 20);
+}
+
 // What reads repair and nothing else does: no node meets another anew.
 void readers(Scenario& s, Random random) {
   crowd(s, random);
@@ -496,6 +520,7 @@ const std::vector<Generation>& generations() {
       {{{"rot", rot}}, [](Random& random) { return random.split("rot").below(4); }},
       {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
       {{{"churn", churn}}, [](Random& random) { return random.split("churn").below(6); }},
+      {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       // By its name only: «rot» has enough of these.
       {{{"doze", doze}}, [](Random&) { return std::uint64_t{1}; }},
   };

@@ -177,6 +177,17 @@ TEST_CASE("pages and votes have their limits") {
   CHECK(accepted(with(reply)));
   reply.voter.renewed.emplace_back();
   CHECK_FALSE(accepted(with(reply)));
+  reply.voter.renewed.clear();
+  reply.voter.met.resize(kRenewedMax);
+  CHECK(accepted(with(reply)));
+  reply.voter.met.emplace_back();
+  CHECK_FALSE(accepted(with(reply)));
+
+  AnnounceReply announced;
+  announced.renewed.resize(kIncarnationsMax);
+  CHECK(accepted(with(announced)));
+  announced.renewed.emplace_back();
+  CHECK_FALSE(accepted(with(announced)));
 }
 
 TEST_CASE("a range of partitions that ends before it begins is refused") {

@@ -3,6 +3,7 @@
 // The comparison reads every field by name: a codec that forgets a field in both directions is noticed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -52,15 +53,19 @@ inline model::Record random_record(Random& random, bool with_value) {
   return record;
 }
 
+inline std::vector<Incarnation> random_lives(Random& random, std::size_t lives_max) {
+  std::vector<Incarnation> lives(random.below(8) == 0 ? lives_max : random.below(3));
+  for (Incarnation& life : lives) life = {random_text(random, kNodeIdBytesMax), random.next()};
+  return lives;
+}
+
 inline Voter random_voter(Random& random) {
   Voter voter;
   voter.votes = random_flag(random);
   voter.informed = random_flag(random);
   voter.incarnation = random.next();
-  const std::uint64_t count = random.below(8) == 0 ? kRenewedMax : random.below(3);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    voter.renewed.push_back({random_text(random, kNodeIdBytesMax), random.next()});
-  }
+  voter.renewed = random_lives(random, kRenewedMax);
+  voter.met = random_lives(random, kRenewedMax);
   return voter;
 }
 
@@ -252,7 +257,8 @@ inline Reply random_reply(Random& random, std::size_t kind) {
       AnnounceReply announced{random.next(), random.next(), random_flag(random), random.next(), false, 0};
       announced.rolled_back = random_flag(random);
       announced.gains = random_number(random);
-      reply.body = announced;
+      announced.renewed = random_lives(random, kIncarnationsMax);
+      reply.body = std::move(announced);
       break;
     }
     case 6: reply.body = StatusReply{random_text(random, 5000)}; break;
@@ -302,14 +308,15 @@ inline bool same(const model::Record& a, const model::Record& b) {
          a.checksum == b.checksum && a.value == b.value;
 }
 
+inline bool same(const std::vector<Incarnation>& a, const std::vector<Incarnation>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Incarnation& one, const Incarnation& other) {
+    return one.node == other.node && one.incarnation == other.incarnation;
+  });
+}
+
 inline bool same(const Voter& a, const Voter& b) {
-  if (a.votes != b.votes || a.informed != b.informed || a.incarnation != b.incarnation ||
-      a.renewed.size() != b.renewed.size())
-    return false;
-  for (std::size_t i = 0; i < a.renewed.size(); ++i) {
-    if (a.renewed[i].node != b.renewed[i].node || a.renewed[i].incarnation != b.renewed[i].incarnation) return false;
-  }
-  return true;
+  return a.votes == b.votes && a.informed == b.informed && a.incarnation == b.incarnation &&
+         same(a.renewed, b.renewed) && same(a.met, b.met);
 }
 
 inline bool same(const Ping&, const Ping&) { return true; }
@@ -410,7 +417,8 @@ inline bool same(const ListReply& a, const ListReply& b) {
 }
 inline bool same(const AnnounceReply& a, const AnnounceReply& b) {
   return a.known_incarnation == b.known_incarnation && a.incarnation == b.incarnation && a.blank == b.blank &&
-         a.session == b.session && a.rolled_back == b.rolled_back && a.gains == b.gains;
+         a.session == b.session && a.rolled_back == b.rolled_back && a.gains == b.gains &&
+         same(a.renewed, b.renewed);
 }
 inline bool same(const StatusReply& a, const StatusReply& b) { return a.json == b.json; }
 inline bool same(const ConfigReply& a, const ConfigReply& b) { return a.stamp == b.stamp && a.text == b.text; }
