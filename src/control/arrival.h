@@ -2,16 +2,17 @@
 //
 // The argument. {A,B} -> {B} is right if whatever was decided by {A} or {A,B} is seen by every majority of B, now and
 // later. Let every node of B say, of exactly this {A,B}, that all its partitions have arrived: then it has read a
-// majority of A after each of those had this configuration and refused older ones (rule 27, node/standing.h), so it has
-// what {A} decided before, and what {A,B} decides a majority of B stores itself. What {A} alone could still decide is
-// shut out by the second condition: in each partition a majority of A refuses older configurations for good, also after
-// a crash. Nodes of B need not have adopted {B}.
+// majority of A, and all but one of A, after each of those had this configuration and refused older ones (rule 27,
+// node/standing.h). So it has what {A} decided before, and what was answered at `two`; and what {A,B} decides is stored
+// by a majority of B itself. What {A} alone could still decide is shut out by the second condition: in each partition a
+// majority of A refuses older configurations for good, also after a crash. Nodes of B need not have adopted {B}.
 //  - Who says so: the node, of itself, asked now. Nothing is remembered here from one question to the next: a node that
 //    said so and lost its disk since says so no more. One that loses it after it has answered and before {B} is known
 //    is a member of B that lost its disk, as on any other day: the others of B have arrived, and it reads them.
 //  - A stale answer names another configuration, and is none. So is silence, and an error.
 //  - Of A a majority is enough, partition by partition: a node of A may be dead, which is why it is being replaced.
-//    All of B are asked for: w=two counts in B, and one that is missing there would be missing from the start.
+//    Of B all have to have arrived, where a majority would do for quorums: w=two counts in B, and one that is missing
+//    there would be missing from the start.
 //  - A coordinator that restarts, or another one that is made the master, asks anew.
 // Pure, but for ask_nodes(). On the coordinator's loop.
 #pragma once

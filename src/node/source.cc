@@ -18,8 +18,9 @@ struct Count {
 
 Informed enough(const Count& count) {
   const unsigned quorum = count.members / 2 + 1;
-  // A member needs one of every majority. A newcomer, who takes promises over too, a majority itself, and one of every
-  // two: what w=two has answered must be in the target when the others are let go (27).
+  // A member has to read one of every majority: N - q + 1 (22). A newcomer takes promises over too, so it reads a
+  // majority; and one of any two, so all but one: what w=two has answered must be in the target when the others are let
+  // go (27).
   const unsigned all_but_one = planted(Plant::kMajorityArrives) ? 0 : count.members - 1;
   unsigned voters_wanted = count.self_in ? count.members - quorum + 1 : std::max(quorum, all_but_one);
   if (planted(Plant::kOneSource)) voters_wanted = 1;

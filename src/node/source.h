@@ -1,5 +1,5 @@
-// Source: one peer of a node, as its Repairer knows it. And the question it answers: is this node informed of a
-// partition (protocol rules 22, 25 and 27)?
+// Source: one peer of a node, as its Repairer knows it. And the question that all of them together answer: is this node
+// informed of a partition (protocol rules 22, 25 and 27)? Of how many it has to have read is in Judge.
 //
 // What was read counts only if it was read after this node announced the incarnation it has now, under the
 // configuration it has now, and if nothing of it was lost since. Whatever ends one of these says so here, at once,
@@ -88,6 +88,8 @@ class Judge {
   // `sources`: by node index, null for one that is no peer. `self`: the node that asks. REQUIRES: all outlive it
   Judge(const model::Placement& placement, model::NodeIndex self, std::vector<const Source*> sources);
 
+  // In each deployment: of its N owners, with a majority of q, a member has read N - q + 1 voters; who is none of them
+  // has read max(q, N - 1) voters; or all others were read, voters or not.
   Informed informed_of(model::Partition partition);
   // Has a node that owns it in both deployments, and votes, read enough of the other active owners to be counted in the
   // target alone (rule 27)?

@@ -3,7 +3,8 @@
 // Why it is needed. A quorum read is right because two majorities share a replica that remembers. A replica whose disk
 // was emptied, or went back in time, does not: asked after the loss it says «nothing» about a write it helped to
 // choose, and with one other that never had it makes a majority for a history that did not happen. So a node that may
-// have forgotten stores and serves at once, but is no voter in a partition until it is informed there again:
+// have forgotten stores and serves at once, but is no voter in a partition until it is informed there again. (Owners in
+// the target alone are the one exception, see below.) To be informed:
 //
 //  - it announces its incarnation to each source before it reads from it (21), so that a vote it gave before the loss,
 //    still under way in some proxy, is not added to one it gives after: sources name the new incarnation in their
@@ -19,8 +20,13 @@
 //    has to be settled first (23), and its partition stays without vote here (pass.h);
 //  - then, partition by partition, it votes (24).
 // A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
-// empty lists; a node alone has nobody to ask and votes at once. A target owner of a reconfiguration is informed by
-// the same path, which is then called its «arrived» (27).
+// empty lists; a node alone has nobody to ask and votes at once.
+//
+// «Arrived» (27) is said of owners in the target, and of one {A,B} only; control/arrival.h asks them. An owner in the
+// target alone has arrived in a partition when it is informed there. It becomes that by the same path, but reads more:
+// a majority of A, for what quorums have decided, and all but one of A, for what was answered at `two`. Both are
+// counted in voters, each read after it was fenced by this {A,B}. Where fewer vote it reads all of A. An owner in both
+// has arrived when it is informed and has read as many of A, counting itself (Judge::has_read_active).
 //
 // Target owners vote before they have arrived (26), and have to: without them no majority of the target could be
 // made, and quorum operations would stand still while the data moves. What they say is counted in the target alone,
@@ -42,14 +48,15 @@
 //    hand-off waits until the loss is durable (durable_for()): were it forgotten by a crash after copies had gone, a
 //    later configuration that brings the partition back would find a voter without memory. A crash before that is
 //    harmless: the mark still names the older configuration, and adopt() does it all again.
-//  - One that is owned in the target only loses it too: «arrived» means to have read a majority of the active owners,
-//    each after it was fenced by this very configuration. A node that slept from one {A,B} through {A} to another has
-//    read what was there before {A} went on alone. It votes in this target all the same, as above.
+//  - One that is owned in the target only loses it too: what it has read must be read after this very configuration
+//    has fenced the active owners. A node that slept from one {A,B} through {A} to another has read what was there
+//    before {A} went on alone. It votes in this target all the same, as above.
 //  - One that is owned in the active deployment keeps it. If the node was an active owner before, it has forgotten
-//    nothing that it acknowledged, and that is all that is asked of a member: those who slept are outvoted by every
-//    majority, since promotion to {B} waits until a majority of B (28) has arrived. If it was a target owner, {A,B} ->
-//    {B}, then the bit is its arrival under {A,B}, or one from an {A,B} before that it slept since: then it is not
-//    among those who arrived now, and outvoted as well. A target owner that had not arrived has no bit, and reads on.
+//    nothing that it acknowledged, and that is all that is asked of a member. If it was a target owner, {A,B} -> {B},
+//    then the bit is its arrival under {A,B}, since promotion waits until all of B say that they have arrived (28).
+//    For quorums a majority of them would do: those who slept are outvoted. All are asked because `two` counts in B
+//    from then on (control/arrival.h). A target owner that lost its bit after it had said so, or that was promoted by
+//    force, has no bit, and reads on.
 //  - Aborted, {A,B} -> {A}: owners in A keep theirs, the others lose it. Down during {A,B} and back in {B}: who owned
 //    the partition in A keeps it as above, a newcomer has none and informs itself from N - q + 1 owners in B.
 //  - The bits of a new-born cluster are set for all partitions, before the first configuration; it clears the rest.
@@ -109,6 +116,7 @@ class Standing {
   // Of the configurations that this node ever went by, as far as its mark knows; 0: none of the history.
   std::uint64_t newest_counter() const { return stamp_ ? stamp_->counter : 0; }
 
+  // Informed, and not suspended. What else is a vote, of an owner in the target alone: Shard::worth().
   bool votes(model::Partition partition) const { return (voting_word(partition >> 6) >> (partition & 63)) & 1; }
   // 64 partitions from 64 * i.
   std::uint64_t voting_word(std::size_t i) const {

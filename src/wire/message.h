@@ -207,8 +207,11 @@ struct Incarnation {
 
 // Who answers: beside every reply about a key.
 struct Voter {
-  bool votes = false;     // false: this replica has forgotten, its «nothing» and its «stored» are no vote
-  bool informed = false;  // its «nothing» alone means that there is nothing; a target owner may vote before it is
+  // Its answer counts for a majority. False: it may have forgotten, or goes by another configuration than the asker and
+  // owns the key in the target alone (node/standing.h).
+  bool votes = false;
+  // Its «nothing» alone means that there is nothing. An owner in the target alone may vote before it is informed.
+  bool informed = false;
   std::uint64_t incarnation = 0;
   // Of the key's other replicas, as the answering one heard of them within the last operation lifetime (rule 4): what
   // one of them said in an older incarnation is dropped by the proposer.
