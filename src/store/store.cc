@@ -317,8 +317,10 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
     batch.erase(Family::kSystem, staged_key(position, key, state_->staging.find(key, upload)->local));
     state_->staging.end(key, upload);
   }
-  const Digests::Held before = loaded ? Digests::held(position, loaded->slot) : Digests::Held();
-  const Status written = co_await state_->commit(std::move(batch), key, before, Digests::Held());
+  Digests::Held before = loaded ? Digests::held(position, loaded->slot) : Digests::Held();
+  Digests::Held after;
+  if (planted(Plant::kDigestErasedStays)) std::swap(before, after);
+  const Status written = co_await state_->commit(std::move(batch), key, before, after);
   if (!loaded) state_->digests.doubt(model::partition_of_position(position));  // what it held cannot be taken away
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);

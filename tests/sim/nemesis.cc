@@ -294,6 +294,8 @@ void Nemesis::disks() {
   if (due(scenario_.turns)) turn();
   if (due(scenario_.holds)) hold();
   if (scenario_.relays > 0 && due(scenario_.relays)) relay();
+  if (scenario_.lones > 0 && due(scenario_.lones)) lone();
+  if (scenario_.pairs > 0 && due(scenario_.pairs)) lose_pair();
   if (due(scenario_.rots) || due(scenario_.flips)) {
     const auto family = random_.chance_ppm(500'000) ? store::Family::kMeta : store::Family::kChunks;
     NodeMachine& node = some_node();
@@ -433,6 +435,56 @@ void Nemesis::relay() {
     lose_disk(second, false);
   });
   after(held + milliseconds(200), [&network] { network.heal_cuts(); });
+}
+
+// A node alone with a proxy is told values that nobody else has, and one of those on its disk is damaged.
+void Nemesis::lone() {
+  if (down() > 0 || world_.now() < relay_over_) return;
+  NodeMachine& node = some_node();
+  Network& network = world_.network();
+  network.isolate({node.id, world_.proxy(random_.below(world_.proxies())).id});
+  const Duration alone = milliseconds(static_cast<std::int64_t>(random_.between(1000, 4000)));
+  relay_over_ = world_.now() + alone + seconds(1);
+  world_.tally().add("alone with a proxy");
+  after(alone, [this, &node, &network] {
+    if (node.alive() && damage_.allowed(node) && node.disk.flip_bit(random_, store::Family::kChunks)) {
+      damage_.bit_flipped(node);
+      world_.tally().add("bit flipped while alone");
+    }
+    network.isolate({});
+  });
+}
+
+// What a majority of five was told is left at one of them, when the two others lose their disks. That one is away, and
+// each of the two may read the other and the two that were never told: no majority that knows (rule 22). For worlds in
+// which all is written at quorum: no other level promises to outlive two losses.
+void Nemesis::lose_pair() {
+  if (world_.nodes() < 5 || down() > 0 || world_.now() < relay_over_) return;
+  const auto nodes = shuffled_nodes();
+  for (const NodeMachine* node : nodes) {
+    if (!damage_.allowed(*node)) return;
+  }
+  Network& network = world_.network();
+  for (std::size_t i = 0; i < world_.proxies(); ++i) {
+    for (const std::size_t untold : {3, 4}) network.cut(world_.proxy(i).id, nodes[untold]->id);
+  }
+  relay_over_ = world_.now() + seconds(15);
+  world_.tally().add("pair of disks");
+  after(milliseconds(static_cast<std::int64_t>(random_.between(500, 2500))), [this, nodes, &network] {
+    network.heal_cuts();
+    network.isolate({nodes[2]->id});
+    for (const std::size_t loses : {0, 1}) {
+      NodeMachine& node = *nodes[loses];
+      if (node.alive()) node.die(false);
+      node.wipe();
+      damage_.happened(node);
+      world_.tally().add("disk wiped");
+      after(milliseconds(20), [&node] {
+        if (!node.alive()) node.boot();
+      });
+    }
+    after(milliseconds(static_cast<std::int64_t>(random_.between(4000, 9000))), [&network] { network.isolate({}); });
+  });
 }
 
 void Nemesis::lose_disk(NodeMachine& node, bool rollback, std::optional<Duration> down) {

@@ -53,6 +53,8 @@ class Nemesis {
   void turn();
   void hold();
   void relay();
+  void lone();
+  void lose_pair();
   // `down`: until it starts again; none: as the scenario draws it.
   void lose_disk(NodeMachine& node, bool rollback, std::optional<Duration> down = std::nullopt);
   void cut_something();

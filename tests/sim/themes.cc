@@ -108,6 +108,41 @@ void wipe(Scenario& s, Random random) {
   s.buggify = coin(random, 20);
 }
 
+// Large values that one node alone was told, and that are damaged there.
+void lone(Scenario& s, Random random) {
+  hold(s, random.split("hold"));
+  s.pool = s.buckets = s.per_key = even(random, 2, 3);
+  s.large_pct = even(random, 50, 90);
+  s.write_pct = even(random, 80, 100);
+  s.delete_pct = 0;
+  s.strict_pct = s.strict_keys_pct = s.update_pct = s.expiry_pct = 0;
+  s.keys = even(random, 20, 60);
+  s.scrub_s = even(random, 2, 5);
+  s.repair_s = even(random, 5, 15);
+  s.timeout_ms = even(random, 1000, 3000);
+  s.operations = even(random, 3, 6) * s.seconds;
+  s.holds = s.stops = 0;
+  s.lones = even(random, 100, 300);
+}
+
+// Five owners of each key, of which two lose their disks at once, and listings that fail half-way.
+void pair(Scenario& s, Random random) {
+  hold(s, random.split("hold"));
+  s.pool = s.buckets = s.per_key = 5;
+  s.keys = even(random, 30, 200);
+  s.strict_pct = s.strict_keys_pct = 100;
+  s.update_pct = s.delete_pct = s.expiry_pct = s.large_pct = 0;
+  s.write_pct = even(random, 30, 60);
+  s.repair_s = even(random, 5, 20);
+  s.read_repair = coin(random, 50);
+  s.grace_ms = 3'600'000;
+  s.timeout_ms = even(random, 1000, 3000);
+  s.read_error_ppm = coin(random, 80) ? even(random, 10'000, 300'000) : 0;
+  s.buggify = coin(random, 70);
+  s.holds = s.stops = s.proxy_kills = s.coordinator_kills = 0;
+  s.pairs = even(random, 100, 400);
+}
+
 // What reads repair and nothing else does: no node meets another anew.
 void readers(Scenario& s, Random random) {
   crowd(s, random);
@@ -521,8 +556,9 @@ const std::vector<Generation>& generations() {
       {{{"relapse", relapse}}, [](Random& random) { return random.split("relapse").below(4); }},
       {{{"churn", churn}}, [](Random& random) { return random.split("churn").below(6); }},
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
-      // By its name only: «rot» has enough of these.
-      {{{"doze", doze}}, [](Random&) { return std::uint64_t{1}; }},
+      {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
+      // By their names only: «rot» has enough of the first, and the second takes long.
+      {{{"doze", doze}, {"pair", pair}}, [](Random&) { return std::uint64_t{2}; }},
   };
   return all;
 }
