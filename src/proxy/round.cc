@@ -115,9 +115,9 @@ void Round::compare_lives() {
     for (std::size_t j = 0; j < met_[i].size(); ++j) {
       if (met_[i][j] != 0 && met_[i][j] == incarnations_[j]) replies[i].met.push_back(static_cast<std::uint32_t>(j));
     }
-    if (incarnations_[i] == 0 || incarnations_[i] >= newest_[i]) continue;
+    if (incarnations_[i] == 0 || incarnations_[i] >= newest_[i] || planted(Plant::kOldIncarnationVotes)) continue;
     replies[i].outdated = true;
-    if (!planted(Plant::kOldIncarnationVotes)) replies[i].votes = replies[i].informed = false;
+    replies[i].votes = replies[i].informed = false;
   }
 }
 
