@@ -168,6 +168,16 @@ Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies) {
                      [strict](const ReplicaReply& reply) { return stored(reply) && (votes(reply) || !strict); });
 }
 
+bool lacks_votes_only(WriteLevel level, std::span<const ReplicaReply> replies) {
+  std::vector<ReplicaReply> voting(replies.begin(), replies.end());
+  for (ReplicaReply& reply : voting) {
+    if (reply.state != State::kStored) continue;
+    reply.votes = true;
+    reply.outdated = false;
+  }
+  return judge_write(level, replies) != Verdict::kYes && judge_write(level, voting) == Verdict::kYes;
+}
+
 bool nobody_has_it(std::span<const ReplicaReply> replies) {
   return std::all_of(replies.begin(), replies.end(), [](const ReplicaReply& reply) {
     const bool unsent =

@@ -10,13 +10,13 @@
 // `two` and `all` (rules 8 and 9, D5). Whoever is answered at `two` is told that the write outlives the loss of any one
 // machine. That two replicas have stored it is not enough, if the disk of one was lost since: a write takes time, and a
 // disk that was lost comes back empty and catches up meanwhile. Each loss begins a new incarnation of the node. So:
-//  (a) «Stored» from before a loss does not count, for any level, once a reply names the newer incarnation. Else: A
-//      stores W, is wiped, and reads all of B; then B stores W: «two», and W is on B alone. With the rule: A announced
-//      its new incarnation to B before it read B, so B names it beside its «stored». If B had stored W before it was
+//  (a) "Stored" from before a loss does not count, for any level, once a reply names the newer incarnation. Else: A
+//      stores W, is wiped, and reads all of B; then B stores W: "two", and W is on B alone. With the rule: A announced
+//      its new incarnation to B before it read B, so B names it beside its "stored". If B had stored W before it was
 //      told, then A reads W from B.
-//  (b) B may have forgotten what A told it, if B was wiped in its turn. Then A's old «stored» is not dropped, and W is
+//  (b) B may have forgotten what A told it, if B was wiped in its turn. Then A's old "stored" is not dropped, and W is
 //      on B alone again. So a node takes over, before it reads anything, which incarnations its sources know, their
-//      own among them (node/standing.h). And «stored» without a vote, of a node that has perhaps not got so far, makes
+//      own among them (node/standing.h). And "stored" without a vote, of a node that has perhaps not got so far, makes
 //      up `two` only with a replica that it has *met*: that has told it itself, since it forgot, in which incarnation
 //      it is, and that is the one in which the other has stored.
 //      Why it is safe: let W be counted for A in its incarnation i and for B without vote in j, and let A lose W by the
@@ -24,13 +24,13 @@
 //      reads B. That is case (a): B has stored W by then, and A reads it; or B names A's newer incarnation.
 // The rule in protocol2.md is stricter: nothing without a vote counts for `two`. It would take away what SPEC §5
 // promises. Of two replicas, or of three of which one is down, one that comes back empty could take part in no write
-// at the default level until it has caught up, for hours, or until the third is back. With «met» it waits for one
+// at the default level until it has caught up, for hours, or until the third is back. With "met" it waits for one
 // exchange with each replica that it is to be counted with, which takes a second. What is left of the cost: where it
 // cannot reach that replica and the proxy reaches both, writes at `two` wait for its vote.
 // Both were checked as models like those of protocol2.md, with a read that asks node by node and may leave one out: for
 // N = 2 and 3 and two losses none was found, and each half left out is refuted. Not covered: four and more replicas of
 // which one is late (D3), and more losses at once than SPEC §5 promises anything for.
-// Where a deployment has one replica of the key, there is nobody to be counted with, and its «stored» is enough. In the
+// Where a deployment has one replica of the key, there is nobody to be counted with, and its "stored" is enough. In the
 // target deployment (a) and the count are enough: an owner there votes for requests of its own configuration only, and
 // meets nobody before it has adopted it. What keeps the write until the promotion is the active deployment, and who is
 // promoted has read it there (27).
@@ -98,6 +98,10 @@ enum class Verdict : std::uint8_t {
 
 // Has the write reached its level? kNo as soon as the replies still pending cannot bring it there.
 Verdict judge_write(WriteLevel level, std::span<const ReplicaReply> replies);
+
+// The write failed, but would have reached its level if all that have stored it had a vote. So the same question may be
+// answered better a moment later, when they have caught up or have met the others.
+bool lacks_votes_only(WriteLevel level, std::span<const ReplicaReply> replies);
 
 // Every replica refused it, or never got it: nothing of this ballot exists, so the value may be written again under a
 // newer one (rule 10).

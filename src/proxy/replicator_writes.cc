@@ -101,7 +101,9 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
       continue;
     }
     // A moment later it has caught up, or has met the others at least.
-    const bool votes_missing = proposal.level != model::WriteLevel::kOne && !round->pending() && round->without_vote();
+    const bool quorum = proposal.level == model::WriteLevel::kQuorum;
+    const bool votes_missing = !round->pending() && (quorum ? round->without_vote()
+                                                            : model::lacks_votes_only(proposal.level, round->replies));
     if (votes_missing && round->highest <= record.ballot && loop_.now() < votes_until && !loop_.stopping()) {
       perhaps_stored = true;
       co_await loop_.sleep(kVotesPause);
@@ -115,7 +117,7 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
       continue;
     }
     const bool promised = round->highest > record.ballot && !refused_by_newer(*round, record.version);
-    const bool in_part = promised || (proposal.level == model::WriteLevel::kQuorum && round->highest > record.ballot);
+    const bool in_part = promised || (quorum && round->highest > record.ballot);
     proposal.nowhere = nowhere;
     if (in_part && !round->no_space && loop_.now() < proposal.deadline) co_return co_await finish(std::move(proposal));
     co_return write_failed(*round, proposal);

@@ -240,3 +240,13 @@ TEST_CASE("a floor decides nothing where its replica holds something live, or ha
   CHECK(newest(newer) == 1);
   CHECK(settled(Ballot{11, 1}, newer));
 }
+
+TEST_CASE("a failed write lacks votes only if all that have stored it would be enough") {
+  const ReplicaReply voteless = reply(State::kStored, false);
+  CHECK(lacks_votes_only(WriteLevel::kTwo, Replies{voteless, voteless, reply(State::kFailed)}));
+  CHECK(lacks_votes_only(WriteLevel::kAll, Replies{voteless, voteless, voteless}));
+  CHECK_FALSE(lacks_votes_only(WriteLevel::kAll, Replies{voteless, reply(State::kStored), reply(State::kFailed)}));
+  CHECK_FALSE(lacks_votes_only(WriteLevel::kTwo, Replies{voteless, reply(State::kFailed), reply(State::kFailed)}));
+  // It did not fail.
+  CHECK_FALSE(lacks_votes_only(WriteLevel::kTwo, Replies{reply(State::kStored), reply(State::kStored)}));
+}
