@@ -27,7 +27,7 @@ Replicators::Replicators(std::vector<LoopParts> loops, const runtime::Clock& clo
 }
 
 void Replicators::adopt(std::shared_ptr<const model::Placement> placement) {
-  replicators_.front()->adopt(placement);
+  adopt_newer(*replicators_.front(), placement);
   for (std::size_t i = 1; i < loops_.size(); ++i) {
     Replicator* replicator = replicators_[i].get();
     loops_[i].loop->post([replicator, placement] { adopt_newer(*replicator, placement); });

@@ -18,7 +18,7 @@ bool row(Machine& machine, const std::string& key) {
 // A row on the disk of a node that is down.
 void leave_copy(Cluster& c, std::size_t number, const std::string& key, model::Record record) {
   REQUIRE_FALSE(c[number].up());
-  runtime::Loop& loop = *c[1].loop;
+  runtime::Loop& loop = c[1].loop();
   store::SimEngine engine(loop, c[number].disk, store::SimOptions());
   store::StoredSlot copy;
   copy.slot.record = std::move(record);
@@ -44,7 +44,7 @@ TEST_CASE("that a copy is dead by an owner's floor counts while the owner is inf
     machine->boot();
   }
   REQUIRE(c.run_until([&] { return c.all_vote(); }));
-  const Timestamp then = c[1].loop->wall();
+  const Timestamp then = c[1].loop().wall();
   for (const std::size_t i : {1u, 2u, 3u}) REQUIRE(c[i].remove("k", then));
   const auto floors_raised = [&] {
     bool all = true;
