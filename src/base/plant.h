@@ -26,8 +26,8 @@ class Random;
   X(kForgetfulAbsent, "B17", "«nothing» of a node that has forgotten counts for a quorum")                           \
   X(kUnionMajority, "R7", "a majority of both deployments' union is enough")                                         \
   X(kTwoInUnion, "-", "w=two is counted over both deployments together")                                             \
-  X(kLostAckCounts, "D5a", "«stored» from before a loss makes up w=two")                                             \
-  X(kVotelessMakesTwo, "D5b", "«stored» of a node that has forgotten makes up w=two, whomever it has met")           \
+  X(kLostAckCounts, "D5a", "'stored' from before a loss makes up w=two")                                             \
+  X(kVotelessMakesTwo, "D5b", "'stored' of a node that has forgotten makes up w=two, whomever it has met")           \
   X(kSmallQuorum, "-", "half of the replicas is a quorum")                                                           \
   X(kTwiceCounted, "-", "the first reply counts twice")                                                              \
   X(kUnknownIsUnsent, "-", "a write that was perhaps carried out is issued anew")                                    \

@@ -1,8 +1,8 @@
 // LocalShards: the shards of this node, and which of them a key belongs to. The one way by which the node's own work
 // (repair, hand-off, scrub, collection) comes to a store.
 //
-// A partition belongs to one shard, partition % size, and each key's lock, digest and staged pieces are that shard's. So
-// what is done with a key is done through of(), on that shard's loop: run_on(shard.loop(), ...), or read() here.
+// A partition belongs to one shard, partition % size, and each key's lock, digest and staged pieces are that shard's.
+// So what is done with a key is done through of(), on that shard's loop: run_on(shard.loop(), ...), or read() here.
 // What goes over all keys goes over all shards, each on its own loop. Only a listing and the node's own rows of the
 // system family stand on the first shard: they take no lock, and all engines of a node see one database.
 // Made by the Node before the loops run; only read afterwards.

@@ -83,7 +83,7 @@ class Shard final : public net::Service {
   void remember_renewed(const std::string& node, std::uint64_t incarnation);
   // What this peer is to take over of that.
   std::vector<wire::Incarnation> renewed_for(const std::string& peer) const;
-  // The peer itself has said, while ours was `own`, that this is its incarnation: named beside a «stored» without vote.
+  // The peer itself has said, while ours was `own`, that this is its incarnation: named beside a "stored" without vote.
   void remember_met(const std::string& node, std::uint64_t incarnation, std::uint64_t own);
   // A copy that this node pulled for itself.
   Task<Result<store::Accepted>> accept_copy(std::string key, model::Record record);

@@ -12,7 +12,7 @@
 //    forgets what it was told. So the answer to an announcement says which incarnations the source knows, and who is
 //    to read from it takes these over first, durably, and names them as if it had been told itself (D5b). Let X become
 //    a voter, and Y after it. X has told N - q + 1 others, and Y reads as many of N - 1. So Y reads X, or one whom X
-//    has told. What the «stored» of a node is worth that has no vote yet, and so may not know, is in model/verdict.h;
+//    has told. What the "stored" of a node is worth that has no vote yet, and so may not know, is in model/verdict.h;
 //  - it reads all of the partition from N - q + 1 voters of the full replica set (22): every majority that ever chose
 //    something has a member among those. Where fewer voters are left, only when all others have answered; what was
 //    chosen on the lost disks alone is gone then, and that is reported;
@@ -22,7 +22,7 @@
 // A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
 // empty lists; a node alone has nobody to ask and votes at once.
 //
-// «Arrived» (27) is said of owners in the target, and of one {A,B} only; control/arrival.h asks them. An owner in the
+// "Arrived" (27) is said of owners in the target, and of one {A,B} only; control/arrival.h asks them. An owner in the
 // target alone has arrived in a partition when it is informed there. It becomes that by the same path, but reads more:
 // a majority of A, for what quorums have decided, and all but one of A, for what was answered at `two`. Both are
 // counted in voters, each read after it was fenced by this {A,B}. Where fewer vote it reads all of A. An owner in both

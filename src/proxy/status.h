@@ -1,5 +1,6 @@
 // StatusBoard: what a proxy can say of its cluster, as JSON: itself, the configuration, and every node, asked now.
-// The counters are the process's, of all its loops. One per loop. At most kNodesAtOnce questions are under way, and one gathering at a time waits for another's.
+// The counters are the process's, of all its loops.
+// One per loop. At most kNodesAtOnce questions are under way, and one gathering at a time waits for another's.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

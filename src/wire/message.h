@@ -210,14 +210,14 @@ struct Voter {
   // Its answer counts for a majority. False: it may have forgotten, or goes by another configuration than the asker and
   // owns the key in the target alone (node/standing.h).
   bool votes = false;
-  // Its «nothing» alone means that there is nothing. An owner in the target alone may vote before it is informed.
+  // Its "nothing" alone means that there is nothing. An owner in the target alone may vote before it is informed.
   bool informed = false;
   std::uint64_t incarnation = 0;
   // Of the key's other replicas, as the answering one heard of them within the last operation lifetime (rule 4): what
   // one of them said in an older incarnation is dropped by the proposer.
   std::vector<Incarnation> renewed;
   // Without vote: those that have told the answering one themselves, in the incarnation that it has now, in which they
-  // are. With these its «stored» makes up `two` (D5; model/verdict.h).
+  // are. With these its "stored" makes up `two` (D5; model/verdict.h).
   std::vector<Incarnation> met{};
 };
 

@@ -174,7 +174,8 @@ class FakeTransport final : public net::Transport {
     std::erase_if(party.calls, [](const auto& other) { return other->done; });
     party.calls.push_back(call);
     auto& home = network_.home_;
-    home.loop_.spawn(home.gate_, Network::carry_out(party.service, &party.at->loop_, call, std::move(request), deadline));
+    auto carried = Network::carry_out(party.service, &party.at->loop_, call, std::move(request), deadline);
+    home.loop_.spawn(home.gate_, std::move(carried));
     while (!call->done) {
       const bool woken = co_await call->changed.wait(deadline);
       if (!woken) break;

@@ -1,5 +1,5 @@
 // A few nodes in virtual time for the tests of src/node: each with one to four loops, a disk and a database of its own,
-// and calls that reach whoever is up and not cut off, at once. No proxies and no network faults: those are in tests/sim.
+// and calls that reach whoever is up and not cut off, at once. Proxies and network faults are in tests/sim.
 //
 // The test's thread drives all. What crosses between loops takes no time here, and arrives in a drawn order: so a call
 // is over before the clock moves, and a node may die between two steps. TAKO_TEST_SEED draws other numbers of loops and

@@ -68,7 +68,8 @@ Task<Status> Machine::follow(std::function<void(std::shared_ptr<const model::Pla
     world.adopted(*this, *placement);
     adopt(std::move(placement));
   };
-  feed = std::make_unique<control::ConfigFeed>(loop(), world.workers(), files, transport(), std::move(options), publish);
+  feed = std::make_unique<control::ConfigFeed>(loop(), world.workers(), files, transport(), std::move(options),
+                                               publish);
   auto first = co_await feed->start();
   if (!first) co_return first.error();
   co_return ok_status();

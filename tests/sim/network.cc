@@ -132,8 +132,9 @@ void Network::reset(const std::shared_ptr<Parcel>& parcel) {
     travel(parcel->from->name, parcel->to, [this, parcel] { deliver(parcel); });
   }
   wire_.add_timer(wire_.now() + 2 * faults.delay_max, [parcel] {
-    parcel->from->arrive(
-        parcel->loop, [parcel] { parcel->answer(Error(ErrorCode::kUnavailable, "the connection to " + parcel->to + " broke")); });
+    parcel->from->arrive(parcel->loop, [parcel] {
+      parcel->answer(Error(ErrorCode::kUnavailable, "the connection to " + parcel->to + " broke"));
+    });
   });
 }
 

@@ -3,8 +3,8 @@
 //
 // A Host is one process on it: a name, whether it lives, its loops, and who serves there. A process that died and came
 // back is another Host: what was on its way back to the old one is gone. Each of its loops calls by connections of its
-// own (SimTransport), and each connection ends on some loop of the other host, which hands the request on to the loop
-// that serves it, as net/tcp_server and net/switchboard do. One that is paused takes nothing: what arrives waits for it.
+// own (SimTransport). Each connection ends on some loop of the other host, which hands the request on to the loop that
+// serves it, as net/tcp_server and net/switchboard do. One that is paused takes nothing: what arrives waits for it.
 #pragma once
 
 #include <functional>

@@ -1,9 +1,10 @@
 // World: a whole cluster on virtual time in one thread: the production Node, Replicator, Coordinator and ConfigFeed
 // over a simulated network, disks and clocks. One seed is one history.
 //
-// Each machine (machine.h) has one to four loops of its own, drawn at each start, so that it can die alone: its messages
-// stop, its disk forgets what was not synced, its waits end, its objects go. The scheduler (support/scheduler.h) lets
-// everything run that is ready, then moves the clock to the next timer of any loop that is not paused or stuck.
+// Each machine (machine.h) has one to four loops of its own, drawn at each start, so that it can die alone: its
+// messages stop, its disk forgets what was not synced, its waits end, its objects go. The scheduler
+// (support/scheduler.h) lets everything run that is ready, then moves the clock to the next timer of any loop that is
+// not paused or stuck.
 // Where the configuration names coordinators they run, and everybody follows them; else adopt() tells everybody.
 #pragma once
 

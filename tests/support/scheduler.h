@@ -92,8 +92,8 @@ class Scheduler final : public runtime::Loop::Driver {
     ready_ = std::move(waiting);
   }
 
-  // Runs what is ready, then moves on to the next moment at which a loop has something to do. False: there is none up to
-  // `limit`, which it is now.
+  // Runs what is ready, then moves on to the next moment at which a loop has something to do. False: there is none up
+  // to `limit`, which it is now.
   bool step(TimePoint limit) {
     drain();
     const auto next = next_moment();
