@@ -100,6 +100,8 @@ Event* Clients::note(Event::Kind kind, ProxyMachine& proxy, const std::string& k
   event.strict = strict;
   event.level = level;
   event.proxy = proxy.id;
+  event.proxy_start = proxy.starts;
+  event.wall = proxy.clock.wall();
   event.begin = world_.now();
   event.error = "its proxy died";
   return history_.begin(std::move(event));

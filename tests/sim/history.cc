@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "proxy/version_clock.h"
 #include "sim/linearize.h"
 
 namespace tako::sim {
@@ -59,6 +60,8 @@ Event* History::begin(Event event) {
   Key& key = keys_[event.key];
   if (event.strict) event.floor = key.strict;
   event.told = key.won;
+  const auto told = key.told_by.find({event.proxy, event.proxy_start});
+  if (told != key.told_by.end()) event.told_here = told->second;
   events_.push_back(std::make_unique<Event>(std::move(event)));
   key.events.push_back(events_.back().get());
   return events_.back().get();
@@ -79,6 +82,7 @@ void History::wrote(Event& event, TimePoint end, model::Version winner, bool won
   event.version = winner;
   event.ok = won;
   if (!won) event.error = "lost to a newer version";
+  if (!event.dated) check_order(key, event);
   if (won) names(event.key, winner, event.kind == Event::Kind::kWrite ? event.id : 0);
   if (won) key.once = std::max(key.once, winner);
   if (!durable) return;
@@ -86,6 +90,17 @@ void History::wrote(Event& event, TimePoint end, model::Version winner, bool won
   if (won) key.won = std::max(key.won, winner);
   key.answered = std::max(key.answered, winner);
   if (event.strict && won) key.strict = std::max(key.strict, winner);
+}
+
+// A clock that is further ahead than proxy/version_clock.h follows drags nobody along.
+void History::check_order(Key& key, const Event& event) {
+  const bool followed = event.told_here.timestamp <= event.wall + proxy::VersionClock::kFollowMax;
+  if (followed && !event.told_here.none() && event.version <= event.told_here) {
+    problem(event.key, "#" + std::to_string(event.id) + " has version " + to_string(event.version) + ", and " +
+                           event.proxy + " had answered " + to_string(event.told_here) + " before it began");
+  }
+  model::Version& told = key.told_by[{event.proxy, event.proxy_start}];
+  told = std::max(told, event.version);
 }
 
 void History::names(const std::string& key, const model::Version& version, std::uint64_t id) {

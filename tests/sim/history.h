@@ -10,6 +10,8 @@
 //    an absence without a version stands for the delete, if there was one, and a write with an older timestamp of its
 //    client's own may come after it;
 //  - a `latest` read that heard all replicas sees what was answered with w >= two before it began;
+//  - a write that was begun after another one of that key was answered, by the same process of a proxy, is above it,
+//    whichever of its loops they came to;
 //  - operations at `quorum` are linearizable by key (linearize.h), a refusal as the read that it is. All other writes
 //    count as of unknown outcome there, and so does the end of what expires, as soon as it was written.
 #pragma once
@@ -35,6 +37,8 @@ struct Event {
   bool strict = false;  // at quorum
   std::string level;
   std::string proxy;
+  unsigned proxy_start = 0;  // which of that proxy's processes
+  Timestamp wall = 0;        // there, at the beginning
   TimePoint begin;
   std::optional<TimePoint> end;  // none: its client was told nothing
   bool ok = false;               // it succeeded; else its outcome is unknown
@@ -51,6 +55,7 @@ struct Event {
   model::Version version;      // read, or told to the writer
   model::Version floor;        // strict: what it must not be behind
   model::Version told;         // the newest that a writer had been told of when it began, w >= two
+  model::Version told_here;    // ... by the same process, without timestamps of clients
 };
 
 // The bytes that write `id` puts under `key`.
@@ -98,6 +103,7 @@ class History {
     model::Version won;                              // ... and that was its own
     model::Version once;                             // likewise, w = one too
     model::Version strict;                           // the newest that an operation at quorum ended with
+    std::map<std::pair<std::string, unsigned>, model::Version> told_by;  // by a proxy's process
     std::map<model::Version, std::uint64_t> values;  // the write that a version was seen to name; 0: a delete
   };
   // May a delete as new as that, or an expiry, be what left nothing?
@@ -106,6 +112,7 @@ class History {
   bool may_follow(const Key& key, const std::optional<model::Record>& left, const model::Version& version,
                   TimePoint until) const;
   void problem(const std::string& key, const std::string& text);
+  void check_order(Key& key, const Event& event);
   void names(const std::string& key, const model::Version& version, std::uint64_t id);
   // The id of the write that a record says it is; complains if it is none of this key, or other bytes.
   std::uint64_t identify(const std::string& key, const model::Record& record, bool with_value);
