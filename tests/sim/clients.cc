@@ -26,6 +26,8 @@ const char* name_of(model::ReadLevel level) {
   return "?";
 }
 
+constexpr std::uint32_t kStatusPpm = 20'000;  // of operations
+
 }  // namespace
 
 Clients::Clients(World& world, const Scenario& scenario, History& history)
@@ -81,6 +83,10 @@ void Clients::tick() {
     const bool strict = strict_only(key) || static_cast<std::int64_t>(random_.below(100)) < scenario_.strict_pct;
     ProxyMachine* proxy = living_proxy();
     if (!proxy) continue;
+    if (random_.chance_ppm(kStatusPpm)) {
+      Lane& lane = proxy->draw_lane(random_);
+      spawn(lane, status(&lane, random_.below(world_.nodes())));
+    }
     const bool conditional = static_cast<std::int64_t>(random_.below(100)) < scenario_.update_pct;
     if (write && strict && conditional && !bulk_only(key)) {
       Lane& lane = proxy->draw_lane(random_);
@@ -256,6 +262,18 @@ Task<> Clients::read(Lane* lane, Event* event, model::ReadLevel level, bool want
   history_.read(*event, world_.now(), answer->record, want_value && !large, looked_everywhere && answer->silent == 0);
   world_.tally().add("read done");
   if (large && want_value) co_await read_pieces(lane, event, *answer);
+}
+
+Task<> Clients::status(Lane* lane, std::size_t index) {
+  const auto host = lane->machine.host;
+  wire::Request request;
+  request.body = wire::StatusQuery{};
+  const std::string id = world_.node(index).id;
+  const net::Peer node{id, "", 0};
+  auto called = co_await lane->transport().call(node, std::move(request), world_.now() + timeout());
+  if (!host->alive) co_return;
+  const auto answer = net::expect<wire::StatusReply>(std::move(called));
+  world_.tally().add(answer ? "status answered" : "status not answered");
 }
 
 // All of it or a range, by a reader that may be slow, or lose interest.

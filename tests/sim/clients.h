@@ -42,6 +42,8 @@ class Clients {
   Task<> write(Lane* lane, Write write);
   Task<> update(Lane* lane, std::string key);
   Task<> read(Lane* lane, Event* event, model::ReadLevel level, bool want_value);
+  // What an operator asks a node: it goes over all its loops.
+  Task<> status(Lane* lane, std::size_t node);
   Task<> read_pieces(Lane* lane, Event* event, proxy::ReadAnswer answer);
 
   ProxyMachine* living_proxy();
