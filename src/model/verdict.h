@@ -107,8 +107,8 @@ bool lacks_votes_only(WriteLevel level, std::span<const ReplicaReply> replies);
 // newer one (rule 10).
 bool nobody_has_it(std::span<const ReplicaReply> replies);
 
-// Replicas that hold `ballot` or something newer, by the count of `level`: where a plain write lost, its winner is as
-// safe as the write would have been.
+// Replicas that hold `ballot` or something newer, or refused it for a promise, by the count of `level`: then a plain
+// write is answered as lost. A limit: where some only promised, the winner may stand on fewer disks than `level` asks.
 bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies);
 
 // Can the read be answered? kYes: by newest(), or by «absent» where that is empty.
