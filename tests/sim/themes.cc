@@ -270,7 +270,7 @@ void calm(Scenario& s, Random random) {
   s.delay_max_us = s.delay_min_us + even(random, 100, 10'000);
   s.disk_us = even(random, 20, 1000);
   s.grace_ms = std::max<std::int64_t>(s.grace_ms, 10'000);
-  s.config_lag_ms = even(random, 0, 450);  // four times that is less than a read's patience
+  s.config_lag_ms = even(random, 0, 220);  // four times that, twice in a row, is less than a read's patience
   s.strict_pct = even(random, 0, 50);
   s.strict_keys_pct = 0;
   s.loss_ppm = s.duplicate_ppm = s.straggler_ppm = s.reset_ppm = s.flicker_pct = 0;
