@@ -34,6 +34,7 @@ ARGUMENTS = {'flags': (b'set @K@a %b 0 1', b'x\r\n'), 'exptime': (b'set @K@a 0 %
              'T': (b'mg @K@a v T%b', b''), 'F': (b'ms @K@a 1 F%b', b'x\r\n'), 'C': (b'ms @K@a 1 C%b', b'x\r\n'),
              'D': (b'ma @K@n v D%b', b''), 'J': (b'ma @K@new v N0 J%b', b''), 'N': (b'ma @K@new v N%b', b''),
              'S': (b'ms @K@a 1 T%b', b'x\r\n')}
+LIFETIMES = {'exptime', 'touch', 'gat', 'T', 'N', 'S'}
 META = {b'mg @K@a': b'', b'mg @K@absent': b'', b'ms @K@a 1': b'x\r\n', b'md @K@a': b'', b'md @K@absent': b'',
         b'ma @K@n': b'',
         b'ma @K@absent': b'', b'ma @K@a': b''}
@@ -64,7 +65,8 @@ def dialogues():
         verbs = {command.split(b' ')[0] for command in COMMANDS} - {b'quit', b'version', b'mn', b'flush_all'}
         for verb in sorted(verbs):
             first = b' 1' if verb in (b'gat', b'gats', b'verbosity', b'stats') else b' @K@1'
-            words = first + b' 1' * (count - 1) if count > 0 else b''
+            numbers = [b' 1', b' 100', *[b' 1'] * 6]  # the second is a storing command's lifetime
+            words = first + b''.join(numbers[:count - 1]) if count > 0 else b''
             block = b'x\r\n' if verb in OPENING else b''
             out.append(made(f'{names(verb)} with {count} words', SET, verb + words + b'\r\n' + block))
     for (place, (line, block)), number in itertools.product(ARGUMENTS.items(), NUMBERS):
@@ -72,6 +74,8 @@ def dialogues():
             continue  # it would swallow what follows
         if place == 'flush_all' and 0 < int((re.findall(rb'^\s*\+?(\d+)', number) or [b'0'])[0]) < 1000:
             continue  # it would come true in the middle of another dialogue
+        if place in LIFETIMES:  # a lifetime of a second may end on one of the servers in the middle of the dialogue
+            number = re.sub(rb'^([\s+]*)1(?!\d)', rb'\g<1>100', number)
         for tail in (b'', b' noreply'):
             if tail and (line[:1] == b'm' or line[:3] == b'gat'):
                 continue
