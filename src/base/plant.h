@@ -28,6 +28,8 @@ class Random;
   X(kTwoInUnion, "-", "w=two is counted over both deployments together")                                             \
   X(kLostAckCounts, "D5a", "'stored' from before a loss makes up w=two")                                             \
   X(kVotelessMakesTwo, "D5b", "'stored' of a node that has forgotten makes up w=two, whomever it has met")           \
+  X(kPromiseSupersedes, "-", "a refusal for a promise counts as a newer value: the winner may be on one disk")        \
+  X(kNamesNewest, "-", "a plain write that lost names the newest version, though fewer disks hold it than asked for")  \
   X(kSmallQuorum, "-", "half of the replicas is a quorum")                                                           \
   X(kTwiceCounted, "-", "the first reply counts twice")                                                              \
   X(kUnknownIsUnsent, "-", "a write that was perhaps carried out is issued anew")                                    \

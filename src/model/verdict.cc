@@ -1,6 +1,7 @@
 #include "model/verdict.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/plant.h"
 
@@ -186,10 +187,23 @@ bool nobody_has_it(std::span<const ReplicaReply> replies) {
   });
 }
 
-bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies) {
-  return judge_level(level, replies, [](const ReplicaReply& reply) {
-           return stored(reply) || (reply.state == State::kRefused && !reply.outdated);
-         }) == Verdict::kYes;
+std::optional<Version> safe_version(WriteLevel level, const Version& version, std::span<const ReplicaReply> replies) {
+  std::vector<Version> candidates = {version};
+  for (const ReplicaReply& reply : replies) {
+    if (reply.state == State::kRefused && reply.version > version) candidates.push_back(reply.version);
+  }
+  std::sort(candidates.begin(), candidates.end(), std::greater<>());
+  if (planted(Plant::kNamesNewest)) candidates.resize(1);
+  for (const Version& candidate : candidates) {
+    const Version& asked = planted(Plant::kNamesNewest) ? version : candidate;
+    const auto has = [&version, &asked](const ReplicaReply& reply) {
+      if (stored(reply)) return version >= asked;
+      if (reply.state != State::kRefused || reply.outdated) return false;
+      return reply.version >= asked || planted(Plant::kPromiseSupersedes);
+    };
+    if (judge_level(level, replies, has) == Verdict::kYes) return candidate;
+  }
+  return std::nullopt;
 }
 
 Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies) {

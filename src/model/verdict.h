@@ -107,9 +107,11 @@ bool lacks_votes_only(WriteLevel level, std::span<const ReplicaReply> replies);
 // newer one (rule 10).
 bool nobody_has_it(std::span<const ReplicaReply> replies);
 
-// Replicas that hold `ballot` or something newer, or refused it for a promise, by the count of `level`: then a plain
-// write is answered as lost. A limit: where some only promised, the winner may stand on fewer disks than `level` asks.
-bool superseded_at(WriteLevel level, std::span<const ReplicaReply> replies);
+// A plain write of `version` was refused by some. The newest version, from this one up, such that as many replicas as
+// `level` asks for hold it or a newer one; none: not even `version` is as safe as that. It is what the write is
+// answered with. A newer version that fewer replicas hold is not named: it may be gone with the next disk. A replica
+// that refused for a promise alone holds something older and does not count.
+std::optional<Version> safe_version(WriteLevel level, const Version& version, std::span<const ReplicaReply> replies);
 
 // Can the read be answered? kYes: by newest(), or by «absent» where that is empty.
 Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies);

@@ -200,7 +200,8 @@ class Replicator {
   TimePoint reachable_until(TimePoint deadline) const;
   Task<model::Verdict> wait_for_read(Shared round, model::ReadLevel level, TimePoint deadline);
   Result<WriteAnswer> write_failed(const Round& round, const Proposal& proposal);
-  void complete(const std::string& key);
+  Task<bool> complete(std::string key, TimePoint deadline);
+  void complete_later(const std::string& key);
   Error read_failed(const Round& round, model::Verdict verdict);
   Task<bool> wait_for_newer(std::shared_ptr<const model::Placement> than, TimePoint deadline);
 

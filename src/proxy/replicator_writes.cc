@@ -116,6 +116,18 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
       record.ballot = record.version = record.root = clock_.next(round->highest);
       continue;
     }
+    const bool lost = !quorum && refused_by_newer(*round, record.version);
+    const auto safe = lost ? model::safe_version(proposal.level, record.version, round->replies) : std::nullopt;
+    if (safe) {
+      ++counters_.writes_lost;
+      co_return WriteAnswer{*safe, *safe == record.version};
+    }
+    if (lost && !round->pending() && !round->no_space && loop_.now() < proposal.deadline) {
+      // Something newer has won, but too few hold it yet, and a promise may keep others from taking it.
+      const bool completed = co_await complete(proposal.key, proposal.deadline);
+      perhaps_stored |= completed;
+      if (completed) continue;  // the same ballot: who holds the newer one by now says so
+    }
     const bool promised = round->highest > record.ballot && !refused_by_newer(*round, record.version);
     const bool in_part = promised || (quorum && round->highest > record.ballot);
     proposal.nowhere = nowhere;
@@ -127,22 +139,13 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
 }
 
 Result<WriteAnswer> Replicator::write_failed(const Round& round, const Proposal& proposal) {
-  const model::Record& record = proposal.record;
-  const bool plain = proposal.level != model::WriteLevel::kQuorum;
-  model::Version newer;
-  for (const auto& reply : round.replies) {
-    if (reply.state == State::kRefused && reply.version > newer) newer = reply.version;
-  }
-  if (plain && newer > record.version && model::superseded_at(proposal.level, round.replies)) {
-    ++counters_.writes_lost;
-    return WriteAnswer{newer, false};
-  }
+  const model::Version& version = proposal.record.version;
   if (round.no_space) {
     return {ErrorCode::kNoSpace, "the disks of too many replicas are full (stored on " +
                                      count_of(round, State::kStored) + "); free some space and write again"};
   }
-  if (newer > record.version) {
-    complete(proposal.key);
+  if (refused_by_newer(round, version)) {
+    complete_later(proposal.key);
     return {ErrorCode::kTimeout,
             "others write this key at the same time; it is unknown which write stands: read it again"};
   }
@@ -159,18 +162,22 @@ Result<WriteAnswer> Replicator::write_failed(const Round& round, const Proposal&
 }
 
 // A newer write that few hold stands in the way of every later one: some replicas refuse those, the others store them.
-// Once all have it all refuse, and the next write goes above it. So it is finished for its author, as by a quorum read;
-// its timestamp may be far ahead, and then nobody else would for as long.
-void Replicator::complete(const std::string& key) {
+// Once all have it all refuse, and the next write goes above it. So it is finished for its author by a quorum read; its
+// timestamp may be far ahead, and then nobody else would for as long. False: too few replicas can be reached.
+Task<bool> Replicator::complete(std::string key, TimePoint deadline) {
+  const auto read = co_await this->read(std::move(key), model::ReadLevel::kQuorum, false, deadline);
+  if (read) ++counters_.completed;
+  co_return read.ok();
+}
+
+void Replicator::complete_later(const std::string& key) {
   if (repairs_running_ >= kRepairsMax) {
     ++counters_.repairs_skipped;
     return;
   }
   ++repairs_running_;
   auto finish = [](Replicator* self, std::string of) -> Task<> {
-    const auto read =
-        co_await self->read(std::move(of), model::ReadLevel::kQuorum, false, self->loop_.now() + kRepairDeadline);
-    if (read) ++self->counters_.completed;
+    co_await self->complete(std::move(of), self->loop_.now() + kRepairDeadline);
     --self->repairs_running_;
   };
   loop_.spawn(gate_, finish(this, key));

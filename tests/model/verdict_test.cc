@@ -119,18 +119,31 @@ TEST_CASE("what was stored before a loss counts for no level") {
   CHECK_FALSE(nobody_has_it(Replies{before, reply(State::kRefused)}));
 }
 
-TEST_CASE("a write has lost to a newer one where that is as safe as the write would have been") {
-  const ReplicaReply newer = reply(State::kRefused, true, 9);
-  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, newer, reply(State::kFailed)}));
-  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, reply(State::kStored), reply(State::kFailed)}));
-  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, reply(State::kFailed), reply(State::kFailed)}));
-  ReplicaReply before = newer;
+TEST_CASE("a write that lost names the newest version that is as safe as it would have been") {
+  const Version ours{5, 1};
+  const auto safe = [&ours](const Replies& replies) { return safe_version(WriteLevel::kTwo, ours, replies); };
+  const auto refused = [](Timestamp held) {
+    ReplicaReply refusal = reply(State::kRefused, true, 9);
+    refusal.version = {held, 1};
+    return refusal;
+  };
+  const ReplicaReply away = reply(State::kFailed);
+  CHECK(safe({refused(9), refused(9), away}) == Version{9, 1});
+  CHECK(safe({refused(7), refused(9), away}) == Version{7, 1});
+  CHECK(safe({refused(7), refused(9), refused(8)}) == Version{8, 1});
+  CHECK(safe({refused(9), reply(State::kStored), away}) == ours);
+  CHECK(safe({refused(9), refused(5), away}) == ours);  // ours, under a higher ballot
+  CHECK_FALSE(safe({refused(9), away, away}));
+  CHECK_FALSE(safe({refused(9), refused(4), away}));  // for a promise
+  CHECK_FALSE(safe({refused(9), refused(0), refused(0)}));
+  ReplicaReply before = refused(9);
   before.outdated = true;
-  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, before, reply(State::kFailed)}));
-  ReplicaReply forgot = reply(State::kRefused, false, 9);
-  CHECK_FALSE(superseded_at(WriteLevel::kTwo, Replies{newer, forgot, reply(State::kFailed)}));
+  CHECK_FALSE(safe({refused(9), before, away}));
+  ReplicaReply forgot = refused(9);
+  forgot.votes = false;
+  CHECK_FALSE(safe({refused(9), forgot, away}));
   forgot.met = {0};
-  CHECK(superseded_at(WriteLevel::kTwo, Replies{newer, forgot, reply(State::kFailed)}));
+  CHECK(safe({refused(9), forgot, away}) == Version{9, 1});
 }
 
 TEST_CASE("during a reconfiguration a level is reached in each deployment, not in their union") {

@@ -208,6 +208,30 @@ TEST_CASE_FIXTURE(StrictFixture, "a client's older timestamp never wins, however
   for (const char* id : {"n1", "n2", "n3"}) CHECK(held(id).version == newer.version);
 }
 
+// One disk holds the winner, the other has promised something to somebody who went no further.
+TEST_CASE_FIXTURE(StrictFixture, "a plain write has lost only when the newer one is on as many disks as it asked for") {
+  const Record newer = model::make_value({2000, 1}, Bytes(std::string("newer")));
+  store("n1", newer);
+  store("n2", model::make_value({500, 1}, Bytes(std::string("old"))));
+  node("n2").promises["k"] = {3000, 1};
+  node("n3").away = true;
+  proxy::Draft draft;
+  draft.value = Bytes(std::string("imported"));
+  draft.timestamp = 1000;
+  const auto write = [&](model::WriteLevel level) {
+    return world.run([&]() -> Task<Result<proxy::WriteAnswer>> {
+      co_return co_await replicator.write("k", draft, level, world.loop().now() + seconds(5));
+    });
+  };
+  const auto at_two = write(model::WriteLevel::kTwo);
+  REQUIRE(at_two.ok());
+  CHECK_FALSE(at_two->won);
+  CHECK(at_two->winner == newer.version);
+  CHECK(held("n2").version == newer.version);
+  const auto at_all = write(model::WriteLevel::kAll);
+  CHECK_FALSE(at_all.ok());  // of three, one is away
+}
+
 TEST_CASE_FIXTURE(StrictFixture, "what a floor covers is neither repaired nor settled") {
   store("n2", model::make_tombstone({5, 1}));
   store("n3", model::make_value({4, 1}, Bytes(std::string("stale"))));

@@ -55,6 +55,8 @@ class Nemesis {
   void relay();
   void lone();
   void lose_pair();
+  void outrun();
+  void part(const std::string& one, const std::string& other);
   // `down`: until it starts again; none: as the scenario draws it.
   void lose_disk(NodeMachine& node, bool rollback, std::optional<Duration> down = std::nullopt);
   void cut_something();

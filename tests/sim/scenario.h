@@ -98,6 +98,7 @@ namespace tako::sim {
   X(holds, 0, "a node loses its disk and catches up while a proxy's writes are half-way")                    \
   X(relays, 0, "two nodes lose their disks, one after the other, while a proxy's writes are half-way")       \
   X(lones, 0, "a bit flips in what one node alone was told")                                                 \
+  X(outruns, 0, "one node holds a newer value, the others a promise only, and then it loses its disk")       \
   X(pairs, 0, "of five nodes two lose their disks at once, and the one that knows is away")                   \
   X(full_disks, 0, "writes are refused for a while")                                                         \
   X(full_ms, 4000, "")                                                                                       \

@@ -396,6 +396,7 @@ const std::vector<Generation>& generations() {
       {{{"churn", churn}, {"skew", skew}}, [](Random& random) { return random.split("churn").below(12); }},
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
+      {{{"outrun", outrun}}, [](Random& random) { return random.split("outrun").below(8); }},
       // By their names only: "rot" has enough of the first, and the second takes long.
       {{{"doze", doze}, {"pair", pair}}, [](Random&) { return std::uint64_t{2}; }},
   };

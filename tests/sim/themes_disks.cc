@@ -135,6 +135,24 @@ void pair(Scenario& s, Random random) {
   s.pairs = even(random, 100, 400);
 }
 
+void outrun(Scenario& s, Random random) {
+  hold(s, random.split("hold"));
+  s.keys = even(random, 4, 20);
+  s.strict_pct = even(random, 20, 50);
+  s.strict_keys_pct = 0;
+  s.update_pct = even(random, 50, 90);
+  s.write_pct = even(random, 60, 90);
+  s.delete_pct = s.expiry_pct = s.bulk_keys_pct = s.large_pct = 0;
+  s.timestamp_pct = even(random, 20, 60);
+  s.repair_s = even(random, 10, 30);
+  s.read_repair = coin(random, 50);
+  s.seconds = even(random, 60, 100);
+  s.operations = even(random, 20, 60) * s.seconds;
+  s.timeout_ms = even(random, 500, 2000);
+  s.holds = s.stops = s.proxy_kills = s.coordinator_kills = s.write_error_ppm = s.read_error_ppm = 0;
+  s.outruns = even(random, 100, 300);
+}
+
 void decay(Scenario& s, Random random) {
   crowd(s, random);
   s.background_repair = 1;

@@ -20,6 +20,8 @@ void wipe(Scenario& s, Random random);
 void lone(Scenario& s, Random random);
 // Five owners of each key, of which two lose their disks at once, and listings that fail half-way.
 void pair(Scenario& s, Random random);
+// A newer value on one disk, while the other replicas have promised something to a proxy that hears nothing of it.
+void outrun(Scenario& s, Random random);
 // Disks that fail in every way, under values of several pieces.
 void decay(Scenario& s, Random random);
 // Nodes restart, are known to their peers after it, and their disks go back to before it.
