@@ -158,5 +158,94 @@ class Shape(unittest.TestCase):
         self.assertEqual([], found('auto s = R"(if (co_await f()) "{ )";\n'))
 
 
+class Citations(unittest.TestCase):
+    PROJECT = {
+        'README.md': '',
+        'src/README.md': '',
+        'src/protocol.md': '## 1. What is promised\n\n**Rule 8: quorums.** Bugs: `kSmallQuorum`.\n\n'
+                           '**Rule 9: writes.**\n\n### 1.2 More\n\n**Rule D5a.** Bugs: `kLost`.\n',
+        'src/protocol/planned.md': '**Rule R1: register.**\n',
+        'src/base/plant.h': 'X(kSmallQuorum, "8", "half is enough")\nX(kLost, "D5a", "lost")\n'
+                            'X(kOther, "-", "other")\n',
+        'src/node/pass.h': 'constexpr int kLimit = 3;\nvoid run();\n',
+        'src/node/serve/shard.h': '',
+        'tests/node/pass_test.cc': 'TEST_CASE("a pass ends") {}\n'
+                                   'TEST_CASE_FIXTURE(World,\n  "a \\"pass\\" told «stale» "\n  "goes on") {}\n',
+        'tests/e2e/test_repair.py': 'def test_a_cycle_ends(self):\n',
+        'scripts/run': '#!/usr/bin/env python3\n',
+    }
+
+    def found(self, path, text):
+        project = tidy.Project({**self.PROJECT, path: text})
+        return sorted(tidy.citations(path, text, project))
+
+    def messages(self, path, text):
+        return [message for _, message in self.found(path, text)]
+
+    def none_in(self, path, *texts):
+        for text in texts:
+            self.assertEqual([], self.found(path, text), text)
+
+    def one_in(self, path, *texts):
+        for text in texts:
+            self.assertEqual(1, len(self.found(path, text)), (text, self.found(path, text)))
+
+    def test_rules_in_comments(self):
+        self.none_in('src/node/a.cc', '// By rule 8.\n', '// (protocol rules 8 and 9)\n', '// rules 8,\n// 9, D5a\n',
+                     '// D5, that is rule D5a.\n', '// rule R1\n', '/* rules 8\n * to 9 */\n',
+                     '// 7 rules, and rule of 3\n',
+                     'auto s = "rule 7, D7";\nint rule = 7;\n', 'int D7;\n', 'rule();  // the rule\nf(7);\n')
+        self.one_in('src/node/a.cc', '// By rule 7.\n', '// Rules 8 and 10.\n', '// rules 8,\n// 10, 9\n',
+                    '// D7\n', '// rule D5c\n', '// rule R2\n', '/* rules 8\n * to 10 */\n', 'f();  // rule 7\n')
+        self.one_in('src/README.md', 'By rule 7.\n')
+        self.one_in('scripts/run', '#!/bin/sh\n# by rule 7\n')
+        self.assertEqual([(3, 'cites rule 7, which src/protocol.md does not define')],
+                         self.found('src/node/a.cc', 'int a;\n// By rules 8 and\n// 7.\n'))
+
+    def test_sections_and_documents_that_are_not_in_the_repository(self):
+        self.none_in('src/node/a.cc', '// protocol.md §1\n', '// (src/protocol.md, section 1.2)\n',
+                     '// AF_UNSPEC 5, by reference\n')
+        self.one_in('src/node/a.cc', '// protocol.md §2\n', '// protocol.md §1(7)\n', '// src/protocol.md, section 3\n',
+                    '// protocol2.md\n', '// see reference/ring\n', '// SPEC §5 promises it\n', '// DESIGN §1.5\n')
+
+    def test_files_in_comments(self):
+        self.none_in('src/node/a.cc', '// node/pass.h\n', '// src/node/pass.h, pass.h: both\n', '// scripts/run -f\n',
+                     '// tests/node, node/pass_test.cc\n', '// <asio/gone.h>, http://x/src/gone.h\n', '// p*.h\n',
+                     '#include "node/gone.h"\n', '// src/node/{pass,plant}.h\n', '// build/tako, /src/gone\n')
+        self.one_in('src/node/a.cc', '// node/gone.h\n', '// gone.cc\n', '// scripts/gone\n', '// tests/gone, or\n',
+                    '// see src/node/gone_*.h\n', '// shard.h\n', '// plant.h\n', 'f();  // node/shard.h\n')
+        self.assertEqual(['cites node/shard.h, which does not exist; there is src/node/serve/shard.h'],
+                         self.messages('src/node/a.cc', '// node/shard.h\n'))
+        self.one_in('scripts/a.py', '"""Of node/gone.h."""\n', 'f()  # node/gone.h\n')
+        self.none_in('scripts/a.py', 'f("node/gone.h")\n', "g = '''\n# node/gone.h\n'''\n")
+
+    def test_files_and_links_in_markdown(self):
+        self.none_in('src/README.md', 'In `node/pass.h`, `node/pass`, `pass.h`, `shard.h` and `tests/node`.\n',
+                     '[it](node/pass.h), [more](https://x.y/z), [below](#part), `[x](y)`, `/values/gone.html`\n',
+                     '    scripts/run src/node\n', '`p*_test.cc`, `GET /values/k`, `read/write`\n')
+        self.one_in('src/README.md', '`node/gone`\n', '`gone.h`\n', '[it](node/gone.h#x)\n', '[it](gone)\n',
+                    '    scripts/gone --fast\n', '`g*_test.cc`\n')
+        self.none_in('README.md', '[it](src/protocol.md)\n')
+        self.one_in('README.md', '[it](src/gone)\n')
+
+    def test_seeded_bugs(self):
+        self.none_in('src/README.md', '`kLost`, `kSm…`, `kLimit`, kGone without marks\n')
+        self.one_in('src/README.md', '`kGone`\n', '`kGone…`\n', '`kLim*`\n')
+        plants = self.PROJECT['src/base/plant.h']
+        self.none_in('src/base/plant.h', plants)
+        self.one_in('src/base/plant.h', plants.replace('"8"', '"7"'), plants.replace('"8"', '"9"'))
+
+    def test_tests_and_functions(self):
+        self.none_in('src/README.md', '`tests/node/pass_test.cc` "a pass ends"\n', '`tests/e2e` "a cycle ends"\n',
+                     '`tests/node/pass_test.cc` "a\n  pass ends" and "a pass…"; "gone"\n',
+                     '`tests/node`: "a pass ends", "a pass…"\n', '`tests/node`: «a pass e…»\n',
+                     '`node/pass.h` `run()`\n')
+        self.one_in('src/README.md', '`tests/node/pass_test.cc` "a pass"\n', '`tests/node`: "a pass ends", "gone…"\n',
+                    '`tests/node/pass_test.cc` "a pass ends" and "gone"\n', '`tests/e2e` "a pass ends"\n',
+                    'so says "gone…"\n', '`tests/node`: «gone…»\n', '`node/pass.h` `run()` `gone()`\n')
+        names = tidy.Project(self.PROJECT).tests['tests/node/pass_test.cc']
+        self.assertEqual(['a pass ends', 'a "pass" told «stale» goes on'], names)
+
+
 if __name__ == '__main__':
     unittest.main()

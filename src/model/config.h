@@ -104,7 +104,7 @@ struct Configuration {
 // Of a node, a bucket, a deployment, a coordinator or a zone. The message goes on from what it is: "is empty; ...".
 Status check_id(std::string_view id);
 
-// YAML or JSON. `name` is the file's, for messages: `conf/x.yaml:12: deployments.d.buckets.b1.n1: port 70000 is out of
+// YAML or JSON. `name` is the file's, for messages: `x.yaml:12: deployments.d.buckets.b1.n1: port 70000 is out of
 // range; expected 1 to 65535`. Errors: kInvalid, kTooLarge.
 Result<Configuration> parse_config(std::string_view text, std::string_view name);
 

@@ -22,14 +22,14 @@
 //      Why it is safe: let W be counted for A in its incarnation i and for B without vote in j, and let A lose W by the
 //      loss that ends i. B has met A in i after j had begun. So A's loss comes after B's, and A tells B of it before it
 //      reads B. That is case (a): B has stored W by then, and A reads it; or B names A's newer incarnation.
-// The rule in protocol2.md is stricter: nothing without a vote counts for `two`. It would take away what SPEC §5
-// promises. Of two replicas, or of three of which one is down, one that comes back empty could take part in no write
-// at the default level until it has caught up, for hours, or until the third is back. With "met" it waits for one
-// exchange with each replica that it is to be counted with, which takes a second. What is left of the cost: where it
-// cannot reach that replica and the proxy reaches both, writes at `two` wait for its vote.
-// Both were checked as models like those of protocol2.md, with a read that asks node by node and may leave one out: for
-// N = 2 and 3 and two losses none was found, and each half left out is refuted. Not covered: four and more replicas of
-// which one is late (D3), and more losses at once than SPEC §5 promises anything for.
+// A stricter rule would be simpler: nothing without a vote counts for `two`. It would take away what is promised
+// (src/protocol.md, section 1). Of two replicas, or of three of which one is down, one that comes back empty could take
+// part in no write at the default level until it has caught up, for hours, or until the third is back. With "met" it
+// waits for one exchange with each replica that it is to be counted with, which takes a second. What is left of the
+// cost: where it cannot reach that replica and the proxy reaches both, writes at `two` wait for its vote.
+// Both were checked as models (src/protocol.md, section 5), with a read that asks node by node and may leave one out:
+// for N = 2 and 3 and two losses none was found, and each half left out is refuted. Not covered: four and more replicas
+// of which one is late (D3), and more losses at once than anything is promised for.
 // Where a deployment has one replica of the key, there is nobody to be counted with, and its "stored" is enough. In the
 // target deployment (a) and the count are enough: an owner there votes for requests of its own configuration only, and
 // meets nobody before it has adopted it. What keeps the write until the promotion is the active deployment, and who is

@@ -1,4 +1,4 @@
-// Version and Ballot: the two ordered numbers of a record. reference: CASPaxos (Rystsov, 2018); DESIGN §1.5.
+// Version and Ballot: the two ordered numbers of a record. See CASPaxos (Rystsov, 2018).
 //
 // A version is what users see (X-Timestamp, ETag) and orders writes: the later one wins everywhere and for good. A
 // ballot is what replicas compare. It equals the version until somebody finishes an unfinished write for its author

@@ -1,5 +1,5 @@
 // PeerMemory: what a node remembers of its peers' lives: their incarnations (protocol rule 21), and how far their disks
-// had come, by which a disk that went back in time is known (protocol.md §3(7); the argument is in standing.h).
+// had come, by which a disk that went back in time is known (the argument is in standing.h).
 //
 // By node: the highest incarnation heard of, and under it the disk's last start (its number and nonce) and the highest
 // number of a write. Under the same incarnation an announcer went back if its start is an earlier one, or the same

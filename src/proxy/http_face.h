@@ -1,4 +1,4 @@
-// HttpFace: HTTP as SPEC §3 has it, over a Replicator. One per loop.
+// HttpFace: HTTP as README.md describes it, over a Replicator. One per loop.
 //
 // /values/KEY (http_values.h) and /stat/KEY are about a key, /config, /healthz and /status about this proxy and what it
 // knows. Every error is one line of text that says what to do.

@@ -1,4 +1,4 @@
-// MemcachedFace: the memcached protocol as SPEC §4 has it, over a Replicator. One per loop.
+// MemcachedFace: the memcached protocol as README.md describes it, over a Replicator. One per loop.
 //
 // The same keys and values as over HTTP; flags and content type lie side by side, and each keeps the other's.
 //   get gets                    `latest` reads, the keys of a line at once

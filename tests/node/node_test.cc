@@ -1,4 +1,5 @@
-// Nodes that have forgotten something, and how they become voters again (src/node/standing.h, mender.h).
+// Nodes that have forgotten something, and how they become voters again (src/node/standing.h,
+// src/node/mender.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

@@ -1,4 +1,5 @@
-// Damage: which copies of answered writes are gone, so that a fault never takes the last one that SPEC §5 promises.
+// Damage: which copies of answered writes are gone, so that a fault never takes the last one that is
+// promised to be left (src/protocol.md, section 1).
 //
 // A write that was answered with w >= two outlives the loss of any one machine. So one node at a time may lose stored
 // state (its disk, its unsynced writes, a row of it), and the next one only when every node has compared itself to the

@@ -81,7 +81,8 @@ void Witness::collected(const NodeMachine& by, const std::string& key, const mod
   const model::Partition partition = model::partition_of(key);
   const Timestamp floor = floor_on(by.disk, partition);
   const bool counts = by.node && by.node->standing().votes(partition);
-  if (!slot.record && !counts) return world_.tally().add("promise withdrawn");  // taken over without a vote (pass.h)
+  // It was taken over without a vote (node/pass.h).
+  if (!slot.record && !counts) return world_.tally().add("promise withdrawn");
   world_.tally().add(slot.record ? "tombstone collected" : "promise collected");
   const std::string what = key + ": " + by.id + " dropped " + to_string(slot.ballot());
   if (slot.record && model::ends_at(*slot.record) > floor) world_.problem(what + ", which no floor has ended");

@@ -147,7 +147,7 @@ KNOWN = Known(
     ('no POST in nginx', answers(('POST',), None, (404, 405)),
      'nginx has files, which cannot be posted to; in Tako POST is PUT'),
     ('DELETE of nothing', answers(('DELETE',), (204, 412), (404, 412)),
-     'SPEC §3: 204 whether or not there was a value, so that a retry succeeds'),
+     'README.md: 204 whether or not there was a value, so that a retry succeeds'),
     ('DELETE with a body', answers(('DELETE',), None, (415,)),
      'nginx wants none; Tako reads it and passes over it, as over the body of a GET'),
     ('conditional writes', both(answers(WRITES, (412,), STORED), field(CONDITION)),

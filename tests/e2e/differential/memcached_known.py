@@ -231,7 +231,7 @@ KNOWN = compare.Known(
      'stored, which a record does not keep'),
     ('last access', of_step(last_access), 'h and l: a record has no time of its last access'),
     ('time of the expired', of_step(ttl_of_the_expired), 'memcached subtracts unsigned: t4294967'),
-    ('CR in a key', odd_key, 'a key may not hold CR (SPEC 4): it would break the lines of answers'),
+    ('CR in a key', odd_key, 'a key may not hold CR: it would break the lines of answers'),
     ('NUL in a line', nul, 'memcached cuts the line there, so that another key is meant than was sent'),
     ('number that does not fit', too_large_number, 'memcached keeps the lower 32 bits of flags, times and lengths, and '
      'wraps -2^64+1 to 1; Tako takes times after 2038 and lengths above 2 GiB as they are, and refuses what does not '
