@@ -21,7 +21,7 @@ RANK = {'base': 0, 'model': 1, 'wire': 2, 'runtime': 2, 'store': 3, 'net': 4,
 THIRD_PARTY = {
     'spdlog/': r'base/log\.cc',
     'yaml-cpp/': r'model/\w+\.cc',
-    'llhttp': r'wire/http\w*\.(cc|h)',
+    'llhttp': r'wire/http/\w+\.(cc|h)',
     'rocksdb/': r'store/rocks_\w+\.(cc|h)',
     'asio': r'(runtime|net)/.*',
     'CLI/': r'roles/command_line\.cc',

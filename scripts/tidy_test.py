@@ -71,7 +71,7 @@ class Coroutines(unittest.TestCase):
 
 
 class Layers(unittest.TestCase):
-    KNOWN = {'base/result.h', 'proxy/proxy.h', 'node/node.h', 'net/transport.h', 'wire/http.h', 'runtime/loop.h'}
+    KNOWN = {'base/result.h', 'proxy/proxy.h', 'node/node.h', 'net/transport.h', 'wire/http/http.h', 'runtime/loop.h'}
 
     def includes(self, path, name):
         return found(f'#include {name}\n', path, self.KNOWN)
@@ -95,7 +95,7 @@ class Layers(unittest.TestCase):
         for name, home, elsewhere in [
             ('<spdlog/spdlog.h>', 'src/base/log.cc', 'src/base/log.h'),
             ('<yaml-cpp/yaml.h>', 'src/model/config_yaml.cc', 'src/control/a.cc'),
-            ('<llhttp.h>', 'src/wire/http_parser.cc', 'src/net/a.cc'),
+            ('<llhttp.h>', 'src/wire/http/head.cc', 'src/net/a.cc'),
             ('<rocksdb/db.h>', 'src/store/rocks_engine.cc', 'src/store/store.cc'),
             ('<asio/io_context.hpp>', 'src/net/a.cc', 'src/node/a.cc'),
             ('<CLI/CLI.hpp>', 'src/roles/command_line.cc', 'src/roles/options.cc'),

@@ -26,7 +26,7 @@
 #include "net/transport.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 namespace tako::control {
 

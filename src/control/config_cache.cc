@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "control/history.h"
-#include "wire/limits.h"
+#include "wire/cluster/limits.h"
 
 namespace tako::control {
 namespace {

@@ -19,7 +19,7 @@
 
 #include "model/config.h"
 #include "net/transport.h"
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 namespace tako::control {
 

@@ -6,7 +6,7 @@
 
 #include "ctl/json_fields.h"
 #include "runtime/files.h"
-#include "wire/limits.h"
+#include "wire/cluster/limits.h"
 
 namespace tako::ctl {
 namespace {

@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "net/http_client.h"
 #include "net/http_handler.h"
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::ctl {
 

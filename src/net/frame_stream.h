@@ -11,9 +11,9 @@
 #include "net/socket.h"
 #include "net/watchdog.h"
 #include "runtime/sync.h"
-#include "wire/assembler.h"
-#include "wire/frame.h"
-#include "wire/outbox.h"
+#include "wire/cluster/assembler.h"
+#include "wire/cluster/frame.h"
+#include "wire/cluster/outbox.h"
 
 namespace tako::net {
 

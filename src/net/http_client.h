@@ -13,7 +13,7 @@
 #include "net/resolver.h"
 #include "net/socket.h"
 #include "net/watchdog.h"
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::net {
 

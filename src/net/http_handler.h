@@ -10,7 +10,7 @@
 
 #include "net/byte_source.h"
 #include "runtime/task.h"
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::net {
 

@@ -12,7 +12,7 @@
 
 #include "net/byte_source.h"
 #include "runtime/task.h"
-#include "wire/memcached.h"
+#include "wire/memcached/memcached.h"
 
 namespace tako::net {
 

@@ -14,7 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "runtime/task.h"
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 namespace tako::net {
 

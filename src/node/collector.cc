@@ -7,8 +7,8 @@
 #include "base/plant.h"
 #include "model/step.h"
 #include "runtime/run_on.h"
-#include "wire/codec.h"
-#include "wire/limits.h"
+#include "wire/cluster/codec.h"
+#include "wire/cluster/limits.h"
 
 namespace tako::node {
 namespace {

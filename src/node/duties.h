@@ -10,7 +10,7 @@
 
 #include "model/partition_set.h"
 #include "model/placement.h"
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 namespace tako::node {
 

@@ -21,8 +21,8 @@
 #include "model/placement.h"
 #include "net/transport.h"
 #include "node/fetcher.h"
-#include "node/settler.h"
 #include "node/local_shards.h"
+#include "node/settler.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

@@ -29,8 +29,8 @@
 #include "model/placement.h"
 #include "net/transport.h"
 #include "node/fetcher.h"
-#include "node/repair.h"
 #include "node/local_shards.h"
+#include "node/repair.h"
 #include "node/standing.h"
 #include "runtime/sync.h"
 

@@ -2,7 +2,7 @@
 #include "node/peer_memory.h"
 
 #include "base/plant.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::node {
 namespace {

@@ -24,7 +24,7 @@
 #include "base/result.h"
 #include "runtime/loop.h"
 #include "store/engine.h"
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 namespace tako::node {
 

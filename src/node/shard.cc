@@ -5,7 +5,7 @@
 #include "base/plant.h"
 #include "node/fetcher.h"
 #include "runtime/run_on.h"
-#include "wire/limits.h"
+#include "wire/cluster/limits.h"
 
 namespace tako::node {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/plant.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::node {
 namespace {

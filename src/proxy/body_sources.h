@@ -11,8 +11,8 @@
 
 #include "model/checksum.h"
 #include "net/byte_source.h"
-#include "wire/http_digest.h"
-#include "wire/http_ranges.h"
+#include "wire/http/digest.h"
+#include "wire/http/ranges.h"
 
 namespace tako::proxy {
 

@@ -7,7 +7,7 @@
 
 #include "proxy/body_sources.h"
 #include "proxy/http_words.h"
-#include "wire/http_fields.h"
+#include "wire/http/fields.h"
 
 namespace tako::proxy {
 
@@ -31,7 +31,7 @@ std::string type_of(const model::Record& record) {
   return record.content_type.empty() ? kDefaultType : record.content_type;
 }
 
-// What would have to be ignored is refused by name. Of headers alone wire/http_fields.h says it.
+// What would have to be ignored is refused by name. Of headers alone wire/http/fields.h says it.
 Status check_supported(const HttpRequest& request, Access access) {
   const auto ttl = request.parameter("ttl");
   if (!ttl) return ttl.error();

@@ -10,7 +10,7 @@
 #include "net/http_handler.h"
 #include "proxy/body_sources.h"
 #include "proxy/replicator.h"
-#include "wire/http_ranges.h"
+#include "wire/http/ranges.h"
 
 namespace tako::proxy {
 

@@ -11,7 +11,7 @@
 
 #include "model/record.h"
 #include "model/version.h"
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::proxy {
 

@@ -15,7 +15,7 @@
 
 #include "base/result.h"
 #include "model/record.h"
-#include "wire/memcached.h"
+#include "wire/memcached/memcached.h"
 
 namespace tako::proxy {
 

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/plant.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::store {
 

@@ -1,7 +1,7 @@
 // slot key  := position: u64 big-endian, key
 // slot      := u8 format, promise: version?, flag record_follows, [pieces: varint, [id], record]
-//              (version? and record: wire/record_codec.h. Format 2: pieces > 0, the value is in so many pieces that
-//              `id` names. Format 1: pieces = 0, no id)
+//              (version? and record: wire/cluster/record_codec.h. Format 2: pieces > 0, the value is in so many
+//              pieces that `id` names. Format 1: pieces = 0, no id)
 // id        := high: u64, low: u64, big-endian
 // piece key := position: u64, key length: u16, key, id, index: u32, big-endian
 // piece     := checksum: u64 big-endian, up to model::kPieceBytes of the value
@@ -10,7 +10,7 @@
 
 #include <utility>
 
-#include "wire/record_codec.h"
+#include "wire/cluster/record_codec.h"
 
 namespace tako::store {
 namespace {

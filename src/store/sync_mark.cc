@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::store {
 namespace {

@@ -10,10 +10,10 @@
 
 #include "base/hash.h"
 #include "target.h"
-#include "wire/assembler.h"
-#include "wire/codec.h"
-#include "wire/frame.h"
-#include "wire/outbox.h"
+#include "wire/cluster/assembler.h"
+#include "wire/cluster/codec.h"
+#include "wire/cluster/frame.h"
+#include "wire/cluster/outbox.h"
 
 namespace tako::fuzz {
 namespace {

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "target.h"
-#include "wire/http_digest.h"
-#include "wire/http_fields.h"
-#include "wire/http_ranges.h"
+#include "wire/http/digest.h"
+#include "wire/http/fields.h"
+#include "wire/http/ranges.h"
 
 namespace tako::fuzz {
 namespace {

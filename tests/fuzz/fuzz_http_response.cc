@@ -3,7 +3,7 @@
 #include <string>
 
 #include "target.h"
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::fuzz {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "target.h"
-#include "wire/memcached.h"
+#include "wire/memcached/memcached.h"
 
 namespace tako::fuzz {
 namespace {

@@ -1,8 +1,8 @@
 // input := u8 what (0 request, 1 reply, else record), bytes
 // Whatever decodes has one encoding: the bytes it came from.
 #include "target.h"
-#include "wire/message.h"
-#include "wire/record_codec.h"
+#include "wire/cluster/message.h"
+#include "wire/cluster/record_codec.h"
 
 namespace tako::fuzz {
 

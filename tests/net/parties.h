@@ -10,7 +10,7 @@
 #include "net/transport.h"
 #include "runtime/loop.h"
 #include "runtime/sync.h"
-#include "wire/frame.h"
+#include "wire/cluster/frame.h"
 
 namespace tako::test {
 

@@ -4,7 +4,7 @@
 #include "node/peer_memory.h"
 #include "store/sim_engine.h"
 #include "support/run_loop.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::test {
 namespace {

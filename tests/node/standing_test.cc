@@ -5,7 +5,7 @@
 #include "node/standing.h"
 #include "store/sim_engine.h"
 #include "support/run_loop.h"
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 namespace tako::test {
 namespace {

@@ -2,7 +2,7 @@
 #include "fake_cluster.h"
 
 #include "proxy/http_values.h"
-#include "wire/http_digest.h"
+#include "wire/http/digest.h"
 
 namespace tako::test {
 namespace {

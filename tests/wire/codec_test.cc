@@ -1,4 +1,4 @@
-#include "wire/codec.h"
+#include "wire/cluster/codec.h"
 
 #include <doctest/doctest.h>
 

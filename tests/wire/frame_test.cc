@@ -1,5 +1,5 @@
-#include "wire/frame.h"
-#include "wire/limits.h"
+#include "wire/cluster/frame.h"
+#include "wire/cluster/limits.h"
 
 #include <doctest/doctest.h>
 

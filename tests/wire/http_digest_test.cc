@@ -1,4 +1,4 @@
-#include "wire/http_digest.h"
+#include "wire/http/digest.h"
 
 #include <doctest/doctest.h>
 

@@ -1,13 +1,13 @@
 // What becomes of each request header that changes a meaning. The rows are written down a second time on purpose: a
-// change of the table in src/wire/http_fields.cc has to be meant.
+// change of the table in src/wire/http/fields.cc has to be meant.
 #include <doctest/doctest.h>
 
 #include <set>
 #include <string>
 #include <vector>
 
-#include "wire/http_fields.h"
-#include "wire/http_ranges.h"
+#include "wire/http/fields.h"
+#include "wire/http/ranges.h"
 
 namespace tako::wire {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "wire/http.h"
+#include "wire/http/http.h"
 
 namespace tako::wire {
 namespace {

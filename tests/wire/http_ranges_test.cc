@@ -1,4 +1,4 @@
-#include "wire/http_ranges.h"
+#include "wire/http/ranges.h"
 
 #include <doctest/doctest.h>
 

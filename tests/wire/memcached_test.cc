@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "wire/memcached.h"
-#include "wire/memcached_meta.h"
+#include "wire/memcached/memcached.h"
+#include "wire/memcached/meta.h"
 
 namespace tako::wire {
 namespace {

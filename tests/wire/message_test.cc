@@ -1,9 +1,9 @@
-#include "wire/message.h"
+#include "wire/cluster/message.h"
 
 #include <doctest/doctest.h>
 
 #include "random_messages.h"
-#include "wire/frame.h"
+#include "wire/cluster/frame.h"
 
 namespace tako::wire {
 namespace {

@@ -1,4 +1,4 @@
-#include "wire/outbox.h"
+#include "wire/cluster/outbox.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "wire/assembler.h"
+#include "wire/cluster/assembler.h"
 
 namespace tako::wire {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/random.h"
-#include "wire/limits.h"
-#include "wire/message.h"
+#include "wire/cluster/limits.h"
+#include "wire/cluster/message.h"
 
 namespace tako::wire::testing {
 

@@ -1,4 +1,4 @@
-#include "wire/record_codec.h"
+#include "wire/cluster/record_codec.h"
 
 #include <doctest/doctest.h>
 

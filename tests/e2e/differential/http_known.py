@@ -3,7 +3,7 @@ import re
 
 from compare import Known
 
-REFUSED_BY_NAME = (  # src/wire/http_fields.h
+REFUSED_BY_NAME = (  # src/wire/http/fields.h
     rb'content-range|range|if-range|content-encoding|content-transfer-encoding|expect|trailer|if|if-schedule-tag-match|'
     rb'x-http-method-override|x-http-method|x-method-override')
 STORED = ('stored', 200, 204, 404, 'no head')  # theirs was carried out
@@ -167,7 +167,7 @@ KNOWN = Known(
     field(rb'if-(none-)?match'), field(rb'if-(un)?modified-since')),
      'RFC 9110 §13.2.2: with tags the date is not looked at; nginx looks at both'),
     ('refused by name', both(answers(None, (400, 415, 417), None), field(REFUSED_BY_NAME)),
-     'src/wire/http_fields.h: what would change the meaning is not passed over'),
+     'src/wire/http/fields.h: what would change the meaning is not passed over'),
     ('repeated headers', both(answers(None, (400,), None), repeats),
      'one line of a header that is no list: whichever won, somebody between may have read the other'),
     ('digests', both(answers(None, (400,), None), field(rb'content-md5')),
