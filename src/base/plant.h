@@ -42,6 +42,7 @@ class Random;
   X(kVersionReused, "7", "two writes with one client timestamp get one version")                                     \
   X(kValueOfAnother, "16", "a value is answered with another record's version")                                      \
   X(kReadRepairSkips, "-", "read repair forgets one replica")                                                        \
+  X(kSettlesBelow, "18", "a key is settled under a ballot below the promise that is in its way")                      \
   X(kDirtyRefusal, "12", "a condition fails on what may never have been written")                                    \
   X(kAppliedTwice, "13", "a conditional write that was partly stored is decided anew without looking")               \
   X(kPromiseTwice, "14", "one promise given ahead serves two writes")                                                \

@@ -153,6 +153,7 @@ void Pass::take_promise_over(const Entry& peers, const Entry* ours, bool differ)
   if (parts_.informed[reached_]) return;
   if (differ && doubtful(ours, peers)) {
     doubts_.push_back(peers);
+    if (ours) doubts_.back().promise = std::max(peers.promise, ours->promise);
   } else if (peers.promise > peers.ballot) {
     promises_.push_back(peers);
   }
@@ -182,7 +183,7 @@ Task<> Pass::settle_doubts() {
 // while.
 Task<bool> Pass::settle(Entry entry) {
   Shard& shard = parts_.shards->of(entry.key);
-  const auto agreed = co_await parts_.settler->settle_now(entry.key);
+  const auto agreed = co_await parts_.settler->settle_now(entry.key, entry.promise);
   if (!agreed) co_return false;
   const TimePoint until = loop().now() + kStoredWithin;
   while (loop().now() < until && !loop().stopping()) {
@@ -415,11 +416,12 @@ Task<Result<store::Accepted>> Pass::store_copy(std::string key, model::Record re
 Task<bool> Pass::refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted) {
   const std::uint32_t partition = model::partition_of_position(entry.position);
   if (parts_.informed[partition] || planted(Plant::kRefusedIsRead)) {
-    note_refused(entry.key);
+    note_refused(entry.key, accepted.promise);
     co_return !stays(partition) || planted(Plant::kRefusedIsRead);
   }
   if (!parts_.unsettleable[partition]) {
     doubts_.push_back(entry);
+    doubts_.back().promise = std::max(entry.promise, accepted.promise);
     co_return true;
   }
   Shard& shard = parts_.shards->of(static_cast<model::Partition>(partition));
@@ -468,14 +470,14 @@ Task<bool> Pass::push_record(std::string key, model::Record record) {
     ++counters_.keys_pushed;
     counters_.bytes_pushed += bytes;
   } else if (reply->stored < ballot) {
-    note_refused(key);
+    note_refused(key, reply->promise);
   }
   co_return true;
 }
 
-void Pass::note_refused(const std::string& key) {
+void Pass::note_refused(const std::string& key, const model::Ballot& promise) {
   refused_.set(model::partition_of(key));
-  parts_.settler->note(key);
+  parts_.settler->note(key, promise);
 }
 
 // Of what was compared to the end with a voter.

@@ -129,7 +129,7 @@ class Pass {
   Task<bool> refused_by_promise(const Entry& entry, const model::Record& record, store::Accepted& accepted);
   Task<bool> push(std::string key);
   Task<bool> push_record(std::string key, model::Record record);
-  void note_refused(const std::string& key);
+  void note_refused(const std::string& key, const model::Ballot& promise);
   void mark_read();
   FloorList floors_read() const;
   Timestamp their_floor(std::uint32_t p) const { return their_floors_.empty() ? 0 : their_floors_[p]; }

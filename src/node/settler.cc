@@ -11,23 +11,23 @@ constexpr Duration kRescuePause = seconds(3);
 
 }  // namespace
 
-void Settler::note(std::string key) {
+void Settler::note(std::string key, model::Ballot promise) {
   if (!agreement_ || keys_.size() >= kKeysMax || loop_.stopping()) return;
   const bool fresh = keys_.insert(key).second;
-  if (fresh) loop_.spawn(gate_, settle(std::move(key)));
+  if (fresh) loop_.spawn(gate_, settle(std::move(key), promise));
 }
 
-Task<> Settler::settle(std::string key) {
-  co_await settle_now(key);
+Task<> Settler::settle(std::string key, model::Ballot promise) {
+  co_await settle_now(key, promise);
   keys_.erase(key);
 }
 
-Task<std::optional<model::Ballot>> Settler::settle_now(std::string key) {
+Task<std::optional<model::Ballot>> Settler::settle_now(std::string key, model::Ballot promise) {
   std::optional<model::Ballot> ballot;
   if (!agreement_) co_return ballot;
   const bool turn = co_await turns_.acquire(TimePoint::max());
   if (!turn) co_return ballot;
-  ballot = co_await agreement_(key, std::nullopt, loop_.now() + kSettleDeadline);
+  ballot = co_await agreement_(key, std::nullopt, promise, loop_.now() + kSettleDeadline);
   turns_.release();
   ++(ballot ? counters_.settled : counters_.failed);
   log::debug("key_settled", {{"key", key}, {"settled", ballot.has_value()}});
@@ -45,7 +45,7 @@ Task<> Settler::bring_back(std::string key, model::Record record) {
   for (int attempt = 0; attempt < kRescueAttempts && !back && !loop_.stopping(); ++attempt) {
     if (attempt > 0) co_await loop_.sleep(kRescuePause);
     std::optional<model::Record> rescued = record;
-    const auto ballot = co_await agreement_(key, std::move(rescued), loop_.now() + kSettleDeadline);
+    const auto ballot = co_await agreement_(key, std::move(rescued), model::Ballot(), loop_.now() + kSettleDeadline);
     back = ballot.has_value();
   }
   counters_.rescued += back;

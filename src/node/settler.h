@@ -33,10 +33,10 @@ class Settler {
   static constexpr std::size_t kAtOnce = 8;
   static constexpr std::size_t kRescuesMax = 256;  // each with a value of up to a piece
 
-  // The ballot under which a majority holds what is newest, above all that was promised before, and no older a version
-  // than `rescued`. None: there was no agreement in time.
+  // The ballot under which a majority holds what is newest, above `promise` and all that this majority has promised,
+  // and no older a version than `rescued`. None: there was no agreement in time.
   using Agreement = std::function<Task<std::optional<model::Ballot>>(
-      std::string key, std::optional<model::Record> rescued, TimePoint deadline)>;
+      std::string key, std::optional<model::Record> rescued, model::Ballot promise, TimePoint deadline)>;
 
   struct Counters {
     std::uint64_t settled = 0;
@@ -48,9 +48,11 @@ class Settler {
   Settler(runtime::Loop& loop, Agreement agreement)
       : loop_(loop), agreement_(std::move(agreement)), turns_(loop, kAtOnce), gate_(loop) {}
 
-  void note(std::string key);
+  // `promise`: the one that is in the way. It may be one replica's alone, and of a clock far ahead of all others: then
+  // no majority tells of it.
+  void note(std::string key, model::Ballot promise);
   // At once, for who waits for it.
-  Task<std::optional<model::Ballot>> settle_now(std::string key);
+  Task<std::optional<model::Ballot>> settle_now(std::string key, model::Ballot promise);
   void rescue(std::string key, model::Record record);
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
@@ -58,7 +60,7 @@ class Settler {
   const Counters& counters() const { return counters_; }
 
  private:
-  Task<> settle(std::string key);
+  Task<> settle(std::string key, model::Ballot promise);
   Task<> bring_back(std::string key, model::Record record);
 
   runtime::Loop& loop_;

@@ -129,10 +129,12 @@ class Replicator {
   std::unique_ptr<net::ByteSource> open(std::string key, const ReadAnswer& answer, std::uint64_t begin,
                                         std::uint64_t end, Duration step);
   Task<Result<StatAnswer>> stat(std::string key, TimePoint deadline);
-  // Has a majority accept what is newest, or a tombstone where nothing is, above all that was promised before. Of a
-  // record that was `rescued`, it accepts that one unless there is a newer version. REQUIRES: its value is at hand
-  // The ballot it is held under then; none: there was no majority, or no time.
-  Task<std::optional<model::Ballot>> agree(std::string key, std::optional<model::Record> rescued, TimePoint deadline);
+  // Re-proposes what is newest, or a tombstone where nothing is, under a fresh ballot: above `promise`, which one
+  // replica has given, and above all that a majority has. Of a record that was `rescued`, it proposes that one unless
+  // there is a newer version. REQUIRES: its value is at hand. The ballot that a majority holds then; none: there was no
+  // majority, or no time.
+  Task<std::optional<model::Ballot>> agree(std::string key, std::optional<model::Record> rescued,
+                                           model::Ballot promise, TimePoint deadline);
 
   // REQUIRES: the loop is stopping
   Task<> stop() { co_await gate_.drained(); }
@@ -210,7 +212,8 @@ class Replicator {
   Task<> call_prepare(Shared round, std::size_t i, wire::Request request, TimePoint deadline);
   Task<model::Verdict> wait_for_promises(Shared round, TimePoint deadline);
   Task<> back_off(Duration& pause);
-  Task<Result<Prepared>> prepare(std::string key, bool want_value, TimePoint deadline);
+  // `above`: what is known to be in the way.
+  Task<Result<Prepared>> prepare(std::string key, bool want_value, TimePoint deadline, model::Ballot above = {});
   Task<bool> complete_value(Prepared& prepared, std::string key, bool want_value, TimePoint deadline);
   Task<Shared> accept(Shared before, std::string key, Acceptance what, TimePoint deadline);
   Task<bool> propose_again(Prepared& prepared, std::string key, TimePoint deadline);

@@ -108,8 +108,8 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
       if (!settled && round->stale) {
         co_await wait_for_newer(round->placement, deadline);
       } else if (!settled) {
-        co_await agree(key, std::nullopt,
-                       deadline);  // a promise is in the way of its own ballot, or something newer came
+        // A promise is in the way of its own ballot, or something newer came.
+        co_await agree(key, std::nullopt, round->highest, deadline);
       }
       if (!settled) continue;
     }

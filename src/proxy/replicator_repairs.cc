@@ -67,7 +67,7 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
     if (fetched) newest = std::move(*fetched);
   }
   const std::string from = holder_of(*round, *newest);
-  bool promised = false;  // above what it was to store
+  model::Ballot promised;  // the highest above what was to be stored
   for (std::size_t i = 0; behind && i < round->replies.size() && !loop_.stopping(); ++i) {
     if (!round->behind(i, newest->ballot) || (i == 0 && planted(Plant::kReadRepairSkips))) continue;
     wire::Write write;
@@ -80,9 +80,9 @@ Task<> Replicator::finish_and_repair(Shared round, std::string key, std::optiona
     auto called = co_await transport_.call(round->peer(i), std::move(request), deadline);
     const auto answer = net::expect<wire::WriteReply>(std::move(called));
     if (answer) ++counters_.repairs;
-    promised |= answer && answer->stored < newest->ballot;
+    if (answer && answer->stored < newest->ballot) promised = std::max(promised, answer->promise);
   }
-  if (promised) co_await agree(std::move(key), std::nullopt, deadline);
+  if (!promised.none()) co_await agree(std::move(key), std::nullopt, promised, deadline);
   --repairs_running_;
 }
 

@@ -99,8 +99,8 @@ Task<> Replicator::back_off(Duration& pause) {
   pause = std::min(2 * pause, kPauseMax);
 }
 
-Task<Result<Replicator::Prepared>> Replicator::prepare(std::string key, bool want_value, TimePoint deadline) {
-  Ballot above;
+Task<Result<Replicator::Prepared>> Replicator::prepare(std::string key, bool want_value, TimePoint deadline,
+                                                       Ballot above) {
   Duration pause = kPauseMin;
   const TimePoint votes_until = std::min(deadline, loop_.now() + kVotesWithin);
   while (loop_.now() < deadline && !loop_.stopping()) {
@@ -194,9 +194,11 @@ Task<bool> Replicator::propose_again(Prepared& prepared, std::string key, TimePo
   co_return model::judge_write(model::WriteLevel::kQuorum, round->replies) == Verdict::kYes;
 }
 
-Task<std::optional<Ballot>> Replicator::agree(std::string key, std::optional<Record> rescued, TimePoint deadline) {
+Task<std::optional<Ballot>> Replicator::agree(std::string key, std::optional<Record> rescued, Ballot promise,
+                                                 TimePoint deadline) {
   std::optional<Ballot> none;
-  auto prepared = co_await prepare(key, false, deadline);
+  if (planted(Plant::kSettlesBelow)) promise = Ballot();
+  auto prepared = co_await prepare(key, false, deadline, promise);
   if (!prepared) co_return none;
   const auto& newest = prepared->newest;
   // All owners had it when they agreed on a floor above it: what came after it did so with their knowledge.

@@ -31,8 +31,9 @@ Task<Status> NodeHost::open() {
   }
   agreeing_ = std::make_unique<proxy::Replicator>(machine_.first(), machine_.transport(0), machine_.process().clock(),
                                                   machine_.version_mark());
-  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
-    return agreeing_->agree(std::move(key), std::move(rescued), deadline);
+  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, model::Ballot promise,
+                           TimePoint deadline) {
+    return agreeing_->agree(std::move(key), std::move(rescued), promise, deadline);
   };
   machine_.first().spawn(tending_, database_->tend(machine_.first(), machine_.workers()));
   node_ = std::make_unique<node::Node>(std::move(parts));

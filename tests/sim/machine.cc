@@ -96,8 +96,9 @@ void NodeMachine::boot() {
   parts.sync_always = storage.sync.always;
   parts.collection = world.options().collection;
   agreeing_ = std::make_unique<proxy::Replicator>(loop(), transport(), clock, std::make_shared<proxy::VersionMark>(0));
-  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, TimePoint deadline) {
-    return agreeing_->agree(std::move(key), std::move(rescued), deadline);
+  parts.agreement = [this](std::string key, std::optional<model::Record> rescued, model::Ballot promise,
+                           TimePoint deadline) {
+    return agreeing_->agree(std::move(key), std::move(rescued), promise, deadline);
   };
   node = std::make_unique<node::Node>(std::move(parts));
   loop().spawn(*host->serving.front(), start());
