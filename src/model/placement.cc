@@ -44,15 +44,16 @@ Placement::Placement(Configuration configuration, const Placement* like) : confi
 void Placement::share_sets() {
   std::unordered_map<std::string, std::uint32_t> known;
   set_of_.resize(kPartitions);
+  std::string rows;
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
     const auto partition = static_cast<Partition>(p);
-    std::string rows;
+    rows.clear();
     for (const Side* side : {&active_, &target_}) {
       if (side->spec == nullptr) continue;
       const auto row = side->ring.row(partition);
       rows.append(reinterpret_cast<const char*>(row.data()), row.size_bytes());
     }
-    const auto [found, fresh] = known.try_emplace(std::move(rows), static_cast<std::uint32_t>(sets_.size()));
+    const auto [found, fresh] = known.try_emplace(rows, static_cast<std::uint32_t>(sets_.size()));
     if (fresh) {
       const std::vector<Replica> set = make_set(partition);
       sets_.push_back({static_cast<std::uint32_t>(replicas_.size()), static_cast<std::uint32_t>(set.size())});

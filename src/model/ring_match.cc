@@ -1,6 +1,7 @@
 #include "model/ring_match.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -57,7 +58,7 @@ class Matching {
   void run() {
     for (unsigned round = 1; open_ > 0 && drawn_ < kPairsMax && !exhausted_; ++round) {
       draw(threshold(round));
-      std::sort(pairs_.begin(), pairs_.end());
+      sort_pairs();
       for (const Pair& pair : pairs_) hear(pair);
     }
     if (open_ > 0) last_resort();
@@ -86,10 +87,16 @@ class Matching {
 
   void draw(std::uint64_t threshold) {
     pairs_.clear();
+    runs_.clear();
     exhausted_ = true;
     for (std::size_t b = 0; b < contenders_.size(); ++b) {
       Bid& bid = bids_[b];
+      runs_.push_back(pairs_.size());
       if (bid.room == 0) continue;
+      if (bid.inverse_rate == 0) {
+        draw_whole(b);
+        continue;
+      }
       const std::uint64_t key = contenders_[b].key;
       while (bid.score <= threshold && bid.next < kPartitions) {
         ++drawn_;
@@ -98,6 +105,39 @@ class Matching {
         if (++bid.next < kPartitions) bid.score = score(key, bid.inverse_rate, bid.next);
       }
       if (bid.next < kPartitions) exhausted_ = false;
+    }
+  }
+
+  // Whoever has everything bids 0 for each partition.
+  void draw_whole(std::size_t b) {
+    if (std::exchange(bids_[b].next, kPartitions) == kPartitions) return;
+    drawn_ += kPartitions;
+    for (std::uint32_t p = 0; p < kPartitions; ++p) {
+      if (need_[p] > 0) pairs_.push_back({0, static_cast<std::uint32_t>(b << 16 | p)});
+    }
+  }
+
+  // Each bucket's pairs are in order already, but for equal scores: so they are merged, two runs at a time.
+  void sort_pairs() {
+    runs_.push_back(pairs_.size());
+    for (std::size_t b = 0; b + 1 < runs_.size(); ++b) {
+      Pair* const first = pairs_.data() + runs_[b];
+      Pair* const last = pairs_.data() + runs_[b + 1];
+      if (!std::is_sorted(first, last)) std::sort(first, last);
+    }
+    merged_.resize(pairs_.size());
+    while (runs_.size() > 2) {
+      std::size_t kept = 0;
+      for (std::size_t b = 0; b + 1 < runs_.size(); b += 2) {
+        const std::size_t middle = runs_[b + 1];
+        const std::size_t last = b + 2 < runs_.size() ? runs_[b + 2] : middle;
+        std::merge(pairs_.data() + runs_[b], pairs_.data() + middle, pairs_.data() + middle, pairs_.data() + last,
+                   merged_.data() + runs_[b]);
+        runs_[kept++] = runs_[b];
+      }
+      runs_[kept++] = pairs_.size();
+      runs_.resize(kept);
+      pairs_.swap(merged_);
     }
   }
 
@@ -145,6 +185,8 @@ class Matching {
   ZoneRule* rule_;
   std::vector<Bid> bids_;
   std::vector<Pair> pairs_;
+  std::vector<Pair> merged_;
+  std::vector<std::size_t> runs_;  // where in `pairs_` the pairs of each bucket begin
   std::uint64_t rate_sum_ = 1;  // of those that do not own everything anyway
   std::uint64_t open_ = 0;      // replicas not yet placed
   std::size_t drawn_ = 0;

@@ -1,7 +1,8 @@
 #include "model/step.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <array>
+#include <utility>
 
 namespace tako::model {
 namespace {
@@ -28,13 +29,17 @@ bool same_owners(const Placement& a, std::uint8_t in_a, const Placement& b, std:
     const auto known = a.find(node.id);
     name_b.push_back(known ? *known : kStranger);
   }
-  std::unordered_set<std::uint64_t> compared;
+  // There are few pairs of sets in a small cluster. One that is pushed out of here is compared once more.
+  constexpr std::uint64_t kNone = ~0ull;
+  std::array<std::uint64_t, 1024> compared;
+  compared.fill(kNone);
   Owners owners_a, owners_b;
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
     const auto partition = static_cast<Partition>(p);
     const std::uint32_t set_a = a.set_of(partition);
     const std::uint32_t set_b = b.set_of(partition);
-    if (!compared.insert(std::uint64_t{set_a} << 32 | set_b).second) continue;
+    const std::uint64_t pair = std::uint64_t{set_a} << 32 | set_b;
+    if (std::exchange(compared[(set_a * 31 + set_b) % compared.size()], pair) == pair) continue;
     owners_in(a.set(set_a), in_a, name_a, owners_a);
     owners_in(b.set(set_b), in_b, name_b, owners_b);
     if (owners_a != owners_b) return false;
