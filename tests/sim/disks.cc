@@ -184,10 +184,12 @@ std::string Disks::wrong_digest(const NodeMachine& node, const store::Digests& d
   if (!unknown.none()) return "does not know what it holds of " + std::to_string(unknown.count()) + " partitions";
   std::string wrong;
   digests.known().for_each([&](model::Partition p) {
-    if (wrong.empty() && !(digests.of(p) == real[p])) {
+    const auto found = real.find(p);
+    const store::Digests::Totals there = found == real.end() ? store::Digests::Totals{} : found->second;
+    if (wrong.empty() && !(digests.of(p) == there)) {
       wrong = "has a digest of partition " + std::to_string(p) + " that is not of what it holds (" +
-              std::to_string(digests.of(p).records()) + " records, and there are " +
-              std::to_string(real[p].records()) + ")";
+              std::to_string(digests.of(p).records()) + " records, and there are " + std::to_string(there.records()) +
+              ")";
     }
   });
   return wrong;
