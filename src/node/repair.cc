@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/plant.h"
+#include "node/alike.h"
 
 namespace tako::node {
 namespace {
@@ -87,8 +88,9 @@ PartitionSet Repairer::read_active(const PartitionSet& partitions) const {
   const auto self = placement_->find(parts_.id);
   if (!self) return read;
   const Judge judge(*placement_, *self, sources_by_index());
-  partitions.for_each([&](model::Partition partition) {
-    if (judge.has_read_active(partition)) read.set(partition);
+  const auto ask = [&judge](model::Partition partition) { return judge.has_read_active(partition); };
+  for_each_alike(*placement_, partitions, what_was_read(), ask, [&read](model::Partition partition, bool yes) {
+    if (yes) read.set(partition);
   });
   return read;
 }
@@ -445,8 +447,7 @@ PartitionSet Repairer::unsettleable() const {
     const Source* source = sources[node];
     return source && !source->without_vote[partition];
   };
-  PartitionSet found;
-  (owned_ - parts_.standing->informed()).for_each([&](model::Partition partition) {
+  const auto undecidable = [&](model::Partition partition) {
     for (const std::uint8_t deployment : {model::kInActive, model::kInTarget}) {
       unsigned members = 0;
       unsigned voters = 0;
@@ -455,9 +456,17 @@ PartitionSet Repairer::unsettleable() const {
         ++members;
         voters += voting(partition, replica.node);
       }
-      if (members > 0 && voters < members / 2 + 1) found.set(partition);
+      if (members > 0 && voters < members / 2 + 1) return true;
     }
-  });
+    return false;
+  };
+  std::vector<const PartitionSet*> without_vote;
+  for (const auto& [id, source] : sources_) without_vote.push_back(&source->without_vote);
+  PartitionSet found;
+  const auto note = [&found](model::Partition partition, bool yes) {
+    if (yes) found.set(partition);
+  };
+  for_each_alike(*placement_, owned_ - parts_.standing->informed(), without_vote, undecidable, note);
   return found;
 }
 
@@ -467,6 +476,13 @@ std::vector<const Source*> Repairer::sources_by_index() const {
     if (const auto index = placement_->find(id)) by_index[*index] = source.get();
   }
   return by_index;
+}
+
+// What a Judge of these sources rests on.
+std::vector<const PartitionSet*> Repairer::what_was_read() const {
+  std::vector<const PartitionSet*> facts;
+  for (const auto& [id, source] : sources_) facts.insert(facts.end(), {&source->pulled, &source->pulled_as_voter});
+  return facts;
 }
 
 Task<> Repairer::reconsider_votes(PartitionSet partitions) {
@@ -485,8 +501,8 @@ Task<> Repairer::reconsider_votes(PartitionSet partitions) {
   Judge judge(*placement_, *self, sources_by_index());
   std::size_t gained = 0;
   std::size_t doubtful = 0;
-  partitions.for_each([&](model::Partition partition) {
-    const Informed informed = judge.informed_of(partition);
+  const auto ask = [&judge](model::Partition partition) { return judge.informed_of(partition); };
+  for_each_alike(*placement_, partitions, what_was_read(), ask, [&](model::Partition partition, Informed informed) {
     if (!informed.yes) return;
     standing.set_votes(partition);
     ++gained;

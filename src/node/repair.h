@@ -87,6 +87,7 @@ class Repairer {
   Task<> reconsider_votes(PartitionSet partitions);
   // Of those without vote here: too few of the other owners have one, as far as they said.
   PartitionSet unsettleable() const;
+  std::vector<const PartitionSet*> what_was_read() const;
 
   // How much of these partitions was read for what this node owes itself by this configuration: each peer's copy of
   // each counts as one.

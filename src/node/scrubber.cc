@@ -1,6 +1,7 @@
 #include "node/scrubber.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/log.h"
 #include "base/plant.h"
@@ -93,10 +94,14 @@ Task<> Scrubber::read_partitions(std::uint32_t count) {
     const PartitionSet there = co_await runtime::run_on(shard->loop(), std::move(look));
     held |= there;
   }
-  for (std::uint32_t i = 0; i < count && !loop().stopping(); ++i) {
+  while (count > 0 && !loop().stopping()) {
     const auto partition = static_cast<model::Partition>(next_);
-    next_ = (next_ + 1) % model::kPartitions;
-    if (owned_[partition] && held[partition]) {
+    const std::uint64_t from_here = (owned_.word(next_ / 64) & held.word(next_ / 64)) >> (next_ % 64);
+    const std::uint32_t empty = std::min<std::uint32_t>(std::countr_zero(from_here), 64 - next_ % 64);
+    const std::uint32_t gone = std::min({std::max(empty, 1u), count, left_});  // at once: there is nothing in them
+    next_ = (next_ + gone) % model::kPartitions;
+    count -= gone;
+    if (empty == 0) {
       Shard& shard = shards_.of(partition);
       auto reading = read_partition(&shard, partition);
       const Counters read = co_await runtime::run_on(shard.loop(), std::move(reading));
@@ -105,7 +110,8 @@ Task<> Scrubber::read_partitions(std::uint32_t count) {
       counters_.damaged += read.damaged;
       counters_.failures += read.failures;
     }
-    if (--left_ == 0) end_round();
+    left_ -= gone;
+    if (left_ == 0) end_round();
   }
 }
 
