@@ -17,7 +17,7 @@ ConfigFeed::ConfigFeed(runtime::Loop& loop, runtime::Workers& workers, runtime::
       taken_(loop),
       first_(loop),
       follower_(loop, workers, transport, [this] { return have(); },
-                [this](model::Configuration configuration) { take(std::move(configuration)); }),
+                [this](model::Configuration configuration) { take(std::move(configuration)); }, options_.parse),
       gate_(loop) {}
 
 runtime::Task<Result<ConfigFeed::Placed>> ConfigFeed::start() {

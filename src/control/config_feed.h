@@ -33,6 +33,7 @@ class ConfigFeed {
     std::vector<Contact> seeds;                // -c, with kAnyCoordinator as id
     // Many feeds in one process may share what they make.
     std::function<Placed(const model::Configuration&, const model::Placement* like)> place = model::Placement::make;
+    Follower::Parse parse = model::parse_config;  // of what coordinators answer
   };
 
   // REQUIRES: all outlive it

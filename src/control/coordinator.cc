@@ -35,7 +35,7 @@ Coordinator::Coordinator(runtime::Loop& loop, runtime::Workers& workers, runtime
       cache_(files, workers),
       taken_(loop),
       follower_(loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
-                [this](model::Configuration configuration) { take(std::move(configuration)); }),
+                [this](model::Configuration configuration) { take(std::move(configuration)); }, options_.parse),
       gate_(loop) {}
 
 Coordinator::~Coordinator() { ASSERT(waiting_.empty()); }
@@ -155,7 +155,7 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::fetch(wire::FetchConfig re
 }
 
 runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig request, TimePoint deadline) {
-  auto parse = [&request] { return model::parse_config(request.text, "the configuration"); };
+  auto parse = [this, &request] { return options_.parse(request.text, "the configuration"); };
   Result<model::Configuration> parsed = co_await workers_.run(std::move(parse));
   if (!parsed) co_return parsed.error();
   Status allowed = may_push(*parsed, request.expected_counter);

@@ -40,6 +40,7 @@ class Coordinator final : public net::Service {
     std::string id;
     std::optional<model::Configuration> file;  // -f, parsed
     std::function<Placed(const model::Configuration&, const model::Placement* like)> place = model::Placement::make;
+    Follower::Parse parse = model::parse_config;
   };
 
   // REQUIRES: all outlive it

@@ -8,12 +8,14 @@
 
 namespace tako::control {
 
-Follower::Follower(runtime::Loop& loop, runtime::Workers& workers, net::Transport& transport, Have have, Take take)
+Follower::Follower(runtime::Loop& loop, runtime::Workers& workers, net::Transport& transport, Have have, Take take,
+                   Parse parse)
     : loop_(loop),
       workers_(workers),
       transport_(transport),
       have_(std::move(have)),
       take_(std::move(take)),
+      parse_(std::move(parse)),
       gate_(loop) {}
 
 void Follower::follow(const std::vector<Contact>& contacts) {
@@ -96,7 +98,7 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
       co_return Error(ErrorCode::kStale, "a configuration that is not newer: " + version);
   }
 
-  auto parse = [&reply] { return model::parse_config(reply.text, "the configuration"); };
+  auto parse = [this, &reply] { return parse_(reply.text, "the configuration"); };
   Result<model::Configuration> parsed = co_await workers_.run(std::move(parse));
   if (!parsed) co_return parsed.error();
   if (stamp_of(*parsed) != reply.stamp) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/history.h"
@@ -34,9 +35,12 @@ class Follower {
   using Have = std::function<wire::ConfigStamp()>;
   // A newer one: parsed, whole, and what its stamp says. Called on the loop, returns at once.
   using Take = std::function<void(model::Configuration)>;
+  // model::parse_config, or what says the same. On a worker.
+  using Parse = std::function<Result<model::Configuration>(std::string_view text, std::string_view name)>;
 
   // REQUIRES: all outlive it
-  Follower(runtime::Loop& loop, runtime::Workers& workers, net::Transport& transport, Have have, Take take);
+  Follower(runtime::Loop& loop, runtime::Workers& workers, net::Transport& transport, Have have, Take take,
+           Parse parse);
 
   // From now on these and no others. A task of one that is no longer followed ends with its request.
   void follow(const std::vector<Contact>& contacts);
@@ -64,6 +68,7 @@ class Follower {
   net::Transport& transport_;
   const Have have_;
   const Take take_;
+  const Parse parse_;
   std::map<std::string, std::shared_ptr<Followed>> followed_;
   std::set<std::uint64_t> conflicts_;
   runtime::Gate gate_;

@@ -63,7 +63,7 @@ void Loop::arrive(std::function<void()> message) {
   const bool at_once = !foreign() || stopping_ || current_->stopping_;
   const Duration way = at_once ? Duration::zero() : driver_->crossing(*current_, *this);
   if (way > Duration::zero()) {
-    timers_.add(now() + way, std::move(message));
+    add_timer(now() + way, std::move(message));
     return;
   }
   asio::post(io_, std::move(message));
@@ -100,7 +100,11 @@ Task<bool> Loop::sleep_until(TimePoint at) {
 
 TimerQueue::Id Loop::add_timer(TimePoint at, std::function<void()> fire) {
   const auto id = timers_.add(at, std::move(fire));
-  if (!driver_ && (!armed_ || at < *armed_)) arm();
+  if (driver_) {
+    driver_->timer_set(*this, at);
+  } else if (!armed_ || at < *armed_) {
+    arm();
+  }
   return id;
 }
 

@@ -35,6 +35,8 @@ class Loop {
     virtual ~Driver() = default;
     // The loop has something to run.
     virtual void woken(Loop& loop) = 0;
+    // The loop has a timer more.
+    virtual void timer_set(Loop& loop, TimePoint at) = 0;
     // How long a message takes from one loop to another.
     virtual Duration crossing(const Loop& from, const Loop& to) = 0;
   };

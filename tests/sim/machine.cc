@@ -64,6 +64,7 @@ Task<Status> Machine::follow(std::function<void(std::shared_ptr<const model::Pla
   options.place = [this](const model::Configuration& configuration, const model::Placement*) {
     return world.placement_of(configuration);
   };
+  options.parse = world.parser();
   auto publish = [this, adopt = std::move(adopt)](std::shared_ptr<const model::Placement> placement) {
     world.adopted(*this, *placement);
     adopt(std::move(placement));
@@ -215,6 +216,7 @@ void CoordinatorMachine::boot() {
   options.place = [this](const model::Configuration& configuration, const model::Placement*) {
     return world.placement_of(configuration);
   };
+  options.parse = world.parser();
   coordinator = std::make_unique<control::Coordinator>(loop(), world.workers(), files, transport(), std::move(options));
   loop().spawn(*host->serving.front(), start());
 }

@@ -205,7 +205,7 @@ Task<std::optional<model::Configuration>> Operator::fetch() {
     auto answer = co_await transport().call(contact.peer(), std::move(request), loop().now() + kCallTime);
     auto reply = net::expect<wire::ConfigReply>(std::move(answer));
     if (!reply || reply->text.empty()) continue;
-    auto parsed = model::parse_config(reply->text, "fetched");
+    auto parsed = world.parser()(reply->text, "fetched");
     if (parsed && (!best || parsed->counter > best->counter)) best = std::move(*parsed);
   }
   co_return best;

@@ -84,6 +84,16 @@ std::shared_ptr<const model::Placement> World::placement_of(const model::Configu
   return placement;
 }
 
+control::Follower::Parse World::parser() {
+  return [this](std::string_view text, std::string_view name) -> Result<model::Configuration> {
+    const auto known = parsed_.find(text);
+    if (known != parsed_.end()) return known->second;
+    auto parsed = model::parse_config(text, name);
+    if (parsed) parsed_.emplace(text, *parsed);
+    return parsed;
+  };
+}
+
 std::shared_ptr<const model::Placement> World::placement_of(const Machine& machine) const {
   if (!has_coordinators()) return placement_;
   const auto found = history_.find(configuration_of(machine));

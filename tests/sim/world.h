@@ -67,6 +67,8 @@ class World {
   std::shared_ptr<const model::Placement> placement_before(const Machine& machine) const;
   // One for all machines: making one is the dearest thing they do.
   std::shared_ptr<const model::Placement> placement_of(const model::Configuration& configuration);
+  // model::parse_config. All machines read the same few texts: each is parsed once.
+  control::Follower::Parse parser();
   // Where there are no coordinators: a new configuration reaches everybody at once.
   void adopt(std::shared_ptr<const model::Placement> placement);
   // A machine goes by this now. Checked: one version number has one content, nobody goes back, and each version is one
@@ -111,6 +113,7 @@ class World {
   std::vector<std::unique_ptr<ProxyMachine>> proxies_;
   std::vector<std::unique_ptr<Machine>> others_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::shared_ptr<const model::Placement>> placements_;
+  std::map<std::string, model::Configuration, std::less<>> parsed_;  // by text
   std::map<std::uint64_t, std::shared_ptr<const model::Placement>> history_;  // by counter
   struct Adopted {
     std::uint64_t counter = 0;

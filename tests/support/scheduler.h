@@ -35,13 +35,10 @@ class SimLoop final : private detail::OwnContext, public runtime::Loop {
   ~SimLoop();
 
   // It runs nothing until it is let go: its process is stopped.
-  void hold(bool held) { held_ = held; }
+  void hold(bool held);
   // It runs nothing until then: it is stuck.
   void stall_until(TimePoint until) { stalled_until_ = std::max(stalled_until_, until); }
-  void let_run() {
-    stalled_until_ = TimePoint::min();
-    pause_max_ = Duration::zero();
-  }
+  void let_run();
   // What it sends arrives at once: it stands for the world, not for a thread.
   void be_the_world() { world_ = true; }
   // Whenever it has run, it does nothing for a drawn time up to this. Zero: it is as fast as the others.
@@ -53,6 +50,7 @@ class SimLoop final : private detail::OwnContext, public runtime::Loop {
   bool world_ = false;
   bool held_ = false;
   bool ready_ = false;  // it is in the scheduler's list
+  std::size_t place_;   // in the scheduler's list of all
   TimePoint stalled_until_ = TimePoint::min();
   Duration pause_max_ = Duration::zero();
 };
@@ -107,17 +105,17 @@ class Scheduler final : public runtime::Loop::Driver {
   }
 
   // A bound for when something happens; none: nothing will.
-  std::optional<TimePoint> next_moment() const {
-    std::optional<TimePoint> next;
-    const auto consider = [&next](TimePoint at) {
-      if (!next || at < *next) next = at;
-    };
-    for (const SimLoop* loop : loops_) {
-      if (loop->held_) continue;
-      const auto timer = loop->next_timer();
-      if (timer) consider(std::max(*timer, loop->stalled_until_));
-      if (loop->ready_) consider(loop->stalled_until_);
+  std::optional<TimePoint> next_moment() {
+    TimePoint next = kNever;
+    for (const SimLoop* loop : ready_) {
+      if (!loop->held_) next = std::min(next, loop->stalled_until_);
     }
+    for (std::size_t i = 0; i < loops_.size(); ++i) {
+      if (fires_at_[i] >= next) continue;
+      fires_at_[i] = when_it_fires(*loops_[i]);
+      next = std::min(next, fires_at_[i]);
+    }
+    if (next == kNever) return std::nullopt;
     return next;
   }
 
@@ -127,6 +125,8 @@ class Scheduler final : public runtime::Loop::Driver {
     ready_.push_back(&mine);
   }
 
+  void timer_set(runtime::Loop& loop, TimePoint at) override { look_at(static_cast<SimLoop&>(loop), at); }
+
   Duration crossing(const runtime::Loop& from, const runtime::Loop&) override {
     if (crossing_.usual == Duration::zero() || static_cast<const SimLoop&>(from).world_) return Duration::zero();
     const Duration most = random_.chance_ppm(crossing_.late_ppm) ? crossing_.late : crossing_.usual;
@@ -135,7 +135,13 @@ class Scheduler final : public runtime::Loop::Driver {
 
  private:
   friend class SimLoop;
+  static constexpr TimePoint kNever = TimePoint::max();
 
+  void look_at(const SimLoop& loop, TimePoint at) { fires_at_[loop.place_] = std::min(fires_at_[loop.place_], at); }
+  static TimePoint when_it_fires(const SimLoop& loop) {
+    const auto timer = loop.held_ ? std::nullopt : loop.next_timer();
+    return timer ? std::max(*timer, loop.stalled_until_) : kNever;
+  }
   bool runs(const SimLoop& loop) const { return !loop.held_ && loop.stalled_until_ <= clock_.now(); }
   void pause(SimLoop& loop) {
     loop.stall_until(clock_.now() + Duration(random_.below(static_cast<std::uint64_t>(loop.pause_max_.count()) + 1)));
@@ -144,6 +150,7 @@ class Scheduler final : public runtime::Loop::Driver {
   void fire() {
     const std::size_t count = loops_.size();
     for (std::size_t i = 0; i < count && i < loops_.size(); ++i) {
+      if (fires_at_[i] > clock_.now()) continue;
       SimLoop& loop = *loops_[i];
       const auto timer = loop.next_timer();
       if (!timer || *timer > clock_.now() || !runs(loop)) continue;
@@ -156,17 +163,34 @@ class Scheduler final : public runtime::Loop::Driver {
   Random random_;
   Crossing crossing_;
   std::vector<SimLoop*> loops_;
+  // By loop: it fires no timer before that. There are many loops and as many moments: to ask each at each is slow.
+  std::vector<TimePoint> fires_at_;
   std::vector<SimLoop*> ready_;
 };
 
 inline SimLoop::SimLoop(Scheduler& scheduler, const runtime::Clock& clock, std::uint64_t seed)
-    : Loop(context, clock, seed, &scheduler), scheduler_(scheduler) {
+    : Loop(context, clock, seed, &scheduler), scheduler_(scheduler), place_(scheduler.loops_.size()) {
   scheduler.loops_.push_back(this);
+  scheduler.fires_at_.push_back(Scheduler::kNever);
 }
 
 inline SimLoop::~SimLoop() {
-  std::erase(scheduler_.loops_, this);
+  auto& loops = scheduler_.loops_;
+  loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(place_));
+  scheduler_.fires_at_.erase(scheduler_.fires_at_.begin() + static_cast<std::ptrdiff_t>(place_));
+  for (std::size_t i = place_; i < loops.size(); ++i) loops[i]->place_ = i;
   std::erase(scheduler_.ready_, this);
+}
+
+inline void SimLoop::hold(bool held) {
+  held_ = held;
+  scheduler_.look_at(*this, TimePoint::min());
+}
+
+inline void SimLoop::let_run() {
+  stalled_until_ = TimePoint::min();
+  pause_max_ = Duration::zero();
+  scheduler_.look_at(*this, TimePoint::min());
 }
 
 }  // namespace tako::test
