@@ -195,7 +195,7 @@ Task<Handoff::Word> Handoff::word_of(net::Peer owner, wire::ConfigStamp stamp, c
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return Word::kHasNot;
   const auto reply = co_await send(owner, stamp, entry.key, std::move(*slot->record));
   if (!reply) co_return Word::kHasNot;
-  if (reply->stored < entry.ballot) parts_.settler->note(entry.key);  // a promise refuses it
+  if (reply->stored < entry.ballot) parts_.settler->note(entry.key, reply->promise);  // a promise refuses it
   // The copy is not there, but dead by a floor: that is the word of one who has read what all agreed on.
   const bool by_floor = reply->stored == model::ballot_of_floor(reply->stored.timestamp);
   if (by_floor && !reply->voter.informed) co_return Word::kHasNot;
