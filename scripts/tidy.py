@@ -15,7 +15,7 @@ import sys
 
 # A folder includes only folders of a lower rank, and itself.
 RANK = {'base': 0, 'model': 1, 'wire': 2, 'runtime': 2, 'store': 3, 'net': 4,
-        'node': 5, 'proxy': 5, 'control': 5, 'ctl': 6, 'roles': 7}
+        'replication': 5, 'node': 6, 'control': 6, 'proxy': 6, 'ctl': 7, 'roles': 8}
 
 # Header prefix -> where under src/ it may be included (regular expressions over the path within src/).
 THIRD_PARTY = {

@@ -32,4 +32,8 @@ Timestamp ends_at(const Record& record) {
   return std::max(record.ballot.timestamp, record.expires_at + kExpiryMargin);
 }
 
+bool gone(const std::optional<Record>& record, Timestamp now) {
+  return !record || record->tombstone() || (record->expires_at != 0 && record->expires_at <= now);
+}
+
 }  // namespace tako::model

@@ -57,7 +57,7 @@ Task<HttpResponse> HttpFace::stat(HttpRequest request, std::string key) {
   if (!limit) co_return failure(limit.error());
   auto answer = co_await replicator_.stat(key, loop_.now() + *limit);
   if (!answer) co_return failure(answer.error());
-  const bool absent = gone(answer->record, replicator_.clock().wall());
+  const bool absent = model::gone(answer->record, replicator_.clock().wall());
   if (absent && !as_json) co_return text_answer(404, "no such key");
 
   HttpResponse response = as_json ? json_answer(stat_json(key, *answer)) : HttpResponse();

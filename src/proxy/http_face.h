@@ -8,15 +8,17 @@
 
 #include "net/http_handler.h"
 #include "proxy/http_values.h"
-#include "proxy/replicator.h"
 #include "proxy/status.h"
+#include "replication/replicator.h"
 
 namespace tako::proxy {
+
+using runtime::Task;
 
 class HttpFace final : public net::HttpHandler {
  public:
   // REQUIRES: all outlive it
-  HttpFace(runtime::Loop& loop, Replicator& replicator, StatusBoard& status)
+  HttpFace(runtime::Loop& loop, replication::Replicator& replicator, StatusBoard& status)
       : loop_(loop), replicator_(replicator), status_(status), values_(loop, replicator) {}
 
   Task<net::HttpReply> handle(wire::HttpRequest request, net::ByteSource* body) override;
@@ -29,7 +31,7 @@ class HttpFace final : public net::HttpHandler {
   wire::HttpResponse health() const;
 
   runtime::Loop& loop_;
-  Replicator& replicator_;
+  replication::Replicator& replicator_;
   StatusBoard& status_;
   HttpValues values_;
 };

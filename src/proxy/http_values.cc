@@ -69,7 +69,7 @@ Task<HttpReply> HttpValues::get(HttpRequest request, std::string key) {
   const bool want_value = request.method == "GET";
   auto answer = co_await replicator_.read(key, *level, want_value, loop_.now() + *limit);
   if (!answer) co_return failure(answer.error());
-  if (gone(answer->record, replicator_.clock().wall())) co_return text_answer(404, "no such key");
+  if (model::gone(answer->record, replicator_.clock().wall())) co_return text_answer(404, "no such key");
 
   auto found = std::make_shared<Found>();
   found->key = std::move(key);
@@ -163,19 +163,19 @@ std::unique_ptr<net::ByteSource> HttpValues::open(const Found& found, const wire
 namespace {
 
 // `met`: whether the conditions were, when it was last asked.
-Decide decide_by(wire::HttpHeaders conditions, Draft draft, std::shared_ptr<bool> met) {
+replication::Decide decide_by(wire::HttpHeaders conditions, replication::Draft draft, std::shared_ptr<bool> met) {
   return [conditions = std::move(conditions), draft = std::move(draft),
           met = std::move(met)](const std::optional<model::Record>& now) {
     std::optional<wire::Validators> there;
     if (now) there = wire::Validators{etag_of(now->version), now->version.timestamp};
     *met = wire::write_allowed(conditions, there);
     const bool nothing_to_delete = draft.tombstone && !now;
-    if (!*met || nothing_to_delete) return Result<std::optional<Draft>>(std::nullopt);
-    return Result<std::optional<Draft>>(draft);
+    if (!*met || nothing_to_delete) return Result<std::optional<replication::Draft>>(std::nullopt);
+    return Result<std::optional<replication::Draft>>(draft);
   };
 }
 
-HttpReply answer_to(const UpdateAnswer& answer, bool met, bool removed, std::uint64_t checksum) {
+HttpReply answer_to(const replication::UpdateAnswer& answer, bool met, bool removed, std::uint64_t checksum) {
   if (!met) {
     HttpResponse refused =
         text_answer(412, "the value is not the one that the conditions ask for; nothing was written");
@@ -195,7 +195,7 @@ Task<HttpReply> HttpValues::put_if(Put put, std::uint64_t checksum) {
   const auto met = std::make_shared<bool>(false);
   const bool removed = put.draft.tombstone;
   const TimePoint deadline = loop_.now() + put.limit;
-  Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
+  replication::Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
   auto answer = co_await replicator_.update(std::move(put.key), std::move(decide), false, deadline);
   if (!answer) co_return failure(answer.error());
   co_return answer_to(*answer, *met, removed, checksum);
@@ -204,10 +204,10 @@ Task<HttpReply> HttpValues::put_if(Put put, std::uint64_t checksum) {
 // Looked at before the body is taken, too: it may be long.
 Task<HttpReply> HttpValues::put_large_if(Put put, CheckedBody& body) {
   const auto met = std::make_shared<bool>(false);
-  const Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
-  Decide look = [decide](const std::optional<model::Record>& now) {
+  const replication::Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
+  replication::Decide look = [decide](const std::optional<model::Record>& now) {
     (void)decide(now);
-    return Result<std::optional<Draft>>(std::nullopt);
+    return Result<std::optional<replication::Draft>>(std::nullopt);
   };
   const TimePoint deadline = loop_.now() + put.limit;
   auto looked = co_await replicator_.update(put.key, std::move(look), false, deadline);

@@ -9,31 +9,33 @@
 
 #include "net/http_handler.h"
 #include "proxy/body_sources.h"
-#include "proxy/replicator.h"
+#include "replication/replicator.h"
 #include "wire/http/ranges.h"
 
 namespace tako::proxy {
+
+using runtime::Task;
 
 class HttpValues {
  public:
   static constexpr Timestamp kTimestampAheadMax = 60'000'000;  // microseconds
 
   // REQUIRES: all outlive it
-  HttpValues(runtime::Loop& loop, Replicator& replicator) : loop_(loop), replicator_(replicator) {}
+  HttpValues(runtime::Loop& loop, replication::Replicator& replicator) : loop_(loop), replicator_(replicator) {}
 
   Task<net::HttpReply> handle(wire::HttpRequest request, std::string key, net::ByteSource* body);
 
  private:
   struct Found {
     std::string key;
-    ReadAnswer answer;
+    replication::ReadAnswer answer;
     Duration step{};  // for each piece of a large value
 
     const model::Record& record() const { return *answer.record; }
   };
   struct Put {
     std::string key;
-    Draft draft;
+    replication::Draft draft;
     model::WriteLevel level = model::WriteLevel::kTwo;
     Duration limit{};  // for all of a small value, for each step of a large one
     std::uint64_t bytes_max = 0;
@@ -57,7 +59,7 @@ class HttpValues {
   Result<std::optional<Timestamp>> timestamp_of(const wire::HttpRequest& request) const;
 
   runtime::Loop& loop_;
-  Replicator& replicator_;
+  replication::Replicator& replicator_;
 };
 
 }  // namespace tako::proxy

@@ -88,10 +88,6 @@ Result<Timestamp> expiry_of(const wire::HttpRequest& request, Timestamp now) {
   return now + ttl * 1'000'000;
 }
 
-bool gone(const std::optional<model::Record>& record, Timestamp now) {
-  return !record || record->tombstone() || (record->expires_at != 0 && record->expires_at <= now);
-}
-
 bool is_one_of(const std::string& method, std::initializer_list<std::string_view> allowed) {
   return std::find(allowed.begin(), allowed.end(), method) != allowed.end();
 }

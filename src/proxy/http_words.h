@@ -26,9 +26,6 @@ std::string etag_of(const model::Version& version);
 // X-Timestamp, ETag and Last-Modified.
 void add_version(wire::HttpResponse& response, const model::Version& version);
 
-// Whether users see nothing there.
-bool gone(const std::optional<model::Record>& record, Timestamp now);
-
 bool is_one_of(const std::string& method, std::initializer_list<std::string_view> allowed);
 
 // X-Expires, in microseconds since 1970, and Expires; nothing where it never does.

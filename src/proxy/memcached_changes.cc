@@ -13,8 +13,8 @@ using Verb = wire::MemcachedVerb;
 namespace {
 
 // Another value for what is there.
-Draft draft_like(const model::Record& now) {
-  Draft draft;
+replication::Draft draft_like(const model::Record& now) {
+  replication::Draft draft;
   draft.content_type = now.content_type;
   draft.flags = now.flags;
   draft.expires_at = now.expires_at;
@@ -22,19 +22,19 @@ Draft draft_like(const model::Record& now) {
   return draft;
 }
 
-Draft tombstone() {
-  Draft draft;
+replication::Draft tombstone() {
+  replication::Draft draft;
   draft.tombstone = true;
   return draft;
 }
 
-void expire(Draft& draft, Timestamp at) {
+void expire(replication::Draft& draft, Timestamp at) {
   draft.expires_at = at;
   if (at == kExpiredAtOnce) draft = tombstone();
 }
 
 // What a draft looks like once it is stored.
-model::Record record_of(const Draft& draft, model::Version version) {
+model::Record record_of(const replication::Draft& draft, model::Version version) {
   model::Record record =
       draft.tombstone ? model::make_tombstone(version) : model::make_value(version, draft.value, draft.content_type);
   record.flags = draft.flags;
@@ -74,11 +74,11 @@ bool quiet(const wire::MemcachedRequest& request) { return request.noreply || re
 Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string key, Change change, bool want_value,
                                                            net::ByteSource* block) {
   const auto last = std::make_shared<Decision>();
-  Decide decide = [last, change = std::move(change)](const std::optional<model::Record>& now) {
+  replication::Decide decide = [last, change = std::move(change)](const std::optional<model::Record>& now) {
     *last = change(now);
-    return Result<std::optional<Draft>>(last->draft);
+    return Result<std::optional<replication::Draft>>(last->draft);
   };
-  Result<UpdateAnswer> answer;
+  Result<replication::UpdateAnswer> answer;
   if (block != nullptr) {
     answer = co_await replicator_.update_large(std::move(key), std::move(decide), *block, kTimeout);
   } else {
@@ -97,8 +97,8 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::change(std::string key, Chan
 
 // --- storing --------------------------------------------------------------------------------------------------
 
-Draft MemcachedFace::draft_of(const Request& request) const {
-  Draft draft;
+replication::Draft MemcachedFace::draft_of(const Request& request) const {
+  replication::Draft draft;
   draft.value = request.data;
   draft.flags = request.flags;
   const std::int64_t time = request.verb == Verb::kMetaSet ? request.meta.time.value_or(0) : request.time;
@@ -159,10 +159,10 @@ void MemcachedFace::count_store(const Request& request, Outcome outcome) {
 }
 
 Task<Result<MemcachedFace::Changed>> MemcachedFace::store_plain(Request request, net::ByteSource* block) {
-  Draft draft = draft_of(request);
+  replication::Draft draft = draft_of(request);
   const bool discarded = draft.tombstone;
   Changed changed;
-  Result<WriteAnswer> answer;
+  Result<replication::WriteAnswer> answer;
   if (block != nullptr && !discarded) {
     answer = co_await replicator_.write_large(std::move(request.keys.front()), std::move(draft), *block,
                                               model::WriteLevel::kTwo, kTimeout);
@@ -203,7 +203,7 @@ MemcachedFace::Change MemcachedFace::condition_of(const Request& request, bool j
   const auto cas = cas_of(request);
   const auto vivify = request.meta.vivify;
   const Timestamp now_at = wall();
-  const Draft draft = draft_of(request);
+  const replication::Draft draft = draft_of(request);
   const std::uint32_t flags = request.flags;
   const Bytes added = request.data;  // the draft has none if the time given has passed, which is no matter here
   return [=](const std::optional<model::Record>& now) -> Decision {
@@ -218,14 +218,14 @@ MemcachedFace::Change MemcachedFace::condition_of(const Request& request, bool j
     }
     if (!now && !vivify) return {Outcome::kNotStored, {}};
     if (!now) {
-      Draft first;
+      replication::Draft first;
       first.value = added;
       first.flags = flags;
       expire(first, expiry_of(*vivify, now_at));
       if (first.tombstone) return {};
       return {Outcome::kDone, std::move(first)};
     }
-    Draft joined = draft_like(*now);
+    replication::Draft joined = draft_like(*now);
     if (joined_elsewhere) return {Outcome::kDone, std::move(joined)};
     if (now->size + added.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
     const std::string_view ends = added.view();
@@ -275,10 +275,10 @@ Task<Result<MemcachedFace::Outcome>> MemcachedFace::remove_plain(std::string key
   if (!blind) {
     const TimePoint until = deadline();
     auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, until);
-    if (read && gone(read->record, wall())) co_return Outcome::kNotFound;
+    if (read && model::gone(read->record, wall())) co_return Outcome::kNotFound;
   }
   const TimePoint until = deadline();
-  Draft draft = tombstone();
+  replication::Draft draft = tombstone();
   auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, until);
   if (!answer) co_return answer.error();
   co_return Outcome::kDone;
@@ -303,7 +303,7 @@ MemcachedFace::Change MemcachedFace::count_of(const Request& request, std::share
     if (!now && !meta.vivify) return {Outcome::kNotFound, {}};
     if (!now) {
       counted->number = std::to_string(meta.initial);
-      Draft first;
+      replication::Draft first;
       first.value = Bytes(counted->number);
       expire(first, expiry_of(*meta.time_of_new(), now_at));
       if (first.tombstone) return {};  // it is gone already
@@ -314,7 +314,7 @@ MemcachedFace::Change MemcachedFace::count_of(const Request& request, std::share
     const auto counter = now->value ? counter_of(now->value->view()) : std::nullopt;
     if (!counter) return {Outcome::kNotNumber, {}};
     counted->number = std::to_string(down ? (*counter < delta ? 0 : *counter - delta) : *counter + delta);
-    Draft draft = draft_like(*now);
+    replication::Draft draft = draft_like(*now);
     draft.value = Bytes(counted->number);
     if (meta.time) expire(draft, expiry_of(*meta.time, now_at));
     return {Outcome::kDone, std::move(draft)};
@@ -361,7 +361,7 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::touch_key(std::string key, s
   const auto decide = [at, before](const std::optional<model::Record>& now, bool moved_elsewhere) -> Decision {
     *before = now;
     if (!now) return {Outcome::kNotFound, {}};
-    Draft draft = draft_like(*now);
+    replication::Draft draft = draft_like(*now);
     expire(draft, at);
     if (now->in_pieces() && !moved_elsewhere && !draft.tombstone) return {Outcome::kTooLarge, {}};
     return {Outcome::kDone, std::move(draft)};

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "proxy/flush.h"
 #include "proxy/http_words.h"
 #include "proxy/memcached_words.h"
+#include "replication/flush.h"
 
 namespace tako::proxy {
 
@@ -13,7 +13,7 @@ using Verb = wire::MemcachedVerb;
 // The reads of one line's keys.
 struct MemcachedFace::Batch {
   Batch(runtime::Loop& loop, std::size_t count) : answers(count), pending(count), changed(loop) {}
-  std::vector<Result<ReadAnswer>> answers;
+  std::vector<Result<replication::ReadAnswer>> answers;
   std::size_t pending;
   runtime::Signal changed;
 };
@@ -82,7 +82,7 @@ Task<net::MemcachedReply> MemcachedFace::flush(Request request) {
     const Error error(ErrorCode::kOverloaded, "another flush_all is under way; try again when it is over");
     co_return failed(request, error);
   }
-  Flush flush(loop_, transport_, replicator_);
+  replication::Flush flush(loop_, transport_, replicator_);
   flushing_ = &flush;
   const auto done = co_await flush.run(loop_.now() + kFlushTime);
   flushing_ = nullptr;
@@ -126,10 +126,11 @@ Task<net::MemcachedReply> MemcachedFace::get(Request request) {
 
 // None: there is none.
 Result<std::optional<net::MemcachedReply::Value>> MemcachedFace::value_of(const std::string& key,
-                                                                          Result<ReadAnswer> answer, bool with_cas) {
+                                                                          Result<replication::ReadAnswer> answer,
+                                                                          bool with_cas) {
   ++stats_.cmd_get;
   if (!answer) return answer.error();
-  if (gone(answer->record, wall())) {
+  if (model::gone(answer->record, wall())) {
     ++stats_.get_misses;
     return std::optional<Reply::Value>();
   }
@@ -141,7 +142,8 @@ Result<std::optional<net::MemcachedReply::Value>> MemcachedFace::value_of(const 
       give(wire::memcached_value_line(key, record.flags, record.size, cas), key, *answer));
 }
 
-net::MemcachedReply::Value MemcachedFace::give(std::string line, const std::string& key, const ReadAnswer& answer) {
+net::MemcachedReply::Value MemcachedFace::give(std::string line, const std::string& key,
+                                               const replication::ReadAnswer& answer) {
   const model::Record& record = *answer.record;
   Reply::Value value;
   value.line = std::move(line);
@@ -186,7 +188,7 @@ Task<net::MemcachedReply> MemcachedFace::get_and_touch(Request request) {
 Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
   const wire::MemcachedMeta& meta = request.meta;
   const std::string& key = request.keys.front();
-  ReadAnswer answer;
+  replication::ReadAnswer answer;
   ExpiryBefore before;
   if (meta.time) {
     auto touched = co_await touch_key(key, *meta.time, true);
@@ -200,7 +202,7 @@ Task<net::MemcachedReply> MemcachedFace::meta_get(Request request) {
   } else {
     auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, meta.has('v'), deadline());
     if (!read) co_return failed(request, read.error());
-    if (!gone(read->record, wall())) answer = std::move(*read);
+    if (!model::gone(read->record, wall())) answer = std::move(*read);
   }
   ++stats_.cmd_get;
   ++(answer.record ? stats_.get_hits : stats_.get_misses);
@@ -223,7 +225,7 @@ Task<net::MemcachedReply> MemcachedFace::debug(Request request) {
   if (!read) co_return failed(request, read.error());
   Reply reply;
   reply.text = "EN\r\n";
-  if (gone(read->record, wall())) co_return reply;
+  if (model::gone(read->record, wall())) co_return reply;
   const model::Record& record = *read->record;
   reply.text = "ME " + request.meta.sent_key + " exp=" + std::to_string(seconds_left(record.expires_at, wall())) +
                " cas=" + std::to_string(cas_unique_of(record.version)) + " size=" + std::to_string(record.size) +

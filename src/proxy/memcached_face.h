@@ -10,8 +10,8 @@
 // than kPieceBytes that is appended to, prepended to or touched is rewritten (memcached_rewrite.cc).
 // Errors are SERVER_ERROR with the reason; of an update that is out of time it is unknown whether it happened. A
 // well-formed request with noreply is never answered, whatever becomes of it.
-// flush_all deletes every key of the cluster, those of HTTP too (flush.h), within kFlushTime; one with a delay is
-// refused, as nobody would be there to keep it.
+// flush_all deletes every key of the cluster, those of HTTP too (replication/flush.h), within kFlushTime. One with a
+// delay is refused: nobody would be there to keep it.
 #pragma once
 
 #include <functional>
@@ -21,10 +21,12 @@
 
 #include "net/memcached_handler.h"
 #include "proxy/memcached_stats.h"
-#include "proxy/replicator.h"
+#include "replication/replicator.h"
 #include "runtime/sync.h"
 
 namespace tako::proxy {
+
+using runtime::Task;
 
 class Flush;
 
@@ -35,7 +37,8 @@ class MemcachedFace final : public net::MemcachedHandler {
   static constexpr Duration kFlushTime = minutes(1);
 
   // REQUIRES: all outlive it
-  MemcachedFace(runtime::Loop& loop, net::Transport& transport, Replicator& replicator, MemcachedStats& stats)
+  MemcachedFace(runtime::Loop& loop, net::Transport& transport, replication::Replicator& replicator,
+                MemcachedStats& stats)
       : loop_(loop), transport_(transport), replicator_(replicator), stats_(stats), gate_(loop) {}
 
   Task<net::MemcachedReply> handle(wire::MemcachedRequest request, net::ByteSource* block) override;
@@ -53,7 +56,7 @@ class MemcachedFace final : public net::MemcachedHandler {
   // What an update makes of what the key holds.
   struct Decision {
     Outcome outcome = Outcome::kDone;
-    std::optional<Draft> draft;
+    std::optional<replication::Draft> draft;
   };
   using Change = std::function<Decision(const std::optional<model::Record>& now)>;
   struct Changed {
@@ -74,8 +77,9 @@ class MemcachedFace final : public net::MemcachedHandler {
   Task<> read_one(std::shared_ptr<Batch> batch, std::size_t i, std::string key);
   Task<Reply> get(Request request);
   Task<Reply> get_and_touch(Request request);
-  Result<std::optional<Reply::Value>> value_of(const std::string& key, Result<ReadAnswer> answer, bool with_cas);
-  Reply::Value give(std::string line, const std::string& key, const ReadAnswer& answer);
+  Result<std::optional<Reply::Value>> value_of(const std::string& key, Result<replication::ReadAnswer> answer,
+                                               bool with_cas);
+  Reply::Value give(std::string line, const std::string& key, const replication::ReadAnswer& answer);
 
   Task<Reply> store(Request request, net::ByteSource* block);
   Task<Result<Changed>> store_plain(Request request, net::ByteSource* block);
@@ -89,14 +93,15 @@ class MemcachedFace final : public net::MemcachedHandler {
   Task<Reply> touch(Request request);
   Task<Result<Changed>> touch_key(std::string key, std::int64_t time, bool want_value);
   Task<Result<Changed>> rewrite(std::string key, Change change, Added added);
-  Task<Result<Changed>> rewrite_read(std::string key, const ReadAnswer& was, Change change, const Added& added);
-  Task<Result<ReadAnswer>> read_touched(std::string key, Changed changed);
+  Task<Result<Changed>> rewrite_read(std::string key, const replication::ReadAnswer& was, Change change,
+                                     const Added& added);
+  Task<Result<replication::ReadAnswer>> read_touched(std::string key, Changed changed);
   Task<Reply> meta_get(Request request);
   Task<Reply> debug(Request request);
   Task<Reply> flush(Request request);
   Task<Result<Changed>> change(std::string key, Change change, bool want_value, net::ByteSource* block = nullptr);
 
-  Draft draft_of(const Request& request) const;
+  replication::Draft draft_of(const Request& request) const;
   Reply failed(const Request& request, const Error& error);
   void count_store(const Request& request, Outcome outcome);
   std::uint64_t value_bytes_max() const;
@@ -105,9 +110,9 @@ class MemcachedFace final : public net::MemcachedHandler {
 
   runtime::Loop& loop_;
   net::Transport& transport_;
-  Replicator& replicator_;
+  replication::Replicator& replicator_;
   MemcachedStats& stats_;
-  Flush* flushing_ = nullptr;  // one at a time
+  replication::Flush* flushing_ = nullptr;  // one at a time
   bool ended_ = false;
   runtime::Gate gate_;
 };

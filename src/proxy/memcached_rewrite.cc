@@ -20,7 +20,7 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::rewrite(std::string key, Cha
     const TimePoint until = deadline();
     auto read = co_await replicator_.read(key, model::ReadLevel::kQuorum, true, until);
     if (!read) co_return read.error();
-    if (gone(read->record, wall())) read->record.reset();
+    if (model::gone(read->record, wall())) read->record.reset();
     Result<Changed> changed = co_await rewrite_read(key, *read, change, added);
     const bool overtaken = changed ? changed->outcome == Outcome::kOvertaken : changed.code() == ErrorCode::kConflict;
     if (!overtaken) co_return changed;
@@ -29,8 +29,8 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::rewrite(std::string key, Cha
   co_return Error(ErrorCode::kConflict, "others write this key at the same time; nothing was written: try again");
 }
 
-Task<Result<MemcachedFace::Changed>> MemcachedFace::rewrite_read(std::string key, const ReadAnswer& was, Change change,
-                                                                 const Added& added) {
+Task<Result<MemcachedFace::Changed>> MemcachedFace::rewrite_read(std::string key, const replication::ReadAnswer& was,
+                                                                 Change change, const Added& added) {
   const std::optional<model::Record>& record = was.record;
   const std::uint64_t size = record ? record->size : 0;
   if (size + added.size() > value_bytes_max()) {
@@ -59,15 +59,15 @@ Task<Result<MemcachedFace::Changed>> MemcachedFace::rewrite_read(std::string key
 }
 
 // What a touch has left there, ready to be given out.
-Task<Result<ReadAnswer>> MemcachedFace::read_touched(std::string key, Changed changed) {
-  ReadAnswer answer;
+Task<Result<replication::ReadAnswer>> MemcachedFace::read_touched(std::string key, Changed changed) {
+  replication::ReadAnswer answer;
   if (!changed.after.in_pieces()) {
     answer.record = std::move(changed.after);
     co_return answer;
   }
   const TimePoint until = deadline();
   auto read = co_await replicator_.read(std::move(key), model::ReadLevel::kQuorum, true, until);
-  if (read && gone(read->record, wall())) read->record.reset();
+  if (read && model::gone(read->record, wall())) read->record.reset();
   co_return read;
 }
 

@@ -26,7 +26,7 @@ std::string hex(std::uint64_t number) { return model::to_string(model::Version{n
 
 }  // namespace
 
-nlohmann::json stat_json(const std::string& key, const StatAnswer& answer) {
+nlohmann::json stat_json(const std::string& key, const replication::StatAnswer& answer) {
   nlohmann::json out;
   out["key"] = key;
   if (!is_utf8(key)) out["key_base64"] = base64(key);
@@ -45,7 +45,7 @@ nlohmann::json stat_json(const std::string& key, const StatAnswer& answer) {
     if (record->expires_at != 0) out["expires"] = record->expires_at;
   }
   out["replicas"] = nlohmann::json::array();
-  for (const ReplicaState& replica : answer.replicas) {
+  for (const replication::ReplicaState& replica : answer.replicas) {
     nlohmann::json at;
     at["node"] = replica.node;
     at["state"] = replica.state;
@@ -64,7 +64,7 @@ struct StatusBoard::Gathering {
 };
 
 StatusBoard::StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport,
-                         Replicators& replicators, std::size_t index)
+                         replication::Replicators& replicators, std::size_t index)
     : proxy_id_(std::move(proxy_id)),
       loop_(loop),
       transport_(transport),
@@ -110,7 +110,7 @@ Task<Result<nlohmann::json>> StatusBoard::gather() {
   turn_.release();
 
   const model::Configuration& config = placement->config();
-  const Replicator::Counters counters = co_await replicators_.counters();
+  const replication::Replicator::Counters counters = co_await replicators_.counters();
   nlohmann::json out;
   out["proxy"] = {{"id", proxy_id_},
                   {"version", TAKO_VERSION},

@@ -6,18 +6,20 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "net/transport.h"
-#include "proxy/replicators.h"
+#include "replication/replicators.h"
 #include "runtime/sync.h"
 
 namespace tako::proxy {
 
-nlohmann::json stat_json(const std::string& key, const StatAnswer& answer);
+using runtime::Task;
+
+nlohmann::json stat_json(const std::string& key, const replication::StatAnswer& answer);
 
 class StatusBoard {
  public:
   // REQUIRES: all outlive it
-  StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport, Replicators& replicators,
-              std::size_t index);
+  StatusBoard(std::string proxy_id, runtime::Loop& loop, net::Transport& transport,
+              replication::Replicators& replicators, std::size_t index);
 
   Task<Result<nlohmann::json>> gather();
 
@@ -32,8 +34,8 @@ class StatusBoard {
   const std::string proxy_id_;
   runtime::Loop& loop_;
   net::Transport& transport_;
-  Replicators& replicators_;
-  const Replicator& replicator_;  // of this loop
+  replication::Replicators& replicators_;
+  const replication::Replicator& replicator_;  // of this loop
   runtime::Slots turn_;
   runtime::Slots questions_;
 };

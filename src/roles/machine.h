@@ -9,7 +9,7 @@
 #include "net/local_transport.h"
 #include "net/switchboard.h"
 #include "net/tcp_transport.h"
-#include "proxy/version_clock.h"
+#include "replication/version_clock.h"
 #include "runtime/process.h"
 #include "runtime/run_on.h"
 
@@ -30,7 +30,7 @@ class Machine {
   runtime::Workers& workers() { return process_.workers(); }
   net::Switchboard& switchboard() { return switchboard_; }
   net::Transport& transport(std::size_t i) { return *local_[i]; }
-  std::shared_ptr<proxy::VersionMark> version_mark() { return version_mark_; }
+  std::shared_ptr<replication::VersionMark> version_mark() { return version_mark_; }
 
   // After the loops were stopped.
   Task<> stop();
@@ -38,7 +38,7 @@ class Machine {
  private:
   runtime::Process process_;
   net::Switchboard switchboard_;
-  std::shared_ptr<proxy::VersionMark> version_mark_ = std::make_shared<proxy::VersionMark>(0);
+  std::shared_ptr<replication::VersionMark> version_mark_ = std::make_shared<replication::VersionMark>(0);
   std::vector<std::unique_ptr<net::TcpTransport>> tcp_;
   std::vector<std::unique_ptr<net::LocalTransport>> local_;
 };

@@ -29,8 +29,8 @@ Task<Status> NodeHost::open() {
     engines_.push_back(std::make_unique<store::RocksEngine>(machine_.loop(i), machine_.workers(), *database_));
     parts.loops.push_back({&machine_.loop(i), engines_.back().get()});
   }
-  agreeing_ = std::make_unique<proxy::Replicator>(machine_.first(), machine_.transport(0), machine_.process().clock(),
-                                                  machine_.version_mark());
+  agreeing_ = std::make_unique<replication::Replicator>(machine_.first(), machine_.transport(0),
+                                                        machine_.process().clock(), machine_.version_mark());
   parts.agreement = [this](std::string key, std::optional<model::Record> rescued, model::Ballot promise,
                            TimePoint deadline) {
     return agreeing_->agree(std::move(key), std::move(rescued), promise, deadline);

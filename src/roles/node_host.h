@@ -8,7 +8,7 @@
 
 #include "net/tcp_server.h"
 #include "node/node.h"
-#include "proxy/replicator.h"
+#include "replication/replicator.h"
 #include "roles/machine.h"
 #include "roles/proxy_host.h"
 #include "store/rocks_database.h"
@@ -48,7 +48,7 @@ class NodeHost {
   std::unique_ptr<store::RocksDatabase> database_;
   std::vector<std::unique_ptr<store::RocksEngine>> engines_;
   runtime::Gate tending_;
-  std::unique_ptr<proxy::Replicator> agreeing_;  // for the node's settler, on the first loop
+  std::unique_ptr<replication::Replicator> agreeing_;  // for the node's settler, on the first loop
   std::unique_ptr<node::Node> node_;
   std::unique_ptr<net::Shards> shards_;
   std::unique_ptr<net::TcpServer> server_;

@@ -9,16 +9,16 @@ ProxyHost::ProxyHost(Machine& machine, std::string id)
       id_(std::move(id)),
       budgets_(std::make_shared<net::HttpBudgets>(net::HttpServerOptions{})),
       stats_({::getpid(), machine_.loops(), net::MemcachedServerOptions{}.connections_max}, machine_.first().now()) {
-  std::vector<proxy::Replicators::LoopParts> parts;
+  std::vector<replication::Replicators::LoopParts> parts;
   for (std::size_t i = 0; i < machine_.loops(); ++i) parts.push_back({&machine_.loop(i), &machine_.transport(i)});
-  replicators_ = std::make_unique<proxy::Replicators>(std::move(parts), machine_.process().clock(),
+  replicators_ = std::make_unique<replication::Replicators>(std::move(parts), machine_.process().clock(),
                                                       machine_.version_mark());
   std::vector<net::HttpServer::Target> targets;
   std::vector<net::MemcachedServer::Target> memcached;
   for (std::size_t i = 0; i < machine_.loops(); ++i) {
     runtime::Loop& loop = machine_.loop(i);
     auto lane = std::make_unique<Lane>();
-    proxy::Replicator& replicator = replicators_->at(i);
+    replication::Replicator& replicator = replicators_->at(i);
     lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *replicators_, i);
     lane->face = std::make_unique<proxy::HttpFace>(loop, replicator, *lane->status);
     lane->memcached = std::make_unique<proxy::MemcachedFace>(loop, machine_.transport(i), replicator, stats_);

@@ -42,7 +42,7 @@ class ProxyHost {
 
   Machine& machine_;
   const std::string id_;
-  std::unique_ptr<proxy::Replicators> replicators_;
+  std::unique_ptr<replication::Replicators> replicators_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // one for each loop
   const std::shared_ptr<net::HttpBudgets> budgets_;
   proxy::MemcachedStats stats_;

@@ -1,5 +1,5 @@
 // /values/KEY as a client sees it, over replicas in memory.
-#include "fake_cluster.h"
+#include "replication/fake_cluster.h"
 
 #include "proxy/http_values.h"
 #include "wire/http/digest.h"

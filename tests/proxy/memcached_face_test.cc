@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "fake_cluster.h"
+#include "replication/fake_cluster.h"
 #include "proxy/memcached_face.h"
 #include "proxy/memcached_words.h"
 

@@ -168,7 +168,7 @@ const Event* Clients::begin_read(ProxyMachine& proxy, const std::string& key, mo
 Task<> Clients::write(Lane* lane, Write write) {
   const auto host = lane->machine.host;
   Event& event = *write.event;
-  proxy::Draft draft;
+  replication::Draft draft;
   draft.tombstone = event.kind == Event::Kind::kDelete;
   draft.timestamp = write.timestamp;
   draft.expires_at = write.expires_at;
@@ -177,7 +177,7 @@ Task<> Clients::write(Lane* lane, Write write) {
     value = Bytes(value_of(event.key, event.id, event.size));
     draft.content_type = content_type_of(event.id);
   }
-  Result<proxy::WriteAnswer> answer(ErrorCode::kInternal, "not written");
+  Result<replication::WriteAnswer> answer(ErrorCode::kInternal, "not written");
   if (value.size() > model::kPieceBytes) {
     Random drawn = random_.split("body" + std::to_string(event.id));
     ClientBody body(lane->loop(), std::move(drawn), std::move(value), write.steady);
@@ -219,17 +219,18 @@ Task<> Clients::update(Lane* lane, std::string key) {
   Event* event = note(kind, lane->machine, key, expected == 0 ? "if absent" : "if match", true);
   event->conditional = true;
   event->expected = expected;
-  proxy::Draft draft;
+  replication::Draft draft;
   draft.tombstone = remove;
   if (!remove) {
     event->size = std::min<std::uint64_t>(draw_size(), model::kPieceBytes);
     draft.value = Bytes(value_of(key, event->id, event->size));
     draft.content_type = content_type_of(event->id);
   }
-  auto decide = [expected, draft](const std::optional<model::Record>& now) -> Result<std::optional<proxy::Draft>> {
+  auto decide = [expected,
+                 draft](const std::optional<model::Record>& now) -> Result<std::optional<replication::Draft>> {
     const std::uint64_t there = now ? History::id_of(*now) : 0;
-    if (there != expected) return std::optional<proxy::Draft>();
-    return std::optional<proxy::Draft>(draft);
+    if (there != expected) return std::optional<replication::Draft>();
+    return std::optional<replication::Draft>(draft);
   };
   const TimePoint deadline = world_.now() + timeout();
   const auto answer = co_await lane->replicator().update(key, std::move(decide), false, deadline);
@@ -277,7 +278,7 @@ Task<> Clients::status(Lane* lane, std::size_t index) {
 }
 
 // All of it or a range, by a reader that may be slow, or lose interest.
-Task<> Clients::read_pieces(Lane* lane, Event* event, proxy::ReadAnswer answer) {
+Task<> Clients::read_pieces(Lane* lane, Event* event, replication::ReadAnswer answer) {
   const auto host = lane->machine.host;
   Random random = random_.split("reader" + std::to_string(event->id));
   const bool whole = random.chance_ppm(600'000);

@@ -44,7 +44,7 @@ class Clients {
   Task<> read(Lane* lane, Event* event, model::ReadLevel level, bool want_value);
   // What an operator asks a node: it goes over all its loops.
   Task<> status(Lane* lane, std::size_t node);
-  Task<> read_pieces(Lane* lane, Event* event, proxy::ReadAnswer answer);
+  Task<> read_pieces(Lane* lane, Event* event, replication::ReadAnswer answer);
 
   ProxyMachine* living_proxy();
   std::string draw_key();

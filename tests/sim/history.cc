@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstdio>
 
-#include "proxy/version_clock.h"
+#include "replication/version_clock.h"
 #include "sim/linearize.h"
 
 namespace tako::sim {
@@ -92,9 +92,9 @@ void History::wrote(Event& event, TimePoint end, model::Version winner, bool won
   if (event.strict && won) key.strict = std::max(key.strict, winner);
 }
 
-// A clock that is further ahead than proxy/version_clock.h follows drags nobody along.
+// A clock that is further ahead than replication/version_clock.h follows drags nobody along.
 void History::check_order(Key& key, const Event& event) {
-  const bool followed = event.told_here.timestamp <= event.wall + proxy::VersionClock::kFollowMax;
+  const bool followed = event.told_here.timestamp <= event.wall + replication::VersionClock::kFollowMax;
   if (followed && !event.told_here.none() && event.version <= event.told_here) {
     problem(event.key, "#" + std::to_string(event.id) + " has version " + to_string(event.version) + ", and " +
                            event.proxy + " had answered " + to_string(event.told_here) + " before it began");

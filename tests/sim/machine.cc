@@ -96,7 +96,8 @@ void NodeMachine::boot() {
   parts.boot_id = "boot-" + std::to_string(machine_starts_);
   parts.sync_always = storage.sync.always;
   parts.collection = world.options().collection;
-  agreeing_ = std::make_unique<proxy::Replicator>(loop(), transport(), clock, std::make_shared<proxy::VersionMark>(0));
+  agreeing_ = std::make_unique<replication::Replicator>(loop(), transport(), clock,
+                                                        std::make_shared<replication::VersionMark>(0));
   parts.agreement = [this](std::string key, std::optional<model::Record> rescued, model::Ballot promise,
                            TimePoint deadline) {
     return agreeing_->agree(std::move(key), std::move(rescued), promise, deadline);
@@ -173,13 +174,13 @@ ProxyMachine::ProxyMachine(World& w, std::string name) : Machine(w, std::move(na
 
 void ProxyMachine::boot() {
   power_on();
-  std::vector<proxy::Replicators::LoopParts> parts;
+  std::vector<replication::Replicators::LoopParts> parts;
   for (std::size_t i = 0; i < loops(); ++i) {
     parts.push_back({&loop(i), &transport(i)});
     lanes_.push_back(std::make_unique<Lane>(*this, i));
   }
-  replicators =
-      std::make_unique<proxy::Replicators>(std::move(parts), clock, std::make_shared<proxy::VersionMark>(0));
+  replicators = std::make_unique<replication::Replicators>(std::move(parts), clock,
+                                                           std::make_shared<replication::VersionMark>(0));
   loop().spawn(*host->serving.front(), start());
 }
 

@@ -12,7 +12,7 @@
 #include "control/config_feed.h"
 #include "control/coordinator.h"
 #include "node/node.h"
-#include "proxy/replicators.h"
+#include "replication/replicators.h"
 #include "runtime/files.h"
 #include "sim/network.h"
 #include "store/sim_engine.h"
@@ -99,7 +99,7 @@ class NodeMachine final : public Machine {
   Task<> start();
   void end();
   std::vector<std::unique_ptr<store::SimEngine>> engines_;  // one for each loop
-  std::unique_ptr<proxy::Replicator> agreeing_;             // for the node's settler
+  std::unique_ptr<replication::Replicator> agreeing_;             // for the node's settler
   unsigned machine_starts_ = 1;
   std::uint64_t damaged_before_ = 0;  // values, in the lives before
 };
@@ -111,7 +111,7 @@ class ProxyMachine final : public Machine {
     Lane(ProxyMachine& m, std::size_t i) : machine(m), index(i), work(m.loop(i)) {}
     runtime::Loop& loop() const { return machine.loop(index); }
     net::Transport& transport() const { return machine.transport(index); }
-    proxy::Replicator& replicator() const { return machine.replicators->at(index); }
+    replication::Replicator& replicator() const { return machine.replicators->at(index); }
 
     ProxyMachine& machine;
     const std::size_t index;
@@ -129,7 +129,7 @@ class ProxyMachine final : public Machine {
   }
   Lane& draw_lane(Random& random) { return lane(loops() == 1 ? 0 : random.below(loops())); }
 
-  std::unique_ptr<proxy::Replicators> replicators;
+  std::unique_ptr<replication::Replicators> replicators;
 
  private:
   Task<> start();

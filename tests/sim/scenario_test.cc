@@ -50,7 +50,7 @@ void put_all(World& world, int keys, model::WriteLevel level, const std::string&
   int failures = 0;
   on_proxy(world, [&](ProxyMachine::Lane& proxy) -> Task<> {
     for (int i = 0; i < keys; ++i) {
-      proxy::Draft draft;
+      replication::Draft draft;
       draft.value = Bytes(text + std::to_string(i));
       const auto answer = co_await proxy.replicator().write("k" + std::to_string(i), std::move(draft), level,
                                                            proxy.loop().now() + seconds(5));
@@ -214,7 +214,7 @@ TEST_CASE("what one quorum read has shown, no later one goes behind, whichever m
   with_only({"n2", "n3", "n4", "n5", "n6"});
   bool answered = true;
   on_proxy(world, [&answered](ProxyMachine::Lane& proxy) -> Task<> {
-    proxy::Draft draft;
+    replication::Draft draft;
     draft.value = Bytes(std::string("unfinished"));
     const auto answer = co_await proxy.replicator().write("k", std::move(draft), model::WriteLevel::kQuorum,
                                                          proxy.loop().now() + seconds(2));

@@ -1,0 +1,84 @@
+#include "replication/flush.h"
+
+#include <utility>
+
+#include "replication/replicating.h"
+
+namespace tako::replication {
+namespace {
+
+constexpr Duration kPageDeadline = seconds(10);
+constexpr Duration kKeyDeadline = seconds(10);
+
+}  // namespace
+
+Task<Result<std::uint64_t>> Flush::run(TimePoint deadline) {
+  const auto placement = replicator_.placement();
+  if (!placement) co_return no_configuration();
+  Status emptied = ok_status();
+  for (const auto& node : placement->nodes()) {
+    const net::Peer peer{node.id, node.host, node.port};
+    emptied = co_await empty(node.id, peer, deadline);
+    if (!emptied) break;
+  }
+  co_await gate_.drained();
+  if (!emptied) co_return emptied.error();
+  if (failed_) co_return *failed_;
+  co_return removed_;
+}
+
+// REQUIRES: the peer's texts are the placement's
+Task<Status> Flush::empty(std::string id, net::Peer node, TimePoint deadline) {
+  wire::List list;
+  list.asker = std::move(id);  // the keys that the node shares with itself are all it owns
+  list.entries_max = kPageEntries;
+  complete_ = false;
+  while (!complete_) {
+    const Status listed = co_await page(node, list, deadline);
+    if (!listed) co_return listed;
+  }
+  co_return ok_status();
+}
+
+Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint deadline) {
+  wire::Request request = request_by(*replicator_.placement());
+  request.body = list;
+  const TimePoint until = std::min(deadline, loop_.now() + kPageDeadline);
+  auto called = co_await transport_.call(node, std::move(request), until);
+  auto answer = net::expect<wire::ListReply>(std::move(called));
+  if (!answer) {
+    co_return Error(ErrorCode::kUnavailable, "a node cannot be asked for its keys, so some may be left; flush again (" +
+                                                 answer.error().message + ")");
+  }
+  for (auto& entry : answer->entries) {
+    const bool turn = co_await free_.acquire(deadline);
+    if (failed_) co_return *failed_;
+    if (!turn) {
+      co_return Error(ErrorCode::kTimeout,
+                      std::to_string(removed_) + " keys were deleted in time, others not; flush again");
+    }
+    loop_.spawn(gate_, remove(std::move(entry.key), std::min(deadline, loop_.now() + kKeyDeadline)));
+  }
+  complete_ = answer->complete;
+  list.position = answer->next_position;
+  list.key = std::move(answer->next_key);
+  co_return ok_status();
+}
+
+Task<> Flush::remove(std::string key, TimePoint deadline) {
+  // Not there any more for whoever reads: another node's copy was first.
+  auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, deadline);
+  const bool absent = read && model::gone(read->record, loop_.wall());
+  if (!absent) {
+    Draft draft;
+    draft.tombstone = true;
+    auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
+    if (answer)
+      ++removed_;
+    else if (!failed_)
+      failed_ = answer.error();
+  }
+  free_.release();
+}
+
+}  // namespace tako::replication

@@ -1,0 +1,186 @@
+// The Replicator's plain writes.
+#include <algorithm>
+
+#include "base/plant.h"
+#include "replication/commit.h"
+#include "replication/replicating.h"
+
+namespace tako::replication {
+
+using model::Verdict;
+using State = model::ReplicaReply::State;
+
+namespace {
+
+// Of one round of commits: well below the time for which nodes name those that lost their memory (node/shard.h).
+constexpr Duration kRoundMax = seconds(20);
+
+bool refused_by_newer(const Round& round, const model::Version& version) {
+  return std::any_of(round.replies.begin(), round.replies.end(), [&version](const auto& reply) {
+    return reply.state == State::kRefused && reply.version > version;
+  });
+}
+
+std::string count_of(const Round& round, State state) {
+  std::size_t count = 0;
+  for (const auto& reply : round.replies) count += reply.state == state;
+  return std::to_string(count) + " of " + std::to_string(round.replies.size());
+}
+
+}  // namespace
+
+Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline) {
+  Verdict verdict = model::judge_write(level, round->replies);
+  // A «no» waits for the last replies too: whether anybody stored it decides what may be done next.
+  while (verdict != Verdict::kYes && round->pending()) {
+    const bool woken = co_await round->changed.wait(deadline);
+    if (!woken) break;
+    verdict = model::judge_write(level, round->replies);
+  }
+  co_return verdict;
+}
+
+Replicator::Proposal Replicator::propose_draft(std::string key, Draft draft, model::WriteLevel level) {
+  model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
+  if (draft.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
+  Proposal proposal;
+  proposal.key = std::move(key);
+  proposal.record = draft.tombstone ? model::make_tombstone(version)
+                                    : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
+  if (!draft.tombstone) {
+    proposal.record.flags = draft.flags;
+    proposal.record.expires_at = draft.expires_at;
+  }
+  proposal.level = level;
+  proposal.own_timestamp = !draft.timestamp;
+  return proposal;
+}
+
+Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
+  Proposal proposal = propose_draft(std::move(key), std::move(draft), level);
+  proposal.deadline = deadline;
+  co_return co_await propose(std::move(proposal));
+}
+
+// Null for a small value.
+std::shared_ptr<Commit> Replicator::ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline) {
+  if (proposal.upload) {
+    auto commit = std::make_shared<Commit>(reach(), round, proposal.upload, proposal.key, proposal.record, deadline);
+    commit->begin();
+    return commit;
+  }
+  for (std::size_t i = 0; i < round->replicas.size(); ++i) {
+    ask_write(round, i, proposal.key, proposal.record, deadline);
+  }
+  return nullptr;
+}
+
+Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
+  ++counters_.writes;
+  model::Record& record = proposal.record;
+  const TimePoint votes_until = std::min(proposal.deadline, loop_.now() + kVotesWithin);
+  bool perhaps_stored = false;  // this very ballot, in an earlier round
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    if (!placement_) co_return no_configuration();
+    const TimePoint until =
+        proposal.upload ? std::min(std::max(proposal.deadline, proposal.fetch_deadline), loop_.now() + kRoundMax)
+                        : proposal.deadline;
+    const Shared round = new_round(proposal.key);
+    const std::shared_ptr<Commit> commit = ask_all(round, proposal, until);
+    const Verdict verdict = co_await wait_for_write(round, proposal.level, until);
+    clock_.learn(round->highest);
+    if (verdict == Verdict::kYes) co_return WriteAnswer{record.version, true};
+    if (round->stale) {
+      const bool renewed = co_await wait_for_newer(round->placement, proposal.deadline);
+      perhaps_stored |= !model::nobody_has_it(round->replies);
+      if (renewed) continue;  // the same ballot, to the newer configuration's replicas
+    }
+    if (commit && commit->fetching() && verdict == Verdict::kWait && loop_.now() < proposal.fetch_deadline) {
+      perhaps_stored = true;
+      --attempt;  // nothing failed
+      continue;
+    }
+    // A moment later it has caught up, or has met the others at least.
+    const bool quorum = proposal.level == model::WriteLevel::kQuorum;
+    const bool votes_missing = !round->pending() && (quorum ? round->without_vote()
+                                                            : model::lacks_votes_only(proposal.level, round->replies));
+    if (votes_missing && round->highest <= record.ballot && loop_.now() < votes_until && !loop_.stopping()) {
+      perhaps_stored = true;
+      co_await loop_.sleep(kVotesPause);
+      continue;  // the same ballot: who has stored it says so again
+    }
+    const bool refused = round->highest >= record.ballot && proposal.own_timestamp && !round->pending();
+    const bool nowhere = !perhaps_stored && model::nobody_has_it(round->replies);
+    if (refused && (nowhere || planted(Plant::kRetryAfterRefusal))) {
+      ++counters_.writes_again;
+      record.ballot = record.version = record.root = clock_.next(round->highest);
+      continue;
+    }
+    const bool lost = !quorum && refused_by_newer(*round, record.version);
+    const auto safe = lost ? model::safe_version(proposal.level, record.version, round->replies) : std::nullopt;
+    if (safe) {
+      ++counters_.writes_lost;
+      co_return WriteAnswer{*safe, *safe == record.version};
+    }
+    if (lost && !round->pending() && !round->no_space && loop_.now() < proposal.deadline) {
+      // Something newer has won, but too few hold it yet, and a promise may keep others from taking it.
+      const bool completed = co_await complete(proposal.key, proposal.deadline);
+      perhaps_stored |= completed;
+      if (completed) continue;  // the same ballot: who holds the newer one by now says so
+    }
+    const bool promised = round->highest > record.ballot && !refused_by_newer(*round, record.version);
+    const bool in_part = promised || (quorum && round->highest > record.ballot);
+    proposal.nowhere = nowhere;
+    if (in_part && !round->no_space && loop_.now() < proposal.deadline) co_return co_await finish(std::move(proposal));
+    co_return write_failed(*round, proposal);
+  }
+  co_return Error(ErrorCode::kTimeout,
+                  "the key is written too fast by others; it is unknown which write stands: read it again");
+}
+
+Result<WriteAnswer> Replicator::write_failed(const Round& round, const Proposal& proposal) {
+  const model::Version& version = proposal.record.version;
+  if (round.no_space) {
+    return {ErrorCode::kNoSpace, "the disks of too many replicas are full (stored on " +
+                                     count_of(round, State::kStored) + "); free some space and write again"};
+  }
+  if (refused_by_newer(round, version)) {
+    complete_later(proposal.key);
+    return {ErrorCode::kTimeout,
+            "others write this key at the same time; it is unknown which write stands: read it again"};
+  }
+  if (round.pending() || loop_.now() >= proposal.deadline) {
+    ++counters_.timeouts;
+    return {ErrorCode::kTimeout,
+            "stored on " + count_of(round, State::kStored) +
+                " replicas before the time was up; it is unknown whether the write stands: write it again"};
+  }
+  ++counters_.unavailable;
+  return {ErrorCode::kUnavailable, "stored on " + count_of(round, State::kStored) +
+                                       " replicas, which is too few; the write may or may not stand: write it again (" +
+                                       round.problem + ")"};
+}
+
+// A newer write that few hold stands in the way of every later one: some replicas refuse those, the others store them.
+// Once all have it all refuse, and the next write goes above it. So it is finished for its author by a quorum read; its
+// timestamp may be far ahead, and then nobody else would for as long. False: too few replicas can be reached.
+Task<bool> Replicator::complete(std::string key, TimePoint deadline) {
+  const auto read = co_await this->read(std::move(key), model::ReadLevel::kQuorum, false, deadline);
+  if (read) ++counters_.completed;
+  co_return read.ok();
+}
+
+void Replicator::complete_later(const std::string& key) {
+  if (repairs_running_ >= kRepairsMax) {
+    ++counters_.repairs_skipped;
+    return;
+  }
+  ++repairs_running_;
+  auto finish = [](Replicator* self, std::string of) -> Task<> {
+    co_await self->complete(std::move(of), self->loop_.now() + kRepairDeadline);
+    --self->repairs_running_;
+  };
+  loop_.spawn(gate_, finish(this, key));
+}
+
+}  // namespace tako::replication

@@ -1,0 +1,296 @@
+#include "replication/upload.h"
+
+#include <algorithm>
+
+#include "base/plant.h"
+#include "replication/replicating.h"
+
+namespace tako::replication {
+namespace {
+
+constexpr Duration kAgainAfter = milliseconds(100);
+constexpr Duration kDiscardAgainAfter = seconds(1);
+constexpr Duration kDiscardDeadline = seconds(30);  // later the replica's own sweep frees it
+
+model::UploadId draw_id(Random& random) {
+  model::UploadId id;
+  id.high = random.next();
+  id.low = random.next();
+  return id;
+}
+
+// The same call may succeed later: it was lost on the way, or the other side is busy or away.
+bool may_pass(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kUnsent:
+    case ErrorCode::kTimeout:
+    case ErrorCode::kOverloaded:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kStopping: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+struct Upload::Piece {
+  Piece(PiecePlaces::Place p, Bytes b)
+      : place(std::move(p)), bytes(std::move(b)), checksum(model::piece_checksum(bytes.view())) {}
+
+  const PiecePlaces::Place place;
+  const Bytes bytes;
+  const std::uint64_t checksum;
+};
+
+Upload::Upload(const Reach& reach, Plan plan)
+    : reach_(reach),
+      plan_(std::move(plan)),
+      id_(draw_id(reach.loop.random())),
+      replicas_(plan_.placement->replicas(model::partition_of(plan_.key))),
+      lanes_(replicas_.size()),
+      began_(reach.loop.now()),
+      changed_(reach.loop) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const auto& node = plan_.placement->nodes()[replicas_[i].node];
+    lanes_[i].peer = net::Peer{node.id, node.host, node.port};
+  }
+}
+
+// Would the level be reached if these lanes, and no others, stored it?
+template <class Counts>
+bool Upload::enough(Counts counts) const {
+  std::vector<model::ReplicaReply> replies(lanes_.size());
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    replies[i].deployments = replicas_[i].deployments;
+    replies[i].state = counts(lanes_[i]) ? model::ReplicaReply::State::kStored : model::ReplicaReply::State::kFailed;
+    replies[i].votes = true;  // who does not is known when it commits
+  }
+  return model::judge_write(plan_.level, replies) == model::Verdict::kYes;
+}
+
+bool Upload::enough_without(const Lane& lane) const {
+  return enough([&lane](const Lane& other) { return other.live && &other != &lane; });
+}
+
+Error Upload::failure() const {
+  if (last_error_.code == ErrorCode::kNoSpace) {
+    return {ErrorCode::kNoSpace, "the disks of too many replicas are full; free some space and write again"};
+  }
+  if (last_error_.code == ErrorCode::kTimeout) {
+    return {ErrorCode::kTimeout, "too few replicas took the value in time; nothing was written: write it again"};
+  }
+  return {ErrorCode::kUnavailable,
+          "too few replicas can take the value; nothing was written: write it again (" + last_error_.message + ")"};
+}
+
+// --- the source's side ----------------------------------------------------------------------------------------
+
+Task<Status> Upload::bring(Bytes first, Bytes second, net::ByteSource& rest) {
+  Status added = co_await add(std::move(first));
+  bool last = second.size() < model::kPieceBytes;
+  if (added) added = co_await add(std::move(second));
+  while (added) {
+    Status room = co_await wait_for_room(lag_allowed() - 1);
+    if (!room) co_return room;
+    Result<Bytes> piece = co_await rest.next();
+    if (!piece) co_return piece.error();
+    if (piece->empty()) co_return co_await wait_for_enough();
+    if (last) co_return Error(ErrorCode::kInternal, "a short piece in the middle of a value");
+    if (size_ + piece->size() > model::kValueBytesMax) {
+      co_return Error(ErrorCode::kTooLarge, "the value is larger than 16 GiB");
+    }
+    last = piece->size() < model::kPieceBytes;
+    added = co_await add(std::move(*piece));
+  }
+  co_return added;
+}
+
+Task<Status> Upload::add(Bytes bytes) {
+  PiecePlaces::Place place = co_await reach_.places.take(reach_.loop.now() + plan_.step);
+  if (!place) co_return Error(ErrorCode::kOverloaded, "too many large values are written at once; try again");
+  size_ += bytes.size();
+  auto piece = std::make_shared<const Piece>(std::move(place), std::move(bytes));
+  checksum_.add(piece->checksum);
+  window_.push_back(std::move(piece));
+  ++count_;
+  push();
+  co_return ok_status();
+}
+
+// Where places for pieces are few, each upload takes fewer, so that one more can always begin.
+std::uint32_t Upload::lag_allowed() const {
+  if (reach_.places.has_free(PiecePlaces::kPlaces / 2)) return kLagMax;
+  return reach_.places.has_free(PiecePlaces::kPlaces / 4) ? kLagMax / 2 : 1;
+}
+
+Task<Status> Upload::wait_for_room(std::uint32_t behind_max) {
+  const auto slow = [&](const Lane& lane) { return lane.live && behind(lane) > behind_max; };
+  while (std::any_of(lanes_.begin(), lanes_.end(), slow)) {
+    if (reach_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    // Do the others have nothing left to do, and are enough?
+    const bool held_up = enough([this](const Lane& lane) { return lane.live && behind(lane) == 0; });
+    const TimePoint since = reach_.loop.now();
+    const Duration allowed = kHoldMax + (since - began_) / 10;
+    const TimePoint until = since + (held_up ? std::max(allowed - held_, Duration::zero()) : plan_.step);
+    const bool woken = co_await changed_.wait(until);
+    if (held_up) held_ += reach_.loop.now() - since;
+    if (held_up && !woken) {
+      for (Lane& lane : lanes_) {
+        if (slow(lane)) drop(lane);
+      }
+    }
+  }
+  if (!enough([](const Lane& lane) { return lane.live; })) co_return failure();
+  co_return ok_status();
+}
+
+Task<Status> Upload::wait_for_enough() {
+  const auto complete = [this](const Lane& lane) { return lane.live && behind(lane) == 0; };
+  while (!enough(complete)) {
+    if (reach_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    if (!enough([](const Lane& lane) { return lane.live; })) co_return failure();
+    co_await changed_.wait(reach_.loop.now() + plan_.step);
+  }
+  co_return ok_status();
+}
+
+// --- the replicas' side ---------------------------------------------------------------------------------------
+
+std::uint32_t Upload::behind(const Lane& lane) const {
+  return count_ - (planted(Plant::kVisibleEarly) ? lane.sent : lane.stored);
+}
+
+void Upload::push() {
+  std::uint32_t all_sent = count_;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = lanes_[i];
+    while (lane.live && lane.sent < count_ && lane.under_way < kWindow) {
+      ++lane.under_way;
+      const std::uint32_t index = lane.sent++;
+      reach_.loop.spawn(reach_.gate, send(shared_from_this(), i, index, window_[index - first_]));
+    }
+    if (lane.live) all_sent = std::min(all_sent, lane.sent);
+  }
+  for (; first_ < all_sent; ++first_) window_.pop_front();
+}
+
+Task<> Upload::send([[maybe_unused]] std::shared_ptr<Upload> self, std::size_t i, std::uint32_t index,
+                    std::shared_ptr<const Piece> piece) {
+  Lane& lane = lanes_[i];
+  const TimePoint deadline = reach_.loop.now() + plan_.step;
+  while (lane.live) {
+    wire::WritePiece write;
+    write.key = plan_.key;
+    write.upload = id_;
+    write.index = index;
+    write.piece = piece->bytes;
+    write.checksum = piece->checksum;
+    wire::Request request = request_by(*plan_.placement);
+    request.body = std::move(write);
+    auto called = co_await reach_.transport.call(lane.peer, std::move(request), deadline);
+    const auto stored = net::expect<wire::PieceStored>(std::move(called));
+    if (stored) {
+      ++lane.stored;
+      break;
+    }
+    const bool busy = stored.code() == ErrorCode::kOverloaded;
+    const bool again = may_pass(stored.code()) && reach_.loop.now() + kAgainAfter < deadline;
+    if (!again || reach_.loop.stopping() || (!busy && enough_without(lane))) {
+      if (lane.live) last_error_ = stored.error();
+      drop(lane);
+      break;
+    }
+    co_await reach_.loop.sleep(kAgainAfter);
+  }
+  piece.reset();
+  --lane.under_way;
+  push();
+  discard(lane);
+  changed_.notify();
+}
+
+void Upload::drop(Lane& lane) {
+  lane.live = false;
+  push();  // what was kept for it only
+  discard(lane);
+}
+
+Upload::At Upload::at(std::string_view node) const {
+  for (const Lane& lane : lanes_) {
+    if (lane.peer.id != node || !lane.live) continue;
+    return behind(lane) == 0 ? At::kStaged : At::kOnTheWay;
+  }
+  return At::kMissing;
+}
+
+std::vector<std::string> Upload::staged_at() const {
+  std::vector<std::string> nodes;
+  for (const Lane& lane : lanes_) {
+    if (lane.live && !lane.committed && behind(lane) == 0) nodes.emplace_back(lane.peer.id);
+  }
+  return nodes;
+}
+
+std::size_t Upload::given_up() const {
+  return static_cast<std::size_t>(
+      std::count_if(lanes_.begin(), lanes_.end(), [](const Lane& lane) { return !lane.live; }));
+}
+
+// --- its end --------------------------------------------------------------------------------------------------
+
+Upload::Lane* Upload::lane_of(std::string_view node) {
+  for (Lane& lane : lanes_) {
+    if (lane.peer.id == node) return &lane;
+  }
+  return nullptr;
+}
+
+void Upload::commit_begins(std::string_view node) {
+  if (Lane* lane = lane_of(node)) ++lane->commits;
+}
+
+void Upload::commit_ends(std::string_view node, bool stored) {
+  Lane* lane = lane_of(node);
+  if (!lane) return;
+  --lane->commits;
+  lane->committed |= stored;
+  if (ended_ && !lane->committed && lane->commits == 0) drop(*lane);
+}
+
+void Upload::end() {
+  ended_ = true;
+  for (Lane& lane : lanes_) {
+    if (!lane.committed && lane.commits == 0) drop(lane);
+  }
+}
+
+void Upload::lost_at(std::string_view node) {
+  if (Lane* lane = lane_of(node)) drop(*lane);
+}
+
+// When nothing is under way any more that could bring a piece after that.
+void Upload::discard(Lane& lane) {
+  if (lane.live || lane.discarded || lane.under_way > 0 || lane.sent == 0) return;
+  lane.discarded = true;
+  reach_.loop.spawn(reach_.gate, free_at(shared_from_this(), lane.peer));
+}
+
+// A replica that is busy is asked again: it would keep the pieces until its sweep.
+Task<> Upload::free_at([[maybe_unused]] std::shared_ptr<Upload> self, net::Peer peer) {
+  const TimePoint deadline = reach_.loop.now() + kDiscardDeadline;
+  while (!reach_.loop.stopping()) {
+    wire::Discard discard;
+    discard.key = plan_.key;
+    discard.upload = id_;
+    wire::Request request = request_by(*plan_.placement);
+    request.body = std::move(discard);
+    const TimePoint by = std::min(deadline, reach_.loop.now() + plan_.step);
+    auto called = co_await reach_.transport.call(peer, std::move(request), by);
+    const auto done = net::expect<wire::Discarded>(std::move(called));
+    if (done || !may_pass(done.code()) || reach_.loop.now() + kDiscardAgainAfter >= deadline) co_return;
+    co_await reach_.loop.sleep(kDiscardAgainAfter);
+  }
+}
+
+}  // namespace tako::replication
