@@ -1,5 +1,6 @@
 #include "roles/command_line.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <type_traits>
@@ -34,6 +35,12 @@ std::string above_zero(const std::string& text) {
   return text.find_first_not_of('0') == std::string::npos ? "a number above 0 is expected" : "";
 }
 
+std::string joined(const std::vector<std::string>& values, const char* by) {
+  std::string all;
+  for (const std::string& value : values) all += (all.empty() ? "" : by) + value;
+  return all;
+}
+
 }  // namespace
 
 Option& Option::required(bool is) { return option_->required(is), *this; }
@@ -44,6 +51,15 @@ Option& Option::takes(int values) { return option_->expected(values), *this; }
 Option& Option::repeatable() { return option_->allow_extra_args(false), *this; }
 Option& Option::separated_by(char by) { return option_->delimiter(by), *this; }
 Option& Option::between(int min, int max) { return option_->check(CLI::Range(min, max)), *this; }
+Option& Option::one_of(std::vector<std::string> values) {
+  const std::string list = "{" + joined(values, ",") + "}";
+  const auto is_one = [values](const std::string& text) -> std::string {
+    if (std::find(values.begin(), values.end(), text) != values.end()) return "";
+    return "there is no '" + text + "'; there are " + joined(values, ", ");
+  };
+  option_->check(CLI::Validator(is_one, list));
+  return *this;
+}
 Option& Option::positive() { return option_->check(above_zero), *this; }
 
 template <class T>

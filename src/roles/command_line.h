@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -29,6 +30,7 @@ class Option {
   Option& separated_by(char by);  // several values in one
   Option& between(int min, int max);
   Option& positive();
+  Option& one_of(std::vector<std::string> values);
 
  private:
   CLI::Option* option_;

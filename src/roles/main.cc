@@ -24,6 +24,7 @@ constexpr Program kPrograms[] = {
     {"proxy", tako::roles::run_proxy, "serves HTTP in front of the nodes"},
     {"coordinator", tako::roles::run_coordinator, "keeps the configuration and hands it out"},
     {"ctl", tako::roles::run_ctl, "looks after a cluster, and gets and puts values", Life::kTool},
+    {"help", tako::roles::run_help, "the manual: lists its topics, or shows one", Life::kTool},
 };
 
 const Program* find(const std::string& name) {
@@ -37,7 +38,8 @@ void print_help(std::FILE* to) {
   std::fputs("Tako, a distributed key-value store.\n\nUsage: tako PROGRAM [OPTIONS]\n\nPrograms:\n", to);
   for (const Program& program : kPrograms) std::fprintf(to, "  %-12s %s\n", program.name, program.what);
   std::fputs(
-      "\n  tako PROGRAM --help says what each one takes; tako --version prints the version.\n\n"
+      "\n  tako PROGRAM --help says what each one takes; tako --version prints the version.\n"
+      "  tako help lists the topics of the manual; tako help start is where to begin.\n\n"
       "Example: tako cluster conf/local_cluster.yaml -p 8080\n",
       to);
 }
@@ -69,7 +71,7 @@ int run(const Chosen& chosen, int argc, char** argv) {
     std::puts("tako " TAKO_VERSION);
     return 0;
   }
-  if (first == "--help" || first == "-h" || first == "help") {
+  if (first == "--help" || first == "-h") {
     print_help(stdout);
     return 0;
   }
