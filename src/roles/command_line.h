@@ -66,7 +66,8 @@ class CommandLine : public Command {
 
   void takes_one_sub();
 
-  // An exit code: the program ends here, after --help (0, on stdout) or wrong usage (2, one line on stderr).
+  // An exit code: the program ends here, after --help (0, on stdout) or wrong usage (2, one line on stderr). Or after
+  // `--complete WORD...` in the first place (0): what could stand where the last WORD does, as completion.cc says.
   std::optional<int> parse(int argc, char** argv);
   int wrong_usage(std::string reason) const;
 

@@ -1,8 +1,9 @@
-"""tako help."""
+"""tako help, and the completion of commands in a shell."""
 import fcntl
 import os
 import re
 import select
+import shutil
 import struct
 import subprocess
 import termios
@@ -85,3 +86,58 @@ class Terminal:
     def test_no_pager_is_wanted(self):
         code, said = self.help('errors', PAGER='')
         assert code == 0 and 'Retry-After' in said, (code, said)
+
+
+class Completion:
+    def complete(self, line):
+        """What bash would offer at the end of `line`."""
+        script = ('source <("$0" completion bash); COMP_LINE=$1; COMP_POINT=${#1}; _tako; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        line = line.replace('tako', self.t.binary, 1)
+        done = subprocess.run(['bash', '--norc', '-c', script, self.t.binary, line], capture_output=True, text=True,
+                              timeout=20, cwd=self.t.folder, env=self.t.environment)
+        assert done.returncode == 0 and done.stderr == '', (line, done)
+        return done.stdout.split('\n')[:-1]
+
+    def test_programs_and_subcommands(self):
+        assert self.complete('tako cl') == ['cluster']
+        assert self.complete('tako ctl lo') == ['locate']
+        assert set(self.complete('tako ctl node ')) == {'add', 'remove', 'replace'}
+        assert {'node', 'ctl', 'help'} <= set(self.complete('tako '))
+        assert self.complete('tako ctl --json -c h:1 dep') == ['deploy']
+        assert self.complete('tako bake ') == ['']
+
+    def test_options(self):
+        assert self.complete('tako ctl node add --buc') == ['--bucket']
+        assert '--proxy' in self.complete('tako ctl put --'), 'those of the command above'
+        assert self.complete('tako proxy -p 8080 --mem') == ['--memcached']
+        assert self.complete('tako node --log-l') == ['--log-level']
+
+    def test_topics_and_values(self):
+        assert self.complete('tako help memc') == ['memcached']
+        assert self.complete('tako help') != self.complete('tako help ')
+        assert sorted(self.complete('tako help ')) == [page.stem for page in PAGES]
+        assert self.complete('tako node --log-level de') == ['debug']
+        assert self.complete('tako node --log-level=de') == ['debug'], 'bash replaces what is behind the ='
+        assert set(self.complete('tako completion ')) == {'bash', 'zsh', 'fish'}
+
+    def test_files_and_folders(self):
+        (self.t.folder / 'a folder').mkdir(exist_ok=True)
+        self.t.write('a.yaml', '')
+        assert sorted(self.complete('tako cluster a')) == ['a folder', 'a.yaml']
+        assert self.complete('tako node -d a') == ['a folder']
+        assert self.complete('tako ctl config validate a.') == ['a.yaml']
+
+    def test_every_subcommand_of_the_help_is_offered(self):
+        help_of = self.t.run('ctl', '--help')[1].split('Subcommands:')[1]
+        assert sorted(self.complete('tako ctl ')) == sorted(re.findall(r'^  (\w+) ', help_of, re.M))
+
+    def test_in_an_interactive_bash(self):
+        bin = self.t.folder / 'bin'
+        bin.mkdir(exist_ok=True)
+        (bin / 'tako').symlink_to(self.t.binary)
+        environment = {**self.t.environment, 'PATH': f'{bin}:{os.environ["PATH"]}', 'PAGER': '', 'PS1': 'READY> '}
+        typed = [(b'READY> ', b'source <(tako completion bash); PS1=COM"PLETES> "\n'),
+                 (b'COMPLETES> ', b'tako help cons\t\n'), (b'over several keys.', b'exit\n')]
+        code, said = on_a_terminal(80, environment, shutil.which('bash'), '--norc', '-i', typed=typed)
+        assert code == 0 and 'over several keys.' in said, (code, said[-2000:])
