@@ -15,7 +15,7 @@ import sys
 
 # A folder includes only folders of a lower rank, and itself.
 RANK = {'base': 0, 'model': 1, 'wire': 2, 'runtime': 2, 'store': 3, 'net': 4,
-        'node': 5, 'proxy': 5, 'control': 5, 'ctl': 6, 'roles': 7}
+        'node': 5, 'proxy': 5, 'control': 5, 'ctl': 6, 'manual': 6, 'roles': 7}
 
 # Header prefix -> where under src/ it may be included (regular expressions over the path within src/).
 THIRD_PARTY = {
