@@ -366,6 +366,31 @@ void skew(Scenario& s, Random random) {
   s.skew_ms = even(random, 1000, 5000);
 }
 
+// Away before a move is over, and to others again: copies stay where they do not belong while the machines that are
+// moved to cannot read those that are left.
+void stray(Scenario& s, Random random) {
+  leap(s, random.split("leap"));
+  s.pool = even(random, 7, 9);
+  s.buckets = s.per_key = even(random, 1, 3);
+  s.leap_pct = even(random, 90, 100);
+  s.abort_pct = even(random, 30, 70);
+  s.haste_pct = 100;
+  s.reconfigurations = even(random, 400, 1000);
+  s.operators = s.coordinators = 1;
+  s.rifts = even(random, 1000, 3000);
+  s.rift_ms = even(random, 1500, 4000);
+  s.keys = even(random, 30, 100);
+  s.hot_pct = s.large_pct = s.expiry_pct = 0;
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 50, 300);
+  s.disk_us = even(random, 20, 500);
+  s.delay_max_us = s.delay_min_us + even(random, 100, 5000);
+  s.straggler_ppm = s.duplicate_ppm = s.flicker_pct = s.reset_ppm = 0;
+  s.cuts = s.clogs = s.stops = s.crashes = s.pauses = s.wipes = s.full_disks = s.slow_disks = 0;
+  s.seconds = even(random, 40, 70);
+  s.operations = 12 * s.seconds;
+  s.grace_ms = 3'600'000;
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -396,6 +421,7 @@ const std::vector<Generation>& generations() {
       {{{"churn", churn}, {"skew", skew}}, [](Random& random) { return random.split("churn").below(12); }},
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
+      {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
       // By their names only: "rot" has enough of the first, and the second takes long.
       {{{"doze", doze}, {"pair", pair}}, [](Random&) { return std::uint64_t{2}; }},
   };
