@@ -108,6 +108,7 @@ class Random;
   X(kHandoffUnverified, "-", "an owner's copy is not read before the last other one is dropped")                      \
   X(kScrubsNothing, "-", "values that nobody asks for are never read")                                               \
   X(kHandoffActive, "-", "owners in the target deployment are not asked before a drop")                              \
+  X(kHandoffForgetful, "-", "a floor lets a copy go on the word of an owner that is not informed")                   \
   X(kDropUnderWay, "-", "a pass lists a copy whose drop, of another configuration, is still under way")              \
   X(kDropsOwned, "-", "a copy is dropped though it is ours again")                                                   \
   /* configuration */                                                                                                \

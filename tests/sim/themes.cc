@@ -391,6 +391,20 @@ void stray(Scenario& s, Random random) {
   s.grace_ms = 3'600'000;
 }
 
+// Likewise, and what is deleted is collected meanwhile: an owner that has not read all may have a floor.
+void stray_bury(Scenario& s, Random random) {
+  stray(s, random.split("stray"));
+  s.buckets = s.per_key = 3;
+  s.keys = even(random, 10, 30);
+  s.delete_pct = even(random, 30, 60);
+  s.reconfigurations = even(random, 100, 300);
+  s.repair_s = even(random, 3, 6);
+  s.grace_ms = even(random, 50, 1000);
+  s.grace_step_ms = even(random, 100, 1000);
+  s.turn_ms = even(random, 100, 500);
+  s.drain_s = 0;
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -422,8 +436,9 @@ const std::vector<Generation>& generations() {
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
       {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
-      // By their names only: "rot" has enough of the first, and the second takes long.
-      {{{"doze", doze}, {"pair", pair}}, [](Random&) { return std::uint64_t{2}; }},
+      // By their names only: "rot" has enough of the first, and the others are made for one mistake each.
+      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}},
+       [](Random&) { return std::uint64_t{3}; }},
   };
   return all;
 }
