@@ -46,6 +46,8 @@ class Random;
   X(kPrepareMinority, "-", "one promise fewer than a majority is enough")                                            \
   X(kExpiryByClock, "R17", "what has expired is answered as absent without writing that down")                       \
   X(kStaleIgnored, "-", "a request told «stale» is given up, not begun anew")                                        \
+  X(kFlushFirstNode, "-", "flush_all asks one node for its keys")                                                    \
+  X(kFlushMayLose, "-", "a delete of flush_all is no newer than what it was to delete")                              \
   /* loops */                                                                                                        \
   X(kFirstShardReads, "-", "a value is read through the first shard, whosever key it is")                            \
   X(kAdoptsOnFirst, "-", "a new configuration reaches the node's first loop only")                                   \

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/plant.h"
 #include "proxy/http_words.h"
 #include "proxy/replicating.h"
 
@@ -34,6 +35,7 @@ Task<Status> Flush::empty_all(const model::Placement& placement, TimePoint deadl
     const net::Peer peer{node.id, node.host, node.port};
     const Status emptied = co_await empty(node.id, peer, deadline);
     if (!emptied) co_return emptied;
+    if (planted(Plant::kFlushFirstNode)) break;
   }
   co_return ok_status();
 }
@@ -82,17 +84,19 @@ Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) 
   const bool absent = read && gone(read->record, loop_.wall());
   // Whoever holds what was listed may not have answered just now.
   const bool newer = read && (read->record ? read->record->ballot >= listed : read->silent == 0);
-  if (!absent || !newer) {
+  if (!absent || !(newer || planted(Plant::kFlushMayLose))) {
     Draft draft;
     draft.tombstone = true;
     // Above it whatever our clock says. What it loses to then came later, or is listed by another node.
     const Timestamp above = std::max(listed.timestamp, read && read->record ? read->record->ballot.timestamp : 0);
-    if (above >= replicator_.clock().wall()) draft.timestamp = above + 1;
+    if (above >= replicator_.clock().wall() && !planted(Plant::kFlushMayLose)) draft.timestamp = above + 1;
     auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
-    if (answer)
+    if (answer) {
       ++removed_;
-    else if (!failed_)
+      newest_ = std::max(newest_, answer->winner);
+    } else if (!failed_) {
       failed_ = answer.error();
+    }
   }
   free_.release();
 }

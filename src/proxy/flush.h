@@ -31,6 +31,9 @@ class Flush {
   // RETURNS how many keys were deleted.
   Task<Result<std::uint64_t>> run(TimePoint deadline);
 
+  // Of its deletes, the newest.
+  const model::Version& newest() const { return newest_; }
+
   // As soon as those under way are deleted, with an error.
   void end() {
     if (!failed_) failed_ = Error(ErrorCode::kStopping, "this proxy is shutting down; flush again elsewhere");
@@ -47,6 +50,7 @@ class Flush {
   net::Transport& transport_;
   Replicator& replicator_;
   std::uint64_t removed_ = 0;
+  model::Version newest_;
   std::optional<Error> failed_;
   bool complete_ = false;
   runtime::Slots free_;

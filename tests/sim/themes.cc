@@ -405,6 +405,33 @@ void stray_bury(Scenario& s, Random random) {
   s.drain_s = 0;
 }
 
+// flush_all now and then, by proxies whose clocks differ, while others write and nodes are away.
+void flush(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = even(random, 3, 5);
+  s.proxies = even(random, 2, 3);
+  s.keys = even(random, 3, 30);
+  s.hot_pct = s.large_pct = 0;
+  s.write_pct = even(random, 40, 70);
+  s.delete_pct = even(random, 0, 10);
+  s.strict_pct = coin(random, 50) ? 0 : even(random, 0, 100);
+  s.strict_keys_pct = coin(random, 50) ? 0 : even(random, 0, 50);
+  s.timestamp_pct = coin(random, 30) ? even(random, 5, 30) : 0;
+  s.skew_ms = coin(random, 70) ? even(random, 100, 5000) : 0;
+  s.seconds = even(random, 20, 50);
+  s.operations = even(random, 10, 30) * s.seconds;
+  s.flush_ppm = even(random, 5000, 30'000);
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 30);
+  s.loss_ppm = coin(random, 50) ? 0 : even(random, 1000, 20'000);
+  s.flicker_pct = coin(random, 50) ? 0 : even(random, 5, 30);
+  s.flicker_ms = even(random, 50, 1500);
+  s.cuts = s.clogs = s.crashes = s.turns = s.full_disks = s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.kills = coin(random, 50) ? 0 : even(random, 10, 50);
+  s.down_ms = even(random, 100, 1000);
+  s.reconfigurations = coin(random, 70) ? 0 : even(random, 50, 200);
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -436,6 +463,7 @@ const std::vector<Generation>& generations() {
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
       {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
+      {{{"flush", flush}}, [](Random& random) { return random.split("flush").below(6); }},
       // By their names only: "rot" has enough of the first, and the others are made for one mistake each.
       {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}},
        [](Random&) { return std::uint64_t{3}; }},
@@ -473,6 +501,7 @@ void apply_theme(Scenario& s, Random random, std::string_view wanted) {
   }
   if (theme == nullptr) return;
   s.theme = theme->name;
+  s.flush_ppm = 0;
   theme->apply(s, random);
 }
 
