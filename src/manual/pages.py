@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes C++ source of the manual's pages: pages.py OUTPUT.cc PAGE.md..."""
+"""Makes C++ source of the manual's pages: pages.py OUTPUT PAGE..."""
 import pathlib
 import sys
 
