@@ -15,7 +15,7 @@ import sys
 
 # A folder includes only folders of a lower rank, and itself.
 RANK = {'base': 0, 'model': 1, 'wire': 2, 'runtime': 2, 'store': 3, 'net': 4,
-        'replication': 5, 'node': 6, 'control': 6, 'proxy': 6, 'ctl': 7, 'roles': 8}
+        'replication': 5, 'node': 6, 'control': 6, 'proxy': 6, 'ctl': 7, 'manual': 7, 'roles': 8}
 
 # Header prefix -> where under src/ it may be included (regular expressions over the path within src/).
 THIRD_PARTY = {

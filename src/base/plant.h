@@ -49,6 +49,8 @@ class Random;
   X(kPrepareMinority, "12", "one promise fewer than a majority is enough")                                           \
   X(kExpiryByClock, "17", "what has expired is answered as absent without writing that down")                        \
   X(kStaleIgnored, "30", "a request told «stale» is given up, not begun anew")                                       \
+  X(kFlushFirstNode, "-", "flush_all asks one node for its keys")                                                    \
+  X(kFlushMayLose, "-", "a delete of flush_all is no newer than what it was to delete")                              \
   /* loops */                                                                                                        \
   X(kFirstShardReads, "-", "a value is read through the first shard, whosever key it is")                            \
   X(kAdoptsOnFirst, "5", "a new configuration reaches the node's first loop only")                                   \
@@ -113,6 +115,7 @@ class Random;
   X(kHandoffActive, "19", "owners in the target deployment are not asked before a drop")                             \
   X(kDropUnderWay, "19", "a pass lists a copy whose drop, of another configuration, is still under way")             \
   X(kDropsOwned, "19", "a copy is dropped though it is ours again")                                                  \
+  X(kHandoffForgetful, "19", "a floor lets a copy go on the word of an owner that is not informed")                  \
   /* configuration */                                                                                                \
   X(kConfigBack, "-", "an older configuration replaces a newer one")                                                 \
   X(kConfigUnstored, "5", "a configuration is used before it is on the disk")                                        \

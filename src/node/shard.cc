@@ -74,6 +74,7 @@ void Shard::remember_renewed(const std::string& node, std::uint64_t incarnation)
   Renewed& renewed = renewed_[node];
   renewed.incarnation = std::max(renewed.incarnation, incarnation);
   renewed.forget_at = loop_.now() + lifetimes * kOperationLifetimeMax;
+  renewed_until_ = std::max(renewed_until_, renewed.forget_at);
 }
 
 std::vector<wire::Incarnation> Shard::renewed_for(const std::string& peer) const {
@@ -94,6 +95,7 @@ void Shard::remember_met(const std::string& node, std::uint64_t incarnation, std
 // Of the key's replicas. Who asks by another configuration than ours counts others too: then all that were renewed.
 void Shard::name_lives(model::Partition partition, const wire::ConfigStamp& asked_by, wire::Voter& voter) const {
   const TimePoint now = loop_.now();
+  if (voter.votes && renewed_until_ <= now) return;  // as a rule: nobody has lost anything of late
   if (!placement_ || asked_by != stamp_) {
     for (const auto& [node, renewed] : renewed_) {
       if (renewed.forget_at > now && voter.renewed.size() < wire::kRenewedMax)

@@ -169,6 +169,7 @@ class Shard final : public net::Service {
   wire::ConfigStamp stamp_;
   std::atomic<std::uint64_t> adopted_ = 0;  // stamp_.counter
   std::map<std::string, Renewed> renewed_;  // by node
+  TimePoint renewed_until_;                 // the last of their forget_at
   std::map<std::string, Met> met_;
   Counters counters_;
 };

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/plant.h"
 #include "replication/replicating.h"
 
 namespace tako::replication {
@@ -13,18 +14,29 @@ constexpr Duration kKeyDeadline = seconds(10);
 }  // namespace
 
 Task<Result<std::uint64_t>> Flush::run(TimePoint deadline) {
-  const auto placement = replicator_.placement();
+  auto placement = replicator_.placement();
   if (!placement) co_return no_configuration();
-  Status emptied = ok_status();
-  for (const auto& node : placement->nodes()) {
-    const net::Peer peer{node.id, node.host, node.port};
-    emptied = co_await empty(node.id, peer, deadline);
-    if (!emptied) break;
+  Status emptied = co_await empty_all(*placement, deadline);
+  // A key may have gone from one that was still to be asked to one that had been asked.
+  while (emptied && replicator_.placement() != placement) {
+    placement = replicator_.placement();
+    emptied = co_await empty_all(*placement, deadline);
   }
   co_await gate_.drained();
   if (!emptied) co_return emptied.error();
   if (failed_) co_return *failed_;
   co_return removed_;
+}
+
+// REQUIRES: the placement outlives it
+Task<Status> Flush::empty_all(const model::Placement& placement, TimePoint deadline) {
+  for (const auto& node : placement.nodes()) {
+    const net::Peer peer{node.id, node.host, node.port};
+    const Status emptied = co_await empty(node.id, peer, deadline);
+    if (!emptied) co_return emptied;
+    if (planted(Plant::kFlushFirstNode)) break;
+  }
+  co_return ok_status();
 }
 
 // REQUIRES: the peer's texts are the placement's
@@ -57,7 +69,7 @@ Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint dead
       co_return Error(ErrorCode::kTimeout,
                       std::to_string(removed_) + " keys were deleted in time, others not; flush again");
     }
-    loop_.spawn(gate_, remove(std::move(entry.key), std::min(deadline, loop_.now() + kKeyDeadline)));
+    loop_.spawn(gate_, remove(std::move(entry.key), entry.ballot, std::min(deadline, loop_.now() + kKeyDeadline)));
   }
   complete_ = answer->complete;
   list.position = answer->next_position;
@@ -65,18 +77,25 @@ Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint dead
   co_return ok_status();
 }
 
-Task<> Flush::remove(std::string key, TimePoint deadline) {
+Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) {
   // Not there any more for whoever reads: another node's copy was first.
   auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, deadline);
   const bool absent = read && model::gone(read->record, loop_.wall());
-  if (!absent) {
+  // Whoever holds what was listed may not have answered just now.
+  const bool newer = read && (read->record ? read->record->ballot >= listed : read->silent == 0);
+  if (!absent || !(newer || planted(Plant::kFlushMayLose))) {
     Draft draft;
     draft.tombstone = true;
+    // Above it whatever our clock says. What it loses to then came later, or is listed by another node.
+    const Timestamp above = std::max(listed.timestamp, read && read->record ? read->record->ballot.timestamp : 0);
+    if (above >= replicator_.clock().wall() && !planted(Plant::kFlushMayLose)) draft.timestamp = above + 1;
     auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
-    if (answer)
+    if (answer) {
       ++removed_;
-    else if (!failed_)
+      newest_ = std::max(newest_, answer->winner);
+    } else if (!failed_) {
       failed_ = answer.error();
+    }
   }
   free_.release();
 }

@@ -15,8 +15,7 @@ Round::Round(runtime::Loop& loop, std::shared_ptr<const model::Placement> by, co
       promises(replicas.size()),
       changed(loop),
       incarnations_(replicas.size()),
-      newest_(replicas.size()),
-      met_(replicas.size()) {
+      newest_(replicas.size()) {
   for (std::size_t i = 0; i < replies.size(); ++i) replies[i].deployments = replicas[i].deployments;
 }
 
@@ -59,7 +58,10 @@ void Round::take_over(std::size_t i, const Round& from) {
   ASSERT(from.placement == placement && from.replies.size() == replies.size());
   replies[i] = from.replies[i];
   incarnations_[i] = from.incarnations_[i];
-  met_[i] = from.met_[i];
+  if (!from.met_.empty() || !met_.empty()) {
+    met_.resize(replicas.size());
+    met_[i] = from.met_.empty() ? Lives() : from.met_[i];
+  }
   learn_from(from);
 }
 
@@ -104,15 +106,18 @@ void Round::weigh(std::size_t i, const wire::Voter& voter) {
   const auto named = [this](std::size_t j, std::uint64_t life) { newest_[j] = std::max(newest_[j], life); };
   for_each_named(voter.renewed, named);
   for_each_named(voter.met, named);
-  met_[i].assign(voter.met.empty() ? 0 : replicas.size(), 0);
-  for_each_named(voter.met, [this, i](std::size_t j, std::uint64_t life) { met_[i][j] = life; });
+  if (!voter.met.empty() || !met_.empty()) {
+    met_.resize(replicas.size());
+    met_[i].assign(voter.met.empty() ? 0 : replicas.size(), 0);
+    for_each_named(voter.met, [this, i](std::size_t j, std::uint64_t life) { met_[i][j] = life; });
+  }
   compare_lives();
 }
 
 void Round::compare_lives() {
   for (std::size_t i = 0; i < replies.size(); ++i) {
-    replies[i].met.clear();
-    for (std::size_t j = 0; j < met_[i].size(); ++j) {
+    if (!met_.empty()) replies[i].met.clear();
+    for (std::size_t j = 0; !met_.empty() && j < met_[i].size(); ++j) {
       if (met_[i][j] != 0 && met_[i][j] == incarnations_[j]) replies[i].met.push_back(static_cast<std::uint32_t>(j));
     }
     if (incarnations_[i] == 0 || incarnations_[i] >= newest_[i] || planted(Plant::kOldIncarnationVotes)) continue;

@@ -67,7 +67,8 @@ struct Round {
   using Lives = std::vector<std::uint64_t>;  // incarnations, by replica; 0: not known
   Lives incarnations_;                       // that answered
   Lives newest_;                             // that somebody named
-  std::vector<Lives> met_;                   // for each, those that it has met; empty: none
+  // For each, those that it has met; empty: none. Empty as a whole until one names any: so nearly always.
+  std::vector<Lives> met_;
 };
 
 }  // namespace tako::replication

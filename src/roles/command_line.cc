@@ -1,6 +1,8 @@
 #include "roles/command_line.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <iostream>
 #include <type_traits>
 #include <vector>
@@ -34,6 +36,123 @@ std::string above_zero(const std::string& text) {
   return text.find_first_not_of('0') == std::string::npos ? "a number above 0 is expected" : "";
 }
 
+std::string joined(const std::vector<std::string>& values, const char* by) {
+  std::string all;
+  for (const std::string& value : values) all += (all.empty() ? "" : by) + value;
+  return all;
+}
+
+// Answers `--complete WORD...` from the options that have been declared.
+class Completer {
+ public:
+  explicit Completer(CLI::App* app) : apps_{app} {}
+
+  void pass(const std::string& word) {
+    if (awaited_) {
+      awaited_ = nullptr;
+    } else if (word.size() > 1 && word[0] == '-' && !only_positional_) {
+      pass_option(word);
+    } else if (CLI::App* below = positional_ == 0 ? sub_of(word) : nullptr) {
+      apps_.push_back(below);
+    } else {
+      ++positional_;
+    }
+  }
+
+  void complete(const std::string& start) {
+    const std::size_t equals = start.starts_with("--") ? start.find('=') : std::string::npos;
+    if (awaited_) {
+      offer_values(*awaited_, start, "");
+    } else if (equals != std::string::npos) {
+      const CLI::Option* option = option_of(start.substr(0, equals));
+      if (option) offer_values(*option, start.substr(equals + 1), start.substr(0, equals + 1));
+    } else if (start.starts_with("-") && !only_positional_) {
+      offer_options(start);
+    } else {
+      offer_words(start);
+    }
+  }
+
+ private:
+  void pass_option(const std::string& word) {
+    only_positional_ = word == "--";
+    const bool is_long = word.starts_with("--");
+    if (only_positional_ || (is_long && word.find('=') != std::string::npos)) return;
+    const CLI::Option* option = option_of(is_long ? word : word.substr(0, 2));
+    // `-p8080` has its value with it.
+    if (option && option->get_items_expected_max() > 0 && (is_long || word.size() == 2)) awaited_ = option;
+  }
+
+  CLI::App* sub_of(const std::string& name) const {
+    for (CLI::App* below : apps_.back()->get_subcommands([](CLI::App*) { return true; })) {
+      if (below->get_name() == name) return below;
+    }
+    return nullptr;
+  }
+
+  // A command leaves options that it does not know to those above.
+  const CLI::Option* option_of(const std::string& name) const {
+    for (auto app = apps_.rbegin(); app != apps_.rend(); ++app) {
+      if (const CLI::Option* option = (*app)->get_option_no_throw(name)) return option;
+    }
+    return nullptr;
+  }
+
+  void offer(const std::string& word, const std::string& start, const std::string& what) {
+    if (!word.starts_with(start)) return;
+    std::cout << word << '\t' << what.substr(0, what.find('\n')) << '\n';
+    ++offered_;
+  }
+
+  void offer_options(const std::string& start) {
+    for (auto app = apps_.rbegin(); app != apps_.rend(); ++app) {
+      for (const CLI::Option* option : (*app)->get_options()) {
+        if (app != apps_.rbegin() && option == (*app)->get_help_ptr()) continue;
+        for (const std::string& name : option->get_lnames()) offer("--" + name, start, option->get_description());
+        if (start.size() != 2 || start[1] == '-') continue;
+        for (const std::string& name : option->get_snames()) offer("-" + name, start, option->get_description());
+      }
+    }
+  }
+
+  void offer_values(const CLI::Option& option, const std::string& start, const std::string& before) {
+    const std::string type = option.get_type_name();
+    if (type.starts_with("FILE")) std::cout << ":file\n";
+    if (type.starts_with("DIR")) std::cout << ":folder\n";
+    offered_ += type.starts_with("FILE") || type.starts_with("DIR") ? 1 : 0;
+    const std::size_t list = type.find('{');
+    if (list == std::string::npos) return;
+    std::string values = type.substr(list + 1, type.find('}', list) - list - 1) + ",";
+    for (std::size_t end; (end = values.find(',')) != std::string::npos; values.erase(0, end + 1)) {
+      offer(before + values.substr(0, end), before + start, "");
+    }
+  }
+
+  void offer_words(const std::string& start) {
+    if (positional_ == 0) {
+      for (const CLI::App* below : apps_.back()->get_subcommands([](CLI::App*) { return true; })) {
+        offer(below->get_name(), start, below->get_description());
+      }
+    }
+    std::size_t at = positional_;
+    for (const CLI::Option* option : apps_.back()->get_options()) {
+      if (!option->get_positional()) continue;
+      if (at < static_cast<std::size_t>(option->get_items_expected_max())) {
+        offer_values(*option, start, "");
+        break;
+      }
+      at -= static_cast<std::size_t>(option->get_items_expected_max());
+    }
+    if (offered_ == 0 && start.empty()) offer_options("--");
+  }
+
+  std::vector<CLI::App*> apps_;           // from the program to the command that was named last
+  const CLI::Option* awaited_ = nullptr;  // the next word is its value
+  std::size_t positional_ = 0;            // words that are no options, of the last command
+  bool only_positional_ = false;          // after "--"
+  std::size_t offered_ = 0;
+};
+
 }  // namespace
 
 Option& Option::required(bool is) { return option_->required(is), *this; }
@@ -44,6 +163,15 @@ Option& Option::takes(int values) { return option_->expected(values), *this; }
 Option& Option::repeatable() { return option_->allow_extra_args(false), *this; }
 Option& Option::separated_by(char by) { return option_->delimiter(by), *this; }
 Option& Option::between(int min, int max) { return option_->check(CLI::Range(min, max)), *this; }
+Option& Option::one_of(std::vector<std::string> values) {
+  const std::string list = "{" + joined(values, ",") + "}";
+  const auto is_one = [values](const std::string& text) -> std::string {
+    if (std::find(values.begin(), values.end(), text) != values.end()) return "";
+    return "there is no '" + text + "'; there are " + joined(values, ", ");
+  };
+  option_->check(CLI::Validator(is_one, list));
+  return *this;
+}
 Option& Option::positive() { return option_->check(above_zero), *this; }
 
 template <class T>
@@ -82,6 +210,12 @@ CommandLine::~CommandLine() = default;
 void CommandLine::takes_one_sub() { app_->require_subcommand(0, 1); }
 
 std::optional<int> CommandLine::parse(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "--complete") == 0) {
+    Completer completer(app_);
+    for (int i = 2; i + 1 < argc; ++i) completer.pass(argv[i]);
+    completer.complete(argc > 2 ? argv[argc - 1] : "");
+    return 0;
+  }
   try {
     app_->parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -29,6 +30,7 @@ class Option {
   Option& separated_by(char by);  // several values in one
   Option& between(int min, int max);
   Option& positive();
+  Option& one_of(std::vector<std::string> values);
 
  private:
   CLI::Option* option_;
@@ -64,7 +66,8 @@ class CommandLine : public Command {
 
   void takes_one_sub();
 
-  // An exit code: the program ends here, after --help (0, on stdout) or wrong usage (2, one line on stderr).
+  // An exit code: the program ends here, after --help (0, on stdout) or wrong usage (2, one line on stderr). Or after
+  // `--complete WORD...` in the first place (0): what could stand where the last WORD does, as completion.cc says.
   std::optional<int> parse(int argc, char** argv);
   int wrong_usage(std::string reason) const;
 

@@ -85,7 +85,8 @@ class Way {
     }
     if (known.empty()) {
       co_return Error(ErrorCode::kInvalid,
-                      "the configuration names no coordinators: change it in the files of all processes (README)");
+                      "the configuration names no coordinators: change it in the files of all processes; "
+                      "see tako help reconfiguration");
     }
     co_return known;
   }
@@ -333,10 +334,10 @@ void add_deploy_verbs(Command app, CtlOptions& o, Verb& chosen) {
   deploy.needs_sub();
   Command plan = add_verb(deploy, "plan", "what would move, and what it could break", "deploy plan new.yaml", chosen,
                         plan_verb(o));
-  plan.option("what", o.what, "a file, or a deployment of the configuration in force").required();
+  plan.option("what", o.what, "a file, or a deployment of the configuration in force").required().type("FILE|NAME");
   Command apply = add_change(deploy, o, "apply", "starts moving to it", "deploy apply new.yaml --wait", chosen,
                            [&o](const model::Configuration& now) { return ctl::deployment_meant(now, o.what); });
-  apply.option("what", o.what, "a file, or a deployment of the configuration in force").required();
+  apply.option("what", o.what, "a file, or a deployment of the configuration in force").required().type("FILE|NAME");
   add_verb(deploy, "status", "how much has arrived; exit code 1 while data is on its way", "deploy status", chosen,
            through_coordinators(
                [](ctl::Console& c, ctl::Coordinators known) { return ctl::show_deploy(c, std::move(known)); }));

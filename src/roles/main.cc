@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "roles/roles.h"
 #include "runtime/signals.h"
@@ -24,7 +26,11 @@ constexpr Program kPrograms[] = {
     {"proxy", tako::roles::run_proxy, "serves HTTP in front of the nodes"},
     {"coordinator", tako::roles::run_coordinator, "keeps the configuration and hands it out"},
     {"ctl", tako::roles::run_ctl, "looks after a cluster, and gets and puts values", Life::kTool},
+    {"help", tako::roles::run_help, "the manual: lists its topics, or shows one", Life::kTool},
+    {"completion", tako::roles::run_completion, "for bash, zsh and fish: completes commands at TAB", Life::kTool},
 };
+
+constexpr char kComplete[] = "--complete";  // what the scripts of `tako completion` ask
 
 const Program* find(const std::string& name) {
   for (const Program& program : kPrograms) {
@@ -37,7 +43,8 @@ void print_help(std::FILE* to) {
   std::fputs("Tako, a distributed key-value store.\n\nUsage: tako PROGRAM [OPTIONS]\n\nPrograms:\n", to);
   for (const Program& program : kPrograms) std::fprintf(to, "  %-12s %s\n", program.name, program.what);
   std::fputs(
-      "\n  tako PROGRAM --help says what each one takes; tako --version prints the version.\n\n"
+      "\n  tako PROGRAM --help says what each one takes; tako --version prints the version.\n"
+      "  tako help lists the topics of the manual; tako help start is where to begin.\n\n"
       "Example: tako cluster conf/local_cluster.yaml -p 8080\n",
       to);
 }
@@ -55,7 +62,22 @@ Chosen choose(int argc, char** argv) {
     if (const Program* program = find(called.substr(5))) return {program, argc, argv};
   }
   if (argc < 2) return {};
+  // The words of a program: it completes them itself.
+  if (argc > 3 && std::strcmp(argv[1], kComplete) == 0) {
+    std::swap(argv[1], argv[2]);
+  }
   return {find(argv[1]), argc - 1, argv + 1};
+}
+
+// The first word: a program, or one of the options that stand alone.
+int complete(const std::string& start) {
+  for (const Program& program : kPrograms) {
+    if (std::string_view(program.name).starts_with(start)) std::printf("%s\t%s\n", program.name, program.what);
+  }
+  for (const char* option : {"--help", "--version"}) {
+    if (start.starts_with("-") && std::string_view(option).starts_with(start)) std::printf("%s\t\n", option);
+  }
+  return 0;
 }
 
 int run(const Chosen& chosen, int argc, char** argv) {
@@ -65,11 +87,12 @@ int run(const Chosen& chosen, int argc, char** argv) {
     return 2;
   }
   const std::string first = argv[1];
+  if (first == kComplete) return complete(argc > 2 ? argv[2] : "");
   if (first == "--version" || first == "-V") {
     std::puts("tako " TAKO_VERSION);
     return 0;
   }
-  if (first == "--help" || first == "-h" || first == "help") {
+  if (first == "--help" || first == "-h") {
     print_help(stdout);
     return 0;
   }

@@ -96,10 +96,11 @@ void add_options(Command app, Role role, ServerOptions& options, Raw& raw) {
       .env("TAKO_THREADS")
       .type("N")
       .between(1, 256);
-  app.option("-v,--log-level", options.log_level, "debug, info, warn, error or off")
+  app.option("-v,--log-level", options.log_level, "how much is logged")
       .env("TAKO_LOG_LEVEL")
       .shows_default()
-      .type("LEVEL");
+      .type("LEVEL")
+      .one_of({"debug", "info", "warn", "error", "off"});
   app.option("--log-file", options.log_file, "log there instead of stderr; SIGHUP reopens it")
       .env("TAKO_LOG_FILE")
       .type("FILE");

@@ -9,5 +9,7 @@ int run_proxy(int argc, char** argv);
 int run_coordinator(int argc, char** argv);
 int run_cluster(int argc, char** argv);
 int run_ctl(int argc, char** argv);
+int run_help(int argc, char** argv);
+int run_completion(int argc, char** argv);
 
 }  // namespace tako::roles

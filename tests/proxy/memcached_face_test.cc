@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "replication/fake_cluster.h"
 #include "proxy/memcached_face.h"
 #include "proxy/memcached_words.h"
+#include "replication/fake_cluster.h"
 
 namespace tako::test {
 namespace {

@@ -69,6 +69,36 @@ TEST_CASE_FIXTURE(Flushing, "a node that cannot be asked may hold a key that cou
   for (const char* id : {"n1", "n2", "n3"}) CHECK(values(id) == 0);
 }
 
+TEST_CASE_FIXTURE(Flushing, "a delete is newer than what it is to delete, however far ahead that is") {
+  const Timestamp ahead = world.clock().wall() + 2 * replication::VersionClock::kFollowMax;
+  node("n1").held["k"] = {model::make_value({ahead, 1}, Bytes(std::string("v"))), {}};
+  CHECK(flush() == "");
+  CHECK(values("n1") == 0);
+}
+
+TEST_CASE_FIXTURE(Flushing, "what a node has listed is deleted, though that node does not answer a moment later") {
+  fill("n1", 0, 1);
+  cluster.before = [&](const std::string& id, const wire::Request& request) {
+    if (id == "n1" && std::holds_alternative<wire::List>(request.body)) node("n1").away = true;
+    if (id == "n2" && std::holds_alternative<wire::Read>(request.body)) node("n1").away = false;
+  };
+  CHECK(flush() == "");
+  CHECK(values("n1") == 0);
+}
+
+TEST_CASE_FIXTURE(Flushing, "a copy that moves with a new configuration to a node that was asked before is found") {
+  bool moved = false;
+  cluster.before = [&](const std::string& id, const wire::Request& request) {
+    if (id != "n3" || moved || !std::holds_alternative<wire::List>(request.body)) return;
+    moved = true;
+    replicator.adopt(placement_of(2));
+    fill("n1", 0, 1);
+  };
+  CHECK(flush() == "");
+  CHECK(moved);
+  CHECK(values("n1") == 0);
+}
+
 TEST_CASE_FIXTURE(Flushing, "a flush that is ended, or has no time left, finishes what it has begun and says so") {
   fill("n1", 0, 1000);
   std::string expected;

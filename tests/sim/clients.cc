@@ -1,6 +1,8 @@
 #include "sim/clients.h"
 
 #include "base/hash.h"
+#include "proxy/memcached_face.h"
+#include "replication/flush.h"
 #include "sim/client_body.h"
 
 namespace tako::sim {
@@ -86,6 +88,10 @@ void Clients::tick() {
     if (random_.chance_ppm(kStatusPpm)) {
       Lane& lane = proxy->draw_lane(random_);
       spawn(lane, status(&lane, random_.below(world_.nodes())));
+    }
+    if (scenario_.flush_ppm > 0 && random_.chance_ppm(static_cast<std::uint32_t>(scenario_.flush_ppm))) {
+      Lane& lane = proxy->draw_lane(random_);
+      spawn(lane, flush(&lane, history_.begin_flush(proxy->id, world_.now(), alone_is_safe())));
     }
     const bool conditional = static_cast<std::int64_t>(random_.below(100)) < scenario_.update_pct;
     if (write && strict && conditional && !bulk_only(key)) {
@@ -263,6 +269,29 @@ Task<> Clients::read(Lane* lane, Event* event, model::ReadLevel level, bool want
   history_.read(*event, world_.now(), answer->record, want_value && !large, looked_everywhere && answer->silent == 0);
   world_.tally().add("read done");
   if (large && want_value) co_await read_pieces(lane, event, *answer);
+}
+
+// May what one replica alone was told neither be lost, nor lie where nobody looks, nor come again? (A strict operation
+// that has passed it over brings it back, above whatever has come meanwhile.)
+bool Clients::alone_is_safe() const {
+  const Scenario& s = scenario_;
+  const std::int64_t losses = s.wipes + s.rollbacks + s.rots + s.flips + s.turns + s.holds + s.relays + s.lones +
+                              s.pairs + (s.sync_always ? 0 : s.crashes);
+  return losses == 0 && s.reconfigurations == 0 && s.strict_pct == 0 && s.strict_keys_pct == 0;
+}
+
+Task<> Clients::flush(Lane* lane, History::Flush* event) {
+  const auto host = lane->machine.host;
+  replication::Flush flush(lane->loop(), lane->transport(), lane->replicator());
+  const auto done = co_await flush.run(world_.now() + proxy::MemcachedFace::kFlushTime);
+  if (!host->alive) co_return;
+  if (done) {
+    history_.flushed(*event, world_.now(), flush.newest());
+    world_.tally().add(*done > 0 ? "flush done" : "flush of nothing done");
+  } else {
+    event->end = world_.now();
+    world_.tally().add("flush failed: " + std::string(name_of(done.error().code)));
+  }
 }
 
 Task<> Clients::status(Lane* lane, std::size_t index) {

@@ -42,6 +42,7 @@ class Clients {
   Task<> write(Lane* lane, Write write);
   Task<> update(Lane* lane, std::string key);
   Task<> read(Lane* lane, Event* event, model::ReadLevel level, bool want_value);
+  Task<> flush(Lane* lane, History::Flush* flush);
   // What an operator asks a node: it goes over all its loops.
   Task<> status(Lane* lane, std::size_t node);
   Task<> read_pieces(Lane* lane, Event* event, replication::ReadAnswer answer);
@@ -50,6 +51,7 @@ class Clients {
   std::string draw_key();
   bool strict_only(const std::string& key) const;
   bool bulk_only(const std::string& key) const;
+  bool alone_is_safe() const;
   void must_succeed(const Event& event);
   std::uint64_t draw_size();
   void begin_drawn_write(ProxyMachine& proxy, const std::string& key, bool strict);

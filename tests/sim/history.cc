@@ -137,7 +137,71 @@ std::uint64_t History::identify(const std::string& key, const model::Record& rec
   return id;
 }
 
-bool History::may_be_forgotten(const Key& key, const model::Version& version, TimePoint until) {
+History::Flush* History::begin_flush(std::string proxy, TimePoint now, bool alone) {
+  flushes_.push_back(std::make_unique<Flush>());
+  Flush& flush = *flushes_.back();
+  flush.proxy = std::move(proxy);
+  flush.begin = now;
+  flush.alone = alone;
+  return &flush;
+}
+
+void History::flushed(Flush& flush, TimePoint end, model::Version newest) {
+  flush.end = end;
+  flush.ok = true;
+  flush.newest = newest;
+}
+
+bool History::may_be_flushed(const model::Version& version, TimePoint until) const {
+  return std::any_of(flushes_.begin(), flushes_.end(), [&](const auto& flush) {
+    return flush->begin <= until && (!flush->ok || flush->newest >= version);
+  });
+}
+
+// Of a value that is there after all that ended before.
+void History::check_flushed(const std::string& key, const Event& writer, TimePoint read_at) {
+  if (!writer.ok || !writer.end) return;
+  for (const auto& flush : flushes_) {
+    if (!flush->ok || *flush->end >= read_at || *writer.end >= flush->begin) continue;
+    if (writer.level == "w=one" && !flush->alone) continue;
+    problem(key, "#" + std::to_string(writer.id) + " is there after a flush_all of " + flush->proxy + " that began " +
+                     "when it had been answered");
+    return;
+  }
+}
+
+void History::check_delete(const std::string& key, const model::Record& record, TimePoint until) {
+  const model::Version& version = record.version;
+  if (flushes_.empty() || may_be_flushed(version, until)) return;
+  const auto& events = keys_[key].events;
+  const auto strict = [](const Event* event) { return event->strict; };
+  if (std::any_of(events.begin(), events.end(), strict)) return;  // those may write down that nothing is there
+  const bool known = std::any_of(events.begin(), events.end(), [&](const Event* event) {
+    if (event->expires) return true;
+    return event->kind == Event::Kind::kDelete && !event->refused && (!event->ok || event->version == version);
+  });
+  if (!known) problem(key, "a delete that nobody asked for: " + to_string(version));
+}
+
+// How many of its deletes can be told apart: one for each node that is asked, and between any two something is written.
+void History::add_flushes(const Key& key, std::vector<Operation>& operations) const {
+  constexpr std::size_t kDeletesMax = 4;
+  for (const auto& flush : flushes_) {
+    std::size_t here = 1;
+    for (const Event* event : key.events) {
+      const bool during = !flush->end || event->begin <= *flush->end;
+      const bool before = event->ok && event->end && *event->end < flush->begin;
+      here += event->kind == Event::Kind::kWrite && during && !before;
+    }
+    Operation remove;
+    remove.kind = Operation::Kind::kWrite;
+    remove.begin = flush->begin;
+    operations.insert(operations.end(), std::min(here, kDeletesMax), remove);
+  }
+}
+
+bool History::may_be_forgotten(const Key& key, const model::Version& version, TimePoint until) const {
+  if (may_be_flushed(version, until)) return true;
   const auto seen = key.values.find(version);
   if (seen != key.values.end() && seen->second == 0) return true;  // of an expiry, by a reader who wrote it down
   return std::any_of(key.events.begin(), key.events.end(), [&](const Event* event) {
@@ -164,7 +228,11 @@ void History::read(Event& event, TimePoint end, const std::optional<model::Recor
   event.ok = true;
   event.value = record ? identify(event.key, *record, with_value) : 0;
   event.version = record ? record->version : model::Version{};
-  if (record && record->tombstone()) names(event.key, record->version, 0);
+  if (record && record->tombstone()) {
+    names(event.key, record->version, 0);
+    check_delete(event.key, *record, end);
+  }
+  if (const Event* writer = find(event.value); writer && heard_all) check_flushed(event.key, *writer, event.begin);
   const auto forgotten = [&](const model::Version& version) {
     return may_follow(keys_[event.key], record, version, end);
   };
@@ -219,12 +287,14 @@ bool History::crowded(const Event& event) const {
     quorum |= strict;
     write |= !strict && other->kind != Event::Kind::kRead;
   }
+  for (const auto& flush : flushes_) write |= !flush->end || *flush->end >= event.begin;
   return quorum && write;
 }
 
 void History::check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged) {
   const Key& of = keys_[key];
   if (left) (void)identify(key, *left, left->value.has_value());
+  if (const Event* writer = left ? find(id_of(*left)) : nullptr) check_flushed(key, *writer, TimePoint::max());
   const model::Version version = left ? left->version : model::Version{};
   const model::Version newest = std::max({undamaged ? of.once : of.answered, of.answered, of.strict});
   if (version < newest && may_follow(of, left, newest, TimePoint::max())) return;
@@ -276,6 +346,7 @@ void History::check_linearizable() {
       any |= event->strict;
     }
     if (!any) continue;
+    add_flushes(key, operations);
     const Verdict verdict = sim::check_linearizable(operations);
     if (verdict.gave_up) problem(name, "the linearizability checker gave up");
     if (!verdict.linearizable) problem(name, "not linearizable: " + verdict.explanation);

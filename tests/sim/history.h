@@ -12,6 +12,9 @@
 //  - a `latest` read that heard all replicas sees what was answered with w >= two before it began;
 //  - a write that was begun after another one of that key was answered, by the same process of a proxy, is above it,
 //    whichever of its loops they came to;
+//  - what was answered before a flush_all began is not read by a `latest` read that hears all replicas and begins after
+//    it has ended, nor is it there at the end; and who reads a delete finds one that somebody asked for, and not one of
+//    a flush_all that had ended before, unless operations at quorum may have written down that nothing is there;
 //  - operations at `quorum` are linearizable by key (linearize.h), a refusal as the read that it is. All other writes
 //    count as of unknown outcome there, and so does the end of what expires, as soon as it was written.
 #pragma once
@@ -26,6 +29,7 @@
 #include "base/time.h"
 #include "model/record.h"
 #include "model/verdict.h"
+#include "sim/linearize.h"
 
 namespace tako::sim {
 
@@ -64,6 +68,15 @@ std::string content_type_of(std::uint64_t id);
 
 class History {
  public:
+  // A flush_all: it deletes every key that is there when it begins, and some of what comes while it lasts.
+  struct Flush {
+    std::string proxy;
+    TimePoint begin;
+    std::optional<TimePoint> end;
+    bool ok = false;       // else some keys are deleted, perhaps later
+    model::Version newest; // ok: of its deletes
+    bool alone = false;    // what was answered at w=one goes with it, too
+  };
   // The pointer is good for the life of the history.
   Event* begin(Event event);
 
@@ -78,6 +91,8 @@ class History {
   void failed(Event& event, TimePoint end, std::string error);
   // While it lasted, was there an operation at quorum on its key, and a write other than that?
   bool crowded(const Event& event) const;
+  Flush* begin_flush(std::string proxy, TimePoint now, bool alone);
+  void flushed(Flush& flush, TimePoint end, model::Version newest);
 
   // What is left of a key in the end: the newest copy, or none. undamaged: no disk ever lost anything.
   void check_final(const std::string& key, const std::optional<model::Record>& left, bool undamaged);
@@ -107,7 +122,12 @@ class History {
     std::map<model::Version, std::uint64_t> values;  // the write that a version was seen to name; 0: a delete
   };
   // May a delete as new as that, or an expiry, be what left nothing?
-  static bool may_be_forgotten(const Key& key, const model::Version& version, TimePoint until);
+  bool may_be_forgotten(const Key& key, const model::Version& version, TimePoint until) const;
+  // May a flush_all that had begun by then have made a delete as new as that?
+  bool may_be_flushed(const model::Version& version, TimePoint until) const;
+  void check_flushed(const std::string& key, const Event& writer, TimePoint read_at);
+  void check_delete(const std::string& key, const model::Record& record, TimePoint until);
+  void add_flushes(const Key& key, std::vector<Operation>& operations) const;
   // Is what is there, or nothing, all that can be left, though that version was there before?
   bool may_follow(const Key& key, const std::optional<model::Record>& left, const model::Version& version,
                   TimePoint until) const;
@@ -118,6 +138,7 @@ class History {
   std::uint64_t identify(const std::string& key, const model::Record& record, bool with_value);
 
   std::vector<std::unique_ptr<Event>> events_;
+  std::vector<std::unique_ptr<Flush>> flushes_;
   std::map<std::string, Key> keys_;
   std::vector<std::string> problems_;
   std::string problem_key_;

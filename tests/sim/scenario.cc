@@ -62,6 +62,7 @@ void draw_load(Scenario& s, Random random) {
   s.update_pct = coin(random, 70) ? even(random, 10, 100) : 0;
   s.expiry_pct = coin(random, 30) ? even(random, 1, 40) : 0;
   s.timeout_ms = spread(random, 1000, 8000);
+  s.flush_ppm = coin(random, 20) ? even(random, 1000, 20'000) : 0;
 }
 
 void draw_network(Scenario& s, Random random, std::uint32_t percent) {

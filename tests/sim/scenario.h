@@ -51,6 +51,7 @@ namespace tako::sim {
   X(update_pct, 0, "of writes at quorum are conditional")                                                    \
   X(expiry_pct, 0, "of values expire")                                                                       \
   X(timeout_ms, 3000, "of an operation")                                                                     \
+  X(flush_ppm, 0, "of operations are followed by a flush_all")                                               \
   /* the network */                                                                                          \
   X(delay_min_us, 50, "")                                                                                    \
   X(delay_max_us, 2000, "")                                                                                  \

@@ -366,6 +366,72 @@ void skew(Scenario& s, Random random) {
   s.skew_ms = even(random, 1000, 5000);
 }
 
+// Away before a move is over, and to others again: copies stay where they do not belong while the machines that are
+// moved to cannot read those that are left.
+void stray(Scenario& s, Random random) {
+  leap(s, random.split("leap"));
+  s.pool = even(random, 7, 9);
+  s.buckets = s.per_key = even(random, 1, 3);
+  s.leap_pct = even(random, 90, 100);
+  s.abort_pct = even(random, 30, 70);
+  s.haste_pct = 100;
+  s.reconfigurations = even(random, 400, 1000);
+  s.operators = s.coordinators = 1;
+  s.rifts = even(random, 1000, 3000);
+  s.rift_ms = even(random, 1500, 4000);
+  s.keys = even(random, 30, 100);
+  s.hot_pct = s.large_pct = s.expiry_pct = 0;
+  s.config_lag_ms = coin(random, 50) ? 0 : even(random, 50, 300);
+  s.disk_us = even(random, 20, 500);
+  s.delay_max_us = s.delay_min_us + even(random, 100, 5000);
+  s.straggler_ppm = s.duplicate_ppm = s.flicker_pct = s.reset_ppm = 0;
+  s.cuts = s.clogs = s.stops = s.crashes = s.pauses = s.wipes = s.full_disks = s.slow_disks = 0;
+  s.seconds = even(random, 40, 70);
+  s.operations = 12 * s.seconds;
+  s.grace_ms = 3'600'000;
+}
+
+// Likewise, and what is deleted is collected meanwhile: an owner that has not read all may have a floor.
+void stray_bury(Scenario& s, Random random) {
+  stray(s, random.split("stray"));
+  s.buckets = s.per_key = 3;
+  s.keys = even(random, 10, 30);
+  s.delete_pct = even(random, 30, 60);
+  s.reconfigurations = even(random, 100, 300);
+  s.repair_s = even(random, 3, 6);
+  s.grace_ms = even(random, 50, 1000);
+  s.grace_step_ms = even(random, 100, 1000);
+  s.turn_ms = even(random, 100, 500);
+  s.drain_s = 0;
+}
+
+// flush_all now and then, by proxies whose clocks differ, while others write and nodes are away.
+void flush(Scenario& s, Random random) {
+  crowd(s, random);
+  s.pool = even(random, 3, 5);
+  s.proxies = even(random, 2, 3);
+  s.keys = even(random, 3, 30);
+  s.hot_pct = s.large_pct = 0;
+  s.write_pct = even(random, 40, 70);
+  s.delete_pct = even(random, 0, 10);
+  s.strict_pct = coin(random, 50) ? 0 : even(random, 0, 100);
+  s.strict_keys_pct = coin(random, 50) ? 0 : even(random, 0, 50);
+  s.timestamp_pct = coin(random, 30) ? even(random, 5, 30) : 0;
+  s.skew_ms = coin(random, 70) ? even(random, 100, 5000) : 0;
+  s.seconds = even(random, 20, 50);
+  s.operations = even(random, 10, 30) * s.seconds;
+  s.flush_ppm = even(random, 5000, 30'000);
+  s.background_repair = 1;
+  s.repair_s = even(random, 3, 30);
+  s.loss_ppm = coin(random, 50) ? 0 : even(random, 1000, 20'000);
+  s.flicker_pct = coin(random, 50) ? 0 : even(random, 5, 30);
+  s.flicker_ms = even(random, 50, 1500);
+  s.cuts = s.clogs = s.crashes = s.turns = s.full_disks = s.wipes = s.rollbacks = s.rots = s.flips = 0;
+  s.kills = coin(random, 50) ? 0 : even(random, 10, 50);
+  s.down_ms = even(random, 100, 1000);
+  s.reconfigurations = coin(random, 70) ? 0 : even(random, 50, 200);
+}
+
 struct Theme {
   const char* name;
   void (*apply)(Scenario&, Random);
@@ -397,8 +463,11 @@ const std::vector<Generation>& generations() {
       {{{"wipe", wipe}}, [](Random& random) { return random.split("wipe").below(5); }},
       {{{"lone", lone}}, [](Random& random) { return random.split("lone").below(8); }},
       {{{"outrun", outrun}}, [](Random& random) { return random.split("outrun").below(8); }},
-      // By their names only: "rot" has enough of the first, and the second takes long.
-      {{{"doze", doze}, {"pair", pair}}, [](Random&) { return std::uint64_t{2}; }},
+      {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
+      {{{"flush", flush}}, [](Random& random) { return random.split("flush").below(6); }},
+      // By their names only: "rot" has enough of the first, and the others are made for one mistake each.
+      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}},
+       [](Random&) { return std::uint64_t{3}; }},
   };
   return all;
 }
@@ -433,6 +502,7 @@ void apply_theme(Scenario& s, Random random, std::string_view wanted) {
   }
   if (theme == nullptr) return;
   s.theme = theme->name;
+  s.flush_ppm = 0;
   theme->apply(s, random);
 }
 

@@ -28,7 +28,7 @@ void Witness::begins(const model::Placement& placement) {
     for (const auto& replica : placement.replicas(model::partition_of(key))) {
       if (!(replica.deployments & model::kInActive)) continue;
       const NodeMachine& owner = *world_.find_node(placement.nodes()[replica.node].id);
-      held |= covers(owner, row_key, told);
+      held |= covers(owner, row_key, told) != Covers::kNot;
     }
     if (held) continue;
     world_.problem(key + ": " + to_string(told) + " was answered, and no active owner has it when configuration " +
@@ -108,23 +108,37 @@ std::string Witness::why_wrong(const NodeMachine& by, const model::Placement& pl
     const NodeMachine& owner = *world_.find_node(placement.nodes()[replica.node].id);
     if (owner.id == by.id) return "it is an owner";
     const bool elsewhere = world_.configuration_of(owner) != placement.config().counter;
-    if (elsewhere || damage_.recently(owner.id) || covers(owner, row_key, ballot)) continue;
-    return "its owner " + owner.id + " has none";
+    if (elsewhere || damage_.recently(owner.id)) continue;
+    const Covers has = covers(owner, row_key, ballot);
+    if (has == Covers::kNot) return "its owner " + owner.id + " has none";
+    const model::Partition partition = model::partition_of(key);
+    if (has == Covers::kByFloor && !informed(owner, partition)) {
+      return "its owner " + owner.id + ", which is not informed, has it by its floor only";
+    }
   }
   return "";
 }
 
-bool Witness::covers(const NodeMachine& owner, const std::string& row_key, const model::Ballot& ballot) const {
+// It may have been asked before it restarted.
+bool Witness::informed(const NodeMachine& owner, model::Partition partition) {
+  if (!owner.node) return true;
+  const node::Standing& standing = owner.node->standing();
+  return standing.votes(partition) || standing.suspended(partition);
+}
+
+Witness::Covers Witness::covers(const NodeMachine& owner, const std::string& row_key,
+                                const model::Ballot& ballot) const {
   const auto& rows = owner.disk.rows(Family::kMeta);
   const auto row = rows.find(row_key);
   model::Slot slot;
   if (row != rows.end()) {
     auto stored = store::decode_slot(row->second);
-    if (!stored) return true;
+    if (!stored) return Covers::kYes;
     slot = std::move(stored->slot);
   }
+  if (slot.covers(ballot)) return Covers::kYes;
   slot.floor = floor_on(owner.disk, model::partition_of_position(store::parse_slot_key(row_key)->position));
-  return slot.covers(ballot);
+  return slot.covers(ballot) ? Covers::kByFloor : Covers::kNot;
 }
 
 }  // namespace tako::sim

@@ -1,5 +1,6 @@
 // Witness: sees every copy that a node erases, and holds it to the rule of hand-off (protocol rule 19): the node does
-// not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one.
+// not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one,
+// or is informed and has it dead by its floor.
 //
 // And every copy that an owner drops because it has ended, and holds it to the rule of collection (20): it ends by the
 // node's floor, no promise above that goes with it, and, while there was one configuration only and no disk has lost
@@ -34,7 +35,9 @@ class Witness {
   // Empty: by this placement it is right.
   std::string why_wrong(const NodeMachine& by, const model::Placement& placement, const std::string& row_key,
                         const std::string& key, const model::Ballot& ballot) const;
-  bool covers(const NodeMachine& owner, const std::string& row_key, const model::Ballot& ballot) const;
+  enum class Covers : std::uint8_t { kNot, kByFloor, kYes };
+  Covers covers(const NodeMachine& owner, const std::string& row_key, const model::Ballot& ballot) const;
+  static bool informed(const NodeMachine& owner, model::Partition partition);
 
   World& world_;
   const Damage& damage_;

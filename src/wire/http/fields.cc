@@ -95,7 +95,9 @@ constexpr bool in_order() {
   return true;
 }
 static_assert(in_order(), "kRules stands in the order of Field, which is by the length of the name");
-static_assert(std::size(kRules) <= 64, "join_lines() marks them in 64 bits");
+static_assert(std::size(kRules) <= 64, "a FieldSet has 64 bits");
+
+constexpr FieldSet bit_of(Field field) { return FieldSet{1} << static_cast<unsigned>(field); }
 
 // kFirst[n]: the first rule whose name has n bytes or more.
 constexpr auto kFirst = [] {
@@ -107,6 +109,29 @@ constexpr auto kFirst = [] {
   }
   return first;
 }();
+
+// kInitials[n]: with which letters the names of n bytes begin, a bit for each. Most headers that clients send are in no
+// table, and are passed over by this alone.
+constexpr auto kInitials = [] {
+  std::array<std::uint32_t, kNameBytesMax> initials{};
+  for (const FieldRule& rule : kRules) initials[rule.name.size()] |= 1u << (rule.name.front() & 31);
+  return initials;
+}();
+
+constexpr FieldUse use_of(const FieldRule& rule, Access access) {
+  if (access == Access::kStore) return rule.store;
+  return access == Access::kRemove ? rule.remove : rule.read;
+}
+
+constexpr FieldSet refused_by(Access access) {
+  FieldSet refused = 0;
+  for (const FieldRule& rule : kRules) refused |= use_of(rule, access) == kRefused ? bit_of(rule.field) : 0;
+  return refused;
+}
+
+// By Access.
+constexpr FieldSet kRefusedBy[] = {refused_by(Access::kRead), refused_by(Access::kStore), refused_by(Access::kRemove),
+                                   refused_by(Access::kOther)};
 
 // Not same_word(): what stands here may be no token, as ?1.
 bool same_text(char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b; }
@@ -139,15 +164,14 @@ Access access_of(std::string_view method) {
   return method == "DELETE" ? Access::kRemove : Access::kOther;
 }
 
-FieldUse FieldRule::use(Access access) const {
-  if (access == Access::kStore) return store;
-  return access == Access::kRemove ? remove : read;
-}
+FieldUse FieldRule::use(Access access) const { return use_of(*this, access); }
 
 const FieldRule* rule_of(std::string_view name) {
-  if (name.size() >= kNameBytesMax) return nullptr;
+  if (name.empty() || name.size() >= kNameBytesMax) return nullptr;
+  if ((kInitials[name.size()] >> (name.front() & 31) & 1) == 0) return nullptr;
   for (std::size_t i = kFirst[name.size()]; i < kFirst[name.size() + 1]; ++i) {
-    if (kRules[i].name == name) return &kRules[i];
+    const std::string_view known = kRules[i].name;
+    if (known.back() == name.back() && known == name) return &kRules[i];
   }
   return nullptr;
 }
@@ -155,17 +179,20 @@ const FieldRule* rule_of(std::string_view name) {
 const FieldRule& rule_of(Field field) { return kRules[static_cast<std::size_t>(field)]; }
 
 std::optional<std::string_view> find_header(const HttpHeaders& headers, Field field) {
-  return find_header(headers, rule_of(field).name);
+  const std::string_view name = rule_of(field).name;
+  for (const auto& header : headers) {
+    if (header.first.size() == name.size() && header.first == name) return header.second;
+  }
+  return std::nullopt;
 }
 
-HttpProblem join_lines(HttpHeaders& headers) {
-  std::uint64_t seen = 0;
+HttpProblem join_lines(HttpHeaders& headers, FieldSet& known) {
+  known = 0;
   for (std::size_t i = 0; i < headers.size(); ++i) {
     const FieldRule* rule = rule_of(headers[i].first);
     if (rule == nullptr) continue;
-    const std::uint64_t mark = 1ull << static_cast<unsigned>(rule->field);
-    if ((seen & mark) == 0) {
-      seen |= mark;
+    if ((known & bit_of(rule->field)) == 0) {
+      known |= bit_of(rule->field);
       continue;
     }
     if (rule->lines == kOne) return http_problem(400, "more than one " + std::string(rule->shown) + "; send one");
@@ -179,13 +206,15 @@ HttpProblem join_lines(HttpHeaders& headers) {
   return HttpProblem();
 }
 
-HttpProblem refused_field(std::string_view method, const HttpHeaders& headers) {
+HttpProblem refused_field(std::string_view method, const HttpHeaders& headers, FieldSet known) {
   const Access access = access_of(method);
+  const bool suspect = (known & kRefusedBy[static_cast<std::size_t>(access)]) != 0;
+  if (!suspect && access != Access::kStore) return HttpProblem();
   for (const auto& [name, value] : headers) {
     if (access == Access::kStore && name.starts_with(kOwnPrefix) && !value.empty()) {
       return http_problem(400, name + ": no request has it; send the value without it");
     }
-    const FieldRule* rule = rule_of(name);
+    const FieldRule* rule = suspect ? rule_of(name) : nullptr;
     if (rule == nullptr || rule->use(access) != kRefused || !refuses(*rule, value)) continue;
     return http_problem(rule->status, std::string(rule->shown) + ": " + std::string(rule->why));
   }

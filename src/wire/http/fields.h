@@ -57,11 +57,16 @@ struct FieldRule {
 const FieldRule* rule_of(std::string_view name);
 const FieldRule& rule_of(Field field);
 
-// After it each known header stands there once. 400: one that cannot be joined was sent twice.
-HttpProblem join_lines(HttpHeaders& headers);
+// A bit for each Field.
+using FieldSet = std::uint64_t;
 
-// The first header that is refused for this method, if any.
-HttpProblem refused_field(std::string_view method, const HttpHeaders& headers);
+// After it each known header stands there once, and `known` says which do. 400: one that cannot be joined was sent
+// twice.
+HttpProblem join_lines(HttpHeaders& headers, FieldSet& known);
+
+// The first header that is refused for this method, if any. `known` is of join_lines(): most heads have nothing that
+// could be refused, and are done with it.
+HttpProblem refused_field(std::string_view method, const HttpHeaders& headers, FieldSet known);
 
 // The first header that makes it conditional, as the RFC spells it; empty: none does.
 std::string_view condition_in(Access access, const HttpHeaders& headers);

@@ -132,8 +132,9 @@ std::size_t HttpHeadReader::feed(std::string_view in) {
 void HttpHeadReader::note_method(std::string_view part) {
   constexpr std::string_view kHead = "HEAD ";
   if (line_.size() >= kHead.size()) return;
-  const std::string begin = line_ + std::string(part.substr(0, kHead.size()));
-  is_head_ = begin.starts_with(kHead);
+  // Nearly always the line comes in one part.
+  is_head_ = line_.empty() ? part.starts_with(kHead)
+                           : (line_ + std::string(part.substr(0, kHead.size()))).starts_with(kHead);
 }
 
 void HttpHeadReader::take_line(std::string_view line) {

@@ -2,6 +2,7 @@
 #include "wire/http/http.h"
 
 #include <algorithm>
+#include <array>
 
 #include "wire/http/body.h"
 #include "wire/http/fields.h"
@@ -26,21 +27,34 @@ bool keeps_connection(const HttpRequest& request) {
   return request.minor > 0 || has_token(options, "keep-alive");
 }
 
+using ByteSet = std::array<bool, 256>;
+
+constexpr ByteSet letters_digits_and(std::string_view others) {
+  ByteSet set{};
+  for (int c = 0; c < 26; ++c) set['a' + c] = set['A' + c] = true;
+  for (int c = '0'; c <= '9'; ++c) set[c] = true;
+  for (const char c : others) set[static_cast<unsigned char>(c)] = true;
+  return set;
+}
+
+constexpr ByteSet kNameBytes = letters_digits_and("-._~%!$&'()*+,;=");
+constexpr ByteSet kAddressBytes = letters_digits_and(":.-_~");
+
+bool has(const ByteSet& set, char c) { return set[static_cast<unsigned char>(c)]; }
+
 // RFC 3986 §3.2: a name or an address, in brackets if it has colons, and perhaps a port; no user.
 bool is_host(std::string_view text) {
-  constexpr std::string_view kAlphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  const auto all_in = [kAlphanumeric](std::string_view part, std::string_view others) {
-    const auto allowed = [&](char c) { return kAlphanumeric.find(c) != part.npos || others.find(c) != part.npos; };
-    return !part.empty() && std::all_of(part.begin(), part.end(), allowed);
+  const auto all_in = [](std::string_view part, const ByteSet& set) {
+    return !part.empty() && std::all_of(part.begin(), part.end(), [&set](char c) { return has(set, c); });
   };
   std::string_view port;
   if (text.starts_with('[')) {
     const std::size_t end = text.find(']');
-    if (end == text.npos || !all_in(text.substr(1, end - 1), ":.-_~")) return false;
+    if (end == text.npos || !all_in(text.substr(1, end - 1), kAddressBytes)) return false;
     port = text.substr(end + 1);
   } else {
     const std::size_t end = std::min(text.find(':'), text.size());
-    if (!all_in(text.substr(0, end), "-._~%!$&'()*+,;=")) return false;
+    if (!all_in(text.substr(0, end), kNameBytes)) return false;
     port = text.substr(end);
   }
   return port.empty() || (port.front() == ':' && port.find_first_not_of("0123456789", 1) == port.npos);
@@ -113,12 +127,13 @@ void HttpRequestParser::Impl::begin_body() {
 
 // Framing is judged before what a request asks for: it says where the next one begins.
 HttpProblem HttpRequestParser::Impl::check_head() {
-  if (HttpProblem found = join_lines(request.headers)) return found;
+  FieldSet known = 0;
+  if (HttpProblem found = join_lines(request.headers, known)) return found;
   if (HttpProblem found = take_target()) return found;
   if (HttpProblem found = check_host()) return found;
   if (HttpProblem found = head.framing(framing)) return found;
   if (HttpProblem found = check_length()) return found;
-  return refused_field(request.method, request.headers);
+  return refused_field(request.method, request.headers, known);
 }
 
 HttpProblem HttpRequestParser::Impl::take_target() {
@@ -259,7 +274,8 @@ void HttpResponseParser::Impl::end_head() {
   if (status == 101) return fail(http_problem(400, "a switch of protocols that nobody asked for"));
   if (status < 200) return head.reset();
   keep_alive = head.keep_alive();
-  if (HttpProblem found = join_lines(headers)) return fail(std::move(found));
+  FieldSet known = 0;
+  if (HttpProblem found = join_lines(headers, known)) return fail(std::move(found));
   if (HttpProblem found = head.framing(framing)) return fail(std::move(found));
   state = State::kBody;
   const bool bodiless = to_head || status == 204 || status == 304;

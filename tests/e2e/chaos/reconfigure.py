@@ -1,6 +1,6 @@
 """The operator: moves the cluster to another deployment while it is under load and under fault.
 
-As the README tells a person to: `tako ctl deploy apply` with the new shape in a file, then `promote`, again and again
+As the manual tells a person to: `tako ctl deploy apply` with the new shape in a file, then `promote`, again and again
 until it is granted: whether everything has arrived is for the cluster to know. Sometimes it is undone (`abort`).
 What fails is repeated: the master may be away. Nodes that only the old shape names go on running, hand off what they
 have, and may be named again later.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The acceptance run of large values: what README.md says of them, with sizes and deaths that ordinary tests have not.
+"""The acceptance run of large values: what the manual says of them, with sizes and deaths that ordinary tests have not.
 
     tests/e2e/large/run.py --binary build/tako --scratch DIR [--gib 4] [--only PART] [--seed N]
 
