@@ -24,11 +24,13 @@
 #include "replication/replicator.h"
 #include "runtime/sync.h"
 
+namespace tako::replication {
+class Flush;
+}
+
 namespace tako::proxy {
 
 using runtime::Task;
-
-class Flush;
 
 class MemcachedFace final : public net::MemcachedHandler {
  public:
