@@ -15,7 +15,11 @@ import sys
 
 # A folder includes only folders of a lower rank, and itself.
 RANK = {'base': 0, 'model': 1, 'wire': 2, 'runtime': 2, 'store': 3, 'net': 4,
-        'replication': 5, 'node': 6, 'control': 6, 'proxy': 6, 'ctl': 7, 'manual': 7, 'roles': 8}
+        'replication': 5, 'node': 6, 'control': 6, 'api': 6, 'ctl': 7, 'manual': 7, 'roles': 8}
+# The rooms of a folder, likewise; what stands in none of them is above them all.
+ROOMS = {'wire': {'cluster': 0, 'http': 0, 'memcached': 0},
+         'api': {'common': 0, 'admin': 1, 'http': 2, 'memcached': 2},
+         'node': {'membership': 0, 'serve': 1, 'repair': 2, 'integrity': 3, 'gc': 3}}
 
 # Header prefix -> where under src/ it may be included (regular expressions over the path within src/).
 THIRD_PARTY = {
@@ -23,9 +27,9 @@ THIRD_PARTY = {
     'yaml-cpp/': r'model/\w+\.cc',
     'llhttp': r'wire/http/\w+\.(cc|h)',
     'rocksdb/': r'store/rocks_\w+\.(cc|h)',
-    'asio': r'(runtime|net)/.*',
+    'asio': r'(runtime|net)/.*|api/common/client_stream\.cc',
     'CLI/': r'roles/command_line\.cc',
-    'nlohmann/': r'base/json\.(cc|h)|(proxy|control|ctl|node)/.*',
+    'nlohmann/': r'base/json\.(cc|h)|(api|control|ctl|node)/.*',
     'xxhash.h': r'base/.*',
     'nettle/': r'base/digest\.cc',
     'doctest/': r'(?!)',
@@ -216,6 +220,16 @@ def header(path, text):
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
 
+def room_not_below(within, name):
+    """Of an include inside one folder: why the room of `within` may not have it; empty if it may."""
+    rooms = ROOMS.get(name.split('/')[0], {})
+    own, other = (path.split('/')[1] for path in (within, name))
+    top = len(rooms)
+    if not rooms or own not in rooms or own == other or rooms.get(other, top) < rooms[own]:
+        return ''
+    return f'{within.rsplit("/", 1)[0]} may not include "{name}": that room stands above it, or beside it'
+
+
 def layers(path, text, known):
     """`known`: the files under src/, relative to it; an include of ours must name one."""
     within = path[len('src/'):]
@@ -234,6 +248,8 @@ def layers(path, text, known):
             yield line, f'"{name}" does not exist'
         elif folder in RANK and target != folder and RANK[target] >= RANK[folder]:
             yield line, f'{folder} may not include {target}: it stands above it, or beside it, in the list of layers'
+        elif target == folder and (not_below := room_not_below(within, name)):
+            yield line, not_below
 
 
 def world(path, code):

@@ -71,7 +71,8 @@ class Coroutines(unittest.TestCase):
 
 
 class Layers(unittest.TestCase):
-    KNOWN = {'base/result.h', 'proxy/proxy.h', 'node/node.h', 'net/transport.h', 'wire/http/http.h', 'runtime/loop.h'}
+    KNOWN = {'base/result.h', 'node/node.h', 'net/transport.h', 'wire/http/http.h', 'runtime/loop.h',
+             'api/common/pace.h', 'api/http/api.h', 'node/repair/repair.h', 'node/serve/shard.h'}
 
     def includes(self, path, name):
         return found(f'#include {name}\n', path, self.KNOWN)
@@ -84,8 +85,18 @@ class Layers(unittest.TestCase):
         self.assertTrue(self.includes('src/net/a.cc', '"node/node.h"'))
 
     def test_neighbours_do_not_know_each_other(self):
-        self.assertTrue(self.includes('src/node/a.cc', '"proxy/proxy.h"'))
+        self.assertTrue(self.includes('src/node/a.cc', '"api/http/api.h"'))
         self.assertTrue(self.includes('src/wire/a.cc', '"runtime/loop.h"'))
+
+    def test_a_room_includes_only_rooms_below_it(self):
+        self.assertEqual([], self.includes('src/api/http/a.cc', '"api/common/pace.h"'))
+        self.assertEqual([], self.includes('src/api/http/a.cc', '"api/http/api.h"'))
+        self.assertTrue(self.includes('src/api/memcached/a.cc', '"api/http/api.h"'))
+        self.assertTrue(self.includes('src/api/common/a.cc', '"api/http/api.h"'))
+        self.assertEqual([], self.includes('src/node/repair/a.cc', '"node/serve/shard.h"'))
+        self.assertTrue(self.includes('src/node/serve/a.cc', '"node/repair/repair.h"'))
+        self.assertEqual([], self.includes('src/node/node.cc', '"node/repair/repair.h"'))
+        self.assertTrue(self.includes('src/node/repair/a.cc', '"node/node.h"'))
 
     def test_includes_are_written_from_the_root_and_exist(self):
         self.assertTrue(self.includes('src/node/a.cc', '"node.h"'))

@@ -80,11 +80,11 @@ Task<Result<wire::HttpResponse>> HttpDoor::download(std::string target, wire::Ht
   co_return response;
 }
 
-Task<net::HttpReply> HandlerDoor::ask(wire::HttpRequest request, net::ByteSource* body) {
+Task<api::HttpReply> HandlerDoor::ask(wire::HttpRequest request, net::ByteSource* body) {
   const std::size_t query = request.target.find('?');
   request.path = request.target.substr(0, query);
   if (query != std::string::npos) request.query = request.target.substr(query + 1);
-  net::HttpReply reply = co_await handler_.handle(std::move(request), body);
+  api::HttpReply reply = co_await handler_.handle(std::move(request), body);
   for (auto& [name, value] : reply.head.headers) std::transform(name.begin(), name.end(), name.begin(), lower);
   co_return reply;
 }
@@ -96,7 +96,7 @@ Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::s
   request.target = std::move(target);
   request.headers = std::move(headers);
   request.body = std::move(body);
-  net::HttpReply reply = co_await ask(std::move(request), nullptr);
+  api::HttpReply reply = co_await ask(std::move(request), nullptr);
   if (reply.body) co_return Error(ErrorCode::kTooLarge, "an answer that is too long");
   co_return std::move(reply.head);
 }
@@ -107,7 +107,7 @@ Task<Result<wire::HttpResponse>> HandlerDoor::upload(Upload upload) {
   request.target = std::move(upload.target);
   request.headers = std::move(upload.headers);
   if (upload.size) request.headers.emplace_back("content-length", std::to_string(*upload.size));
-  net::HttpReply reply = co_await ask(std::move(request), upload.body);
+  api::HttpReply reply = co_await ask(std::move(request), upload.body);
   co_return std::move(reply.head);
 }
 
@@ -117,7 +117,7 @@ Task<Result<wire::HttpResponse>> HandlerDoor::download(std::string target, wire:
   request.method = "GET";
   request.target = std::move(target);
   request.headers = std::move(headers);
-  net::HttpReply reply = co_await ask(std::move(request), nullptr);
+  api::HttpReply reply = co_await ask(std::move(request), nullptr);
   if (!reply.head.content_length) reply.head.content_length = reply.head.body.size();
   const Result<bool> wanted = sink.begin(reply.head);
   if (!wanted) co_return wanted.error();

@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
+#include "api/http/handler.h"
 #include "base/result.h"
 #include "net/http_client.h"
-#include "net/http_handler.h"
 #include "wire/http/http.h"
 
 namespace tako::ctl {
@@ -70,7 +70,7 @@ class HttpDoor final : public Door {
 class HandlerDoor final : public Door {
  public:
   // REQUIRES: handler outlives it, and lives on this loop
-  explicit HandlerDoor(net::HttpHandler& handler) : handler_(handler) {}
+  explicit HandlerDoor(api::HttpHandler& handler) : handler_(handler) {}
 
   Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                            Bytes body) override;
@@ -79,9 +79,9 @@ class HandlerDoor final : public Door {
                                             net::HttpSink& sink) override;
 
  private:
-  Task<net::HttpReply> ask(wire::HttpRequest request, net::ByteSource* body);
+  Task<api::HttpReply> ask(wire::HttpRequest request, net::ByteSource* body);
 
-  net::HttpHandler& handler_;
+  api::HttpHandler& handler_;
 };
 
 // "/values/" + key, percent-encoded; '/' stays. kInvalid: the key is empty or too long.

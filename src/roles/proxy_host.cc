@@ -7,28 +7,29 @@ namespace tako::roles {
 ProxyHost::ProxyHost(Machine& machine, std::string id)
     : machine_(machine),
       id_(std::move(id)),
-      budgets_(std::make_shared<net::HttpBudgets>(net::HttpServerOptions{})),
-      stats_({::getpid(), machine_.loops(), net::MemcachedServerOptions{}.connections_max}, machine_.first().now()) {
+      budgets_(std::make_shared<api::ByteBudgets>(api::HttpServerOptions{}.received_bytes_max,
+                                                api::HttpServerOptions{}.sending_bytes_max)),
+      stats_({::getpid(), machine_.loops(), api::MemcachedServerOptions{}.connections_max}, machine_.first().now()) {
   std::vector<replication::Replicators::LoopParts> parts;
   for (std::size_t i = 0; i < machine_.loops(); ++i) parts.push_back({&machine_.loop(i), &machine_.transport(i)});
   replicators_ = std::make_unique<replication::Replicators>(std::move(parts), machine_.process().clock(),
                                                       machine_.version_mark());
-  std::vector<net::HttpServer::Target> targets;
-  std::vector<net::MemcachedServer::Target> memcached;
+  std::vector<api::HttpServer::Target> targets;
+  std::vector<api::MemcachedServer::Target> memcached;
   for (std::size_t i = 0; i < machine_.loops(); ++i) {
     runtime::Loop& loop = machine_.loop(i);
     auto lane = std::make_unique<Lane>();
     replication::Replicator& replicator = replicators_->at(i);
-    lane->status = std::make_unique<proxy::StatusBoard>(id_, loop, machine_.transport(i), *replicators_, i);
-    lane->face = std::make_unique<proxy::HttpFace>(loop, replicator, *lane->status);
-    lane->memcached = std::make_unique<proxy::MemcachedFace>(loop, machine_.transport(i), replicator, stats_);
+    lane->status = std::make_unique<api::StatusBoard>(id_, loop, machine_.transport(i), *replicators_, i);
+    lane->face = std::make_unique<api::HttpApi>(loop, replicator, *lane->status);
+    lane->memcached = std::make_unique<api::MemcachedApi>(loop, machine_.transport(i), replicator, stats_);
     targets.push_back({&loop, lane->face.get()});
     memcached.push_back({&loop, lane->memcached.get()});
     lanes_.push_back(std::move(lane));
   }
   server_ =
-      std::make_unique<net::HttpServer>(machine_.first(), "http " + id_, targets, net::HttpServerOptions{}, budgets_);
-  memcached_ = std::make_unique<net::MemcachedServer>(machine_.first(), "memcached " + id_, memcached, stats_.traffic(),
+      std::make_unique<api::HttpServer>(machine_.first(), "http " + id_, targets, api::HttpServerOptions{}, budgets_);
+  memcached_ = std::make_unique<api::MemcachedServer>(machine_.first(), "memcached " + id_, memcached, stats_.traffic(),
                                                       budgets_);
 }
 
@@ -44,7 +45,7 @@ Status ProxyHost::listen_memcached(const std::string& address, std::uint16_t por
 
 Task<> ProxyHost::close_ports() {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    proxy::MemcachedFace* face = lanes_[i]->memcached.get();
+    api::MemcachedApi* face = lanes_[i]->memcached.get();
     machine_.loop(i).post([face] { face->end(); });
   }
   co_await server_->stop();

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "net/http_server.h"
-#include "net/memcached_server.h"
-#include "proxy/http_face.h"
-#include "proxy/memcached_face.h"
+#include "api/http/api.h"
+#include "api/http/server.h"
+#include "api/memcached/api.h"
+#include "api/memcached/server.h"
 #include "roles/machine.h"
 
 namespace tako::roles {
@@ -26,7 +26,7 @@ class ProxyHost {
   Status listen_memcached(const std::string& address, std::uint16_t port);
   std::uint16_t memcached_port() const { return memcached_->port(); }
   // Of the first loop, for whoever calls without a socket.
-  net::HttpHandler& handler() { return *lanes_.front()->face; }
+  api::HttpHandler& handler() { return *lanes_.front()->face; }
   const std::string& id() const { return id_; }
 
   // Before the loops stop, and after.
@@ -35,19 +35,19 @@ class ProxyHost {
 
  private:
   struct Lane {
-    std::unique_ptr<proxy::StatusBoard> status;
-    std::unique_ptr<proxy::HttpFace> face;
-    std::unique_ptr<proxy::MemcachedFace> memcached;
+    std::unique_ptr<api::StatusBoard> status;
+    std::unique_ptr<api::HttpApi> face;
+    std::unique_ptr<api::MemcachedApi> memcached;
   };
 
   Machine& machine_;
   const std::string id_;
   std::unique_ptr<replication::Replicators> replicators_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // one for each loop
-  const std::shared_ptr<net::HttpBudgets> budgets_;
-  proxy::MemcachedStats stats_;
-  std::unique_ptr<net::HttpServer> server_;
-  std::unique_ptr<net::MemcachedServer> memcached_;
+  const std::shared_ptr<api::ByteBudgets> budgets_;
+  api::MemcachedStats stats_;
+  std::unique_ptr<api::HttpServer> server_;
+  std::unique_ptr<api::MemcachedServer> memcached_;
 };
 
 }  // namespace tako::roles

@@ -1,7 +1,7 @@
 #include "sim/clients.h"
 
+#include "api/memcached/api.h"
 #include "base/hash.h"
-#include "proxy/memcached_face.h"
 #include "replication/flush.h"
 #include "sim/client_body.h"
 
@@ -283,7 +283,7 @@ bool Clients::alone_is_safe() const {
 Task<> Clients::flush(Lane* lane, History::Flush* event) {
   const auto host = lane->machine.host;
   replication::Flush flush(lane->loop(), lane->transport(), lane->replicator());
-  const auto done = co_await flush.run(world_.now() + proxy::MemcachedFace::kFlushTime);
+  const auto done = co_await flush.run(world_.now() + api::MemcachedApi::kFlushTime);
   if (!host->alive) co_return;
   if (done) {
     history_.flushed(*event, world_.now(), flush.newest());

@@ -1,3 +1,4 @@
+#include "base/base64.h"
 #include "wire/http/digest.h"
 
 #include <doctest/doctest.h>

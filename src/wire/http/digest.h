@@ -41,8 +41,4 @@ class DigestCheck {
   std::vector<Digest> running_;  // one of each kind that is expected
 };
 
-// Nothing: not base64 with its padding.
-std::optional<std::string> base64_decode(std::string_view text);
-std::string base64_encode(std::string_view bytes);
-
 }  // namespace tako::wire

@@ -3,7 +3,7 @@
 #include <array>
 #include <utility>
 
-#include "wire/http/digest.h"
+#include "base/base64.h"
 
 namespace tako::wire {
 namespace {
