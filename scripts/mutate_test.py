@@ -173,7 +173,7 @@ class Drawing(unittest.TestCase):
         root = HERE.parent
         enums = mutants.enums_of(root)
         self.assertIn("kTimeout", enums["ErrorCode"])
-        for path in ("src/node/shard.cc", "src/store/store.cc"):
+        for path in ("src/node/serve/shard.cc", "src/store/store.cc"):
             text = (root / path).read_text()
             found = mutants.mutants_of(path, text, enums)
             self.assertGreater(len(found), 100)

@@ -3,9 +3,10 @@
 // The argument. {A,B} -> {B} is right if whatever was decided by {A} or {A,B} is seen by every majority of B, now and
 // later. Let every node of B say, of exactly this {A,B}, that all its partitions have arrived: then it has read a
 // majority of A, and all but one of A, after each of those had this configuration and refused older ones (rule 27,
-// node/standing.h). So it has what {A} decided before, and what was answered at `two`; and what {A,B} decides is stored
-// by a majority of B itself. What {A} alone could still decide is shut out by the second condition: in each partition a
-// majority of A refuses older configurations for good, also after a crash. Nodes of B need not have adopted {B}.
+// node/membership/standing.h). So it has what {A} decided before, and what was answered at `two`; and what {A,B}
+// decides is stored by a majority of B itself. What {A} alone could still decide is shut out by the second condition:
+// in each partition a majority of A refuses older configurations for good, also after a crash. Nodes of B need not have
+// adopted {B}.
 //  - Who says so: the node, of itself, asked now. Nothing is remembered here from one question to the next: a node that
 //    said so and lost its disk since says so no more. One that loses it after it has answered and before {B} is known
 //    is a member of B that lost its disk, as on any other day: the others of B have arrived, and it reads them.

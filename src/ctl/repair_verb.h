@@ -1,8 +1,8 @@
 // `tako ctl repair`: one full cycle of background repair now, on all nodes or one, and what it found.
 //
-// Each node is told to compare all that it shares with all its peers, key by key (node/repair_cycle.cc), and is asked
-// how far it is until it is done. Interrupted here, it goes on there. Peers that are down are left out and named by the
-// exit code. On the loop of the program.
+// Each node is told to compare all that it shares with all its peers, key by key (node/repair/repair_cycle.cc), and is
+// asked how far it is until it is done. Interrupted here, it goes on there. Peers that are down are left out and named
+// by the exit code. On the loop of the program.
 #pragma once
 
 #include <string>

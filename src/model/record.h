@@ -72,7 +72,7 @@ struct Record {
 Record make_value(Version version, Bytes value, std::string content_type = "");
 Record make_tombstone(Version version);
 
-// --- floors and fences (protocol rule 20; node/collector.h) ------------------------------------------------------
+// --- floors and fences (protocol rule 20; node/gc/collector.h) ------------------------------------------------------
 // Both are times; a ballot is below one, or at it, by its timestamp. A *fence* F of a node: it takes nothing from
 // proposers at ballots up to F any more. A *floor* F of a partition: of all that was ever written to it at ballots up
 // to F its owners had the same when they agreed on F, and have since dropped what had ended. So a key that is absent

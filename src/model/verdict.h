@@ -4,8 +4,8 @@
 // deployment by itself (protocol rules 8, 9 and 30): during a reconfiguration a key has two sets of replicas, and no
 // majority of the union can stand in for a majority of each.
 //
-// Votes: a replica that has forgotten (node/standing.h) stores and answers, but its «nothing» proves no absence and
-// its «stored» makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
+// Votes: a replica that has forgotten (node/membership/standing.h) stores and answers, but its «nothing» proves no
+// absence and its «stored» makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
 //
 // `two` and `all` (rules 8 and 9, D5). Whoever is answered at `two` is told that the write outlives the loss of any one
 // machine. That two replicas have stored it is not enough, if the disk of one was lost since: a write takes time, and a
@@ -16,12 +16,12 @@
 //      told, then A reads W from B.
 //  (b) B may have forgotten what A told it, if B was wiped in its turn. Then A's old "stored" is not dropped, and W is
 //      on B alone again. So a node takes over, before it reads anything, which incarnations its sources know, their
-//      own among them (node/standing.h). And "stored" without a vote, of a node that has perhaps not got so far, makes
-//      up `two` only with a replica that it has *met*: that has told it itself, since it forgot, in which incarnation
-//      it is, and that is the one in which the other has stored.
-//      Why it is safe: let W be counted for A in its incarnation i and for B without vote in j, and let A lose W by the
-//      loss that ends i. B has met A in i after j had begun. So A's loss comes after B's, and A tells B of it before it
-//      reads B. That is case (a): B has stored W by then, and A reads it; or B names A's newer incarnation.
+//      own among them (node/membership/standing.h). And "stored" without a vote, of a node that has perhaps not got so
+//      far, makes up `two` only with a replica that it has *met*: that has told it itself, since it forgot, in which
+//      incarnation it is, and that is the one in which the other has stored. Why it is safe: let W be counted for A in
+//      its incarnation i and for B without vote in j, and let A lose W by the loss that ends i. B has met A in i after
+//      j had begun. So A's loss comes after B's, and A tells B of it before it reads B. That is case (a): B has stored
+//      W by then, and A reads it; or B names A's newer incarnation.
 // A stricter rule would be simpler: nothing without a vote counts for `two`. It would take away what is promised
 // (src/protocol.md, section 1). Of two replicas, or of three of which one is down, one that comes back empty could take
 // part in no write at the default level until it has caught up, for hours, or until the third is back. With "met" it

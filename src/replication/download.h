@@ -10,7 +10,7 @@
 // half of the places for pieces are free; one that stalls gives them back (PiecePlaces). When it fails, the next one
 // that holds the ballot goes on with that very piece: one that is away is tried again after the others, one that holds
 // another version by now is not, and of one whose copy is damaged nothing more is read; it mends itself
-// (node/mender.h). The configuration at hand then says who the others are.
+// (node/integrity/mender.h). The configuration at hand then says who the others are.
 // Errors: kConflict: nobody holds this version any more; kTimeout, kUnavailable: no replica could bring the next piece
 // within `step`. After an error there is no more: the bytes before it were right, but they are not all.
 #pragma once

@@ -12,7 +12,7 @@ using State = model::ReplicaReply::State;
 
 namespace {
 
-// Of one round of commits: well below the time for which nodes name those that lost their memory (node/shard.h).
+// Of one round of commits: well below the time for which nodes name those that lost their memory (node/serve/shard.h).
 constexpr Duration kRoundMax = seconds(20);
 
 bool refused_by_newer(const Round& round, const model::Version& version) {

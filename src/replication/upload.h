@@ -13,7 +13,7 @@
 //
 // A replica without the pieces (it was given up, or the configuration names it since the upload began) is told to fetch
 // them from one that has stored the record; it counts when its own acceptor has stored it. That may take longer than
-// votes keep (a fetch of gigabytes against node/shard.h's kOperationLifetimeMax), so the commit goes in rounds of
+// votes keep (a fetch of gigabytes against node/serve/shard.h's kOperationLifetimeMax), so the commit goes in rounds of
 // limited length, each a question to all replicas anew under the same ballot, and only the answers of one round are
 // counted together (rule 8): a replica that stored in an earlier round says so again, from memory.
 //

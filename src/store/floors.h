@@ -1,5 +1,5 @@
 // Floors: a node's fence, and the floors of its partitions (protocol rule 20). What they mean is in model/record.h, how
-// they come about in node/collector.h; here is where they are kept.
+// they come about in node/gc/collector.h; here is where they are kept.
 //
 // One object a node, used by all its stores and read on all loops: single words, so atomics do. A floor is raised and
 // reset by the store that owns the partition, when the row that says so is written (store_floor.cc). The fence is

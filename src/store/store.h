@@ -132,7 +132,7 @@ class Store {
   Task<Result<Promised>> promise(std::string key, model::Ballot ballot, bool want_value);
 
   // Of a node without vote there, whose promises count for nobody; what it was, or none. To be promised again when what
-  // it stood in the way of is stored (node/pass.h).
+  // it stood in the way of is stored (node/repair/pass.h).
   Task<Result<model::Ballot>> withdraw_promise(std::string key);
 
   // The piece `index` of a value to come. In any order; again changes nothing. kOverloaded: too many uploads;
@@ -150,7 +150,7 @@ class Store {
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
 
   // Erases the key's row and pieces if the row is still unreadable, or its value known to be damaged, and says whether
-  // it was. REQUIRES: this node may forget the key (node/standing.h)
+  // it was. REQUIRES: this node may forget the key (node/membership/standing.h)
   Task<Result<bool>> erase_unreadable(std::string key);
 
   const Floors& floors() const;

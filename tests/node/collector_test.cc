@@ -1,4 +1,4 @@
-// Tombstones are forgotten when nothing older can come any more, and not before (src/node/collector.h).
+// Tombstones are forgotten when nothing older can come any more, and not before (src/node/gc/collector.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

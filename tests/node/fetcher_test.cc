@@ -1,4 +1,5 @@
-// Large values between nodes: staged, committed, fetched, repaired, handed off, mended, swept (src/node/fetcher.h).
+// Large values between nodes: staged, committed, fetched, repaired, handed off, mended, swept
+// (src/node/serve/fetcher.h).
 #include <doctest/doctest.h>
 
 #include "model/checksum.h"

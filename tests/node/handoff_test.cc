@@ -1,4 +1,4 @@
-// When the last word of an owner lets a copy go that lies where it does not belong (src/node/handoff.h).
+// When the last word of an owner lets a copy go that lies where it does not belong (src/node/repair/handoff.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

@@ -1,5 +1,5 @@
-// What a node says of its rows when a peer lists them (src/node/shard.cc), and what a pass does with it
-// (src/node/pass.h).
+// What a node says of its rows when a peer lists them (src/node/serve/shard.cc), and what a pass does with it
+// (src/node/repair/pass.h).
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Damaged values of which few replicas have another one (src/node/mender.h).
+// Damaged values of which few replicas have another one (src/node/integrity/mender.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

@@ -1,5 +1,5 @@
-// Nodes that have forgotten something, and how they become voters again (src/node/standing.h,
-// src/node/mender.h).
+// Nodes that have forgotten something, and how they become voters again (src/node/membership/standing.h,
+// src/node/integrity/mender.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

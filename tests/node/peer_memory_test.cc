@@ -1,7 +1,7 @@
-// What peers know of a node's life, and that a disk that went back in time is seen (src/node/peer_memory.h).
+// What peers know of a node's life, and that a disk that went back in time is seen (src/node/membership/peer_memory.h).
 #include <doctest/doctest.h>
 
-#include "node/peer_memory.h"
+#include "node/membership/peer_memory.h"
 #include "store/sim_engine.h"
 #include "support/run_loop.h"
 #include "wire/cluster/codec.h"

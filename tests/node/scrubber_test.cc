@@ -1,5 +1,5 @@
 // Flipped bits in values that nobody asks for: found by the scrub, and by an owner whose word a copy waits for
-// (src/node/scrubber.h, src/node/handoff.h).
+// (src/node/integrity/scrubber.h, src/node/repair/handoff.h).
 #include <doctest/doctest.h>
 
 #include "node/world.h"

@@ -1,9 +1,9 @@
-// Of whom a majority is made, in one deployment and in two (src/node/source.h), and what waits for it.
+// Of whom a majority is made, in one deployment and in two (src/node/membership/source.h), and what waits for it.
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "node/source.h"
+#include "node/membership/source.h"
 #include "node/world.h"
 
 namespace tako::test {

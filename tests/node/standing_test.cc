@@ -1,8 +1,8 @@
-// Which answers are votes (src/node/standing.h): configurations, restarts, and the mark on the disk.
+// Which answers are votes (src/node/membership/standing.h): configurations, restarts, and the mark on the disk.
 #include <doctest/doctest.h>
 
 #include "base/log.h"
-#include "node/standing.h"
+#include "node/membership/standing.h"
 #include "store/sim_engine.h"
 #include "support/run_loop.h"
 #include "wire/cluster/codec.h"

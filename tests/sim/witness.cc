@@ -81,7 +81,7 @@ void Witness::collected(const NodeMachine& by, const std::string& key, const mod
   const model::Partition partition = model::partition_of(key);
   const Timestamp floor = floor_on(by.disk, partition);
   const bool counts = by.node && by.node->standing().votes(partition);
-  // It was taken over without a vote (node/pass.h).
+  // It was taken over without a vote (node/repair/pass.h).
   if (!slot.record && !counts) return world_.tally().add("promise withdrawn");
   world_.tally().add(slot.record ? "tombstone collected" : "promise collected");
   const std::string what = key + ": " + by.id + " dropped " + to_string(slot.ballot());

@@ -5,7 +5,7 @@
 // And every copy that an owner drops because it has ended, and holds it to the rule of collection (20): it ends by the
 // node's floor, no promise above that goes with it, and, while there was one configuration only and no disk has lost
 // anything, every owner is fenced at the floor and holds nothing that is live below it.
-// Nodes whose disk was damaged erase what they cannot read, by another rule (node/mender.h).
+// Nodes whose disk was damaged erase what they cannot read, by another rule (node/integrity/mender.h).
 // And it sees every configuration when it is first gone by, and holds its active owners to what writers had been told
 // by then: those who are left are needed no more. It looks at the disks of the owners behind their backs, at the moment
 // of the erasure. Owners that lost something lately, or go by another configuration meanwhile, may have had it when

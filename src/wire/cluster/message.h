@@ -129,7 +129,7 @@ struct DigestQuery {
   std::vector<std::uint16_t> nodes;  // whose sums are wanted; kRoot: none
 };
 
-// --- collection of tombstones (rule 20; node/collector.h) -------------------------------------------------------
+// --- collection of tombstones (rule 20; node/gc/collector.h) -------------------------------------------------------
 // How far the asked is with partitions that both own. Compared under one configuration only.
 
 struct CollectQuery {
@@ -141,7 +141,7 @@ struct CollectQuery {
 // --- membership -----------------------------------------------------------------------------------------------
 
 // A node tells a peer who it is now, before it reads from it (rule 21), and how far its disk has come: the peer
-// remembers it, and knows a disk that went back in time (node/peer_memory.h).
+// remembers it, and knows a disk that went back in time (node/membership/peer_memory.h).
 struct Announce {
   std::string node;
   std::uint64_t incarnation = 0;
@@ -208,7 +208,7 @@ struct Incarnation {
 // Who answers: beside every reply about a key.
 struct Voter {
   // Its answer counts for a majority. False: it may have forgotten, or goes by another configuration than the asker and
-  // owns the key in the target alone (node/standing.h).
+  // owns the key in the target alone (node/membership/standing.h).
   bool votes = false;
   // Its "nothing" alone means that there is nothing. An owner in the target alone may vote before it is informed.
   bool informed = false;

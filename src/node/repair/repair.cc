@@ -1,11 +1,11 @@
-#include "node/repair.h"
+#include "node/repair/repair.h"
 
 #include <algorithm>
 
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/plant.h"
-#include "node/alike.h"
+#include "node/repair/alike.h"
 
 namespace tako::node {
 namespace {
@@ -491,7 +491,7 @@ Task<> Repairer::reconsider_votes(PartitionSet partitions) {
   partitions &= owned_;
   partitions -= standing.informed();
   if (!self || partitions.none()) co_return;
-  // What this node has told others of a fence may be forgotten: theirs is at least as high (collector.h).
+  // What this node has told others of a fence may be forgotten: theirs is at least as high (node/gc/collector.h).
   const auto placement = placement_;
   Timestamp fence = 0;
   for (const auto& [id, source] : sources_) fence = std::max(fence, source->fence);

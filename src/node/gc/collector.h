@@ -11,26 +11,27 @@
 //     is not the newest of its key is dead. Each writes its floor down, and drops what has ended by it. A promise above
 //     F stays: a proposer may have decided upon what was there, which was nothing.
 // From then on «absent» is a tombstone at F, for everybody: acceptors refuse what is not above it (store/store.h),
-// proxies count it as that (model/verdict.h), passes copy it over live records at such ballots (pass.h): those can only
-// be copies that were on their way, or stood on a disk that went back in time unnoticed.
-// The fence is a promise like any other to a proposer, who comes back under a newer ballot (rules 10 and 11). No clock
-// is believed for any of this; the grace only keeps writes that are slow, and not dead, from having to come back.
+// proxies count it as that (model/verdict.h), passes copy it over live records at such ballots (node/repair/pass.h):
+// those can only be copies that were on their way, or stood on a disk that went back in time unnoticed. The fence is a
+// promise like any other to a proposer, who comes back under a newer ballot (rules 10 and 11). No clock is believed for
+// any of this; the grace only keeps writes that are slow, and not dead, from having to come back.
 //
 // Whose word counts. Owners by the same configuration, without a target deployment; of the incarnation that we know,
 // since one that lost its disk has lost its fence; and voters in the partition, since one that is not informed has not
 // got what it would compare. When any of this changes the partition begins anew. A peer that announces a new
 // incarnation is forgotten here before it is answered, so before it reads anything from us (renewed()).
 // A node that catches up, also as a target's owner, takes the fence of its sources before it votes, and their floors
-// with what it reads; so does one that lags behind: whoever has a floor proves that all owners had synced (pass.h).
-// Collection waits for so long after a configuration has taken partitions away from somebody, that those have handed
-// off what they have: a floor would refuse a write that is left there alone, and was answered at a level of one.
+// with what it reads; so does one that lags behind: whoever has a floor proves that all owners had synced
+// (node/repair/pass.h). Collection waits for so long after a configuration has taken partitions away from somebody,
+// that those have handed off what they have: a floor would refuse a write that is left there alone, and was answered at
+// a level of one.
 //
 // How it goes on. A turn every few seconds while there is something to collect, here or at a peer who asks; else
 // seldom. Each asks each other one in one small message. One turn raises the fence to the last point of a grid of times
 // that lies a grace back, by this node's clock and by those of its peers, so that one clock ahead refuses nobody's
-// writes; asks; compares digests, or counts the passes that were begun since (repair.h) where they never are equal
-// because of what is being written; raises floors; and drops, at half of the time, in partitions where something ends.
-// On the node's first loop. Memory: some 35 bytes a partition, and a set of partitions a peer.
+// writes; asks; compares digests, or counts the passes that were begun since (node/repair/repair.h) where they never
+// are equal because of what is being written; raises floors; and drops, at half of the time, in partitions where
+// something ends. On the node's first loop. Memory: some 35 bytes a partition, and a set of partitions a peer.
 #pragma once
 
 #include <map>
@@ -41,11 +42,11 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/comparer.h"
-#include "node/duties.h"
-#include "node/local_shards.h"
-#include "node/repair.h"
-#include "node/standing.h"
+#include "node/membership/duties.h"
+#include "node/membership/standing.h"
+#include "node/repair/comparer.h"
+#include "node/repair/repair.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 #include "store/floors.h"
 

@@ -1,4 +1,4 @@
-#include "node/mender.h"
+#include "node/integrity/mender.h"
 
 #include <algorithm>
 

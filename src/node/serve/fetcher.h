@@ -16,7 +16,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/local_shards.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

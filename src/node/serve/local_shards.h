@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/shard.h"
+#include "node/serve/shard.h"
 
 namespace tako::node {
 

@@ -7,11 +7,11 @@
 // between, is put on the source's list (`todo`), and so is what nobody could say for a while because it was being
 // counted. A pass (pass.h) is a merge of two listings in storage order, over what is on the list. All that is shared is
 // put there each configured interval: the full cycle, which believes no digest. What a pass has read is also what makes
-// a node that has forgotten a voter again (standing.h): where a vote is missing the list does not wait for digests,
-// since votes need promises too. A Source keeps, by partition, whether its peer has been read since we announced
-// ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are missing here, it is
-// read again. The announcements (every second, to each peer) tell of losses, and lift what suspends the votes after a
-// start.
+// a node that has forgotten a voter again (node/membership/standing.h): where a vote is missing the list does not wait
+// for digests, since votes need promises too. A Source keeps, by partition, whether its peer has been read since we
+// announced ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are missing
+// here, it is read again. The announcements (every second, to each peer) tell of losses, and lift what suspends the
+// votes after a start.
 //
 // On the node's first loop.
 #pragma once
@@ -26,12 +26,12 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/comparer.h"
-#include "node/fetcher.h"
-#include "node/local_shards.h"
-#include "node/pass.h"
-#include "node/source.h"
-#include "node/standing.h"
+#include "node/membership/source.h"
+#include "node/membership/standing.h"
+#include "node/repair/comparer.h"
+#include "node/repair/pass.h"
+#include "node/serve/fetcher.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "net/transport.h"
-#include "node/duties.h"
-#include "node/local_shards.h"
+#include "node/membership/duties.h"
+#include "node/serve/local_shards.h"
 
 namespace tako::node {
 

@@ -1,4 +1,4 @@
-#include "node/local_shards.h"
+#include "node/serve/local_shards.h"
 
 #include "base/plant.h"
 #include "runtime/run_on.h"

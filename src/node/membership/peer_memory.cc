@@ -1,5 +1,5 @@
 // row := incarnation: u64, boot: u64, nonce: u64, sequence: u64; of older releases the incarnation alone
-#include "node/peer_memory.h"
+#include "node/membership/peer_memory.h"
 
 #include "base/plant.h"
 #include "wire/cluster/codec.h"

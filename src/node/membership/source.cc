@@ -1,4 +1,4 @@
-#include "node/source.h"
+#include "node/membership/source.h"
 
 #include <algorithm>
 

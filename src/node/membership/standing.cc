@@ -1,4 +1,4 @@
-#include "node/standing.h"
+#include "node/membership/standing.h"
 
 #include "base/log.h"
 #include "base/plant.h"

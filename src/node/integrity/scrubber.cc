@@ -1,4 +1,4 @@
-#include "node/scrubber.h"
+#include "node/integrity/scrubber.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "node/fetcher.h"
+#include "node/serve/fetcher.h"
 
 #include <algorithm>
 #include <deque>

@@ -1,4 +1,4 @@
-#include "node/handoff.h"
+#include "node/repair/handoff.h"
 
 #include "base/log.h"
 #include "base/plant.h"

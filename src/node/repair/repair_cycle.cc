@@ -1,6 +1,6 @@
 // The cycle that an operator asks for (repair.h): a repair is a full pass with each peer, done by the tasks that follow
 // them; a dry run reads through copies of the sources, and leaves the real ones and the data as they are.
-#include "node/repair.h"
+#include "node/repair/repair.h"
 
 namespace tako::node {
 namespace {

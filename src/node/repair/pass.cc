@@ -1,4 +1,4 @@
-#include "node/pass.h"
+#include "node/repair/pass.h"
 
 #include "base/plant.h"
 #include "runtime/run_on.h"

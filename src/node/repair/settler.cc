@@ -1,4 +1,4 @@
-#include "node/settler.h"
+#include "node/repair/settler.h"
 
 #include "base/log.h"
 

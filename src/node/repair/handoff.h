@@ -4,14 +4,14 @@
 // newer one, and has read all of its value to say so: a bit of it may have flipped since it was stored, and nobody
 // reads what nobody asks for. An owner whose copy is damaged gets this one, and is asked again; one that cannot be
 // asked keeps the copy here. A large value is read when all have said that they hold it, not for an answer that does
-// not matter yet. An owner's floor counts as a newer ballot while the owner is informed (standing.h), whether it says
-// so or refuses the copy because of it; until then the copy stays. Where the configuration has changed while they were
-// asked, all are asked anew: a new owner was not among them. The drop compares once more under the key's lock, so what
-// was written meanwhile stays; and nothing is dropped before it is durable that this node votes no more in partitions
-// that it has lost (standing.h). A drop may still be under way when a newer configuration gives the partition back: so
-// a pass, which lists what is here, begins after it (drop_ended()). On the node's first loop; a cycle runs after a
-// change of configuration, at start, each interval of the background repair, and soon after the digests say that there
-// is a copy that does not belong here.
+// not matter yet. An owner's floor counts as a newer ballot while the owner is informed (node/membership/standing.h),
+// whether it says so or refuses the copy because of it; until then the copy stays. Where the configuration has changed
+// while they were asked, all are asked anew: a new owner was not among them. The drop compares once more under the
+// key's lock, so what was written meanwhile stays; and nothing is dropped before it is durable that this node votes no
+// more in partitions that it has lost (node/membership/standing.h). A drop may still be under way when a newer
+// configuration gives the partition back: so a pass, which lists what is here, begins after it (drop_ended()). On the
+// node's first loop; a cycle runs after a change of configuration, at start, each interval of the background repair,
+// and soon after the digests say that there is a copy that does not belong here.
 #pragma once
 
 #include <memory>
@@ -20,9 +20,9 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/fetcher.h"
-#include "node/local_shards.h"
-#include "node/settler.h"
+#include "node/repair/settler.h"
+#include "node/serve/fetcher.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

@@ -1,4 +1,4 @@
-#include "node/comparer.h"
+#include "node/repair/comparer.h"
 
 #include <algorithm>
 #include <numeric>

@@ -13,7 +13,7 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/duties.h"
+#include "node/membership/duties.h"
 #include "runtime/sync.h"
 
 namespace tako::node {
@@ -71,7 +71,8 @@ struct Source {
   PartitionSet without_vote;  // as it said in the last pass
   PartitionSet spoiled;       // what the pass under way reads in these is not to be counted
   Timestamp fence = 0;        // of the peer, the highest it named
-  // For the collector (collector.h): compared to the end, with nothing refused, by passes that began after it asked.
+  // For the collector (node/gc/collector.h): compared to the end, with nothing refused, by passes that began after it
+  // asked.
   PartitionSet swept;
   PartitionSet sweeping;  // in which the pass under way may be such a one
 };

@@ -17,7 +17,7 @@
 //    something has a member among those. Where fewer voters are left, only when all others have answered; what was
 //    chosen on the lost disks alone is gone then, and that is reported;
 //  - it takes the newest of each key, and the highest promise; where sources differ below what was promised, the key
-//    has to be settled first (23), and its partition stays without vote here (pass.h);
+//    has to be settled first (23), and its partition stays without vote here (node/repair/pass.h);
 //  - then, partition by partition, it votes (24).
 // A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
 // empty lists; a node alone has nobody to ask and votes at once.
@@ -72,8 +72,8 @@
 // What that does not see: if not one of those peers heard of the later life of this disk (they were away while others
 // voted with it, and those are away now), or if all that was lost is younger than the last announcement, a second.
 //
-// What is unreadable is forgotten (mender.h): the row's partition loses its bit at once, the incarnation is raised,
-// and when that is durable the row is erased, and comes back from those that are read anew.
+// What is unreadable is forgotten (node/integrity/mender.h): the row's partition loses its bit at once, the incarnation
+// is raised, and when that is durable the row is erased, and comes back from those that are read anew.
 //
 // The bits are read on all loops of the node and set on its first one (they may be cleared on all): single words, so
 // atomics do. Everything else is of the first loop.
@@ -86,7 +86,7 @@
 #include <string>
 
 #include "base/result.h"
-#include "node/duties.h"
+#include "node/membership/duties.h"
 #include "store/engine.h"
 
 namespace tako::node {

@@ -1,4 +1,4 @@
-#include "node/duties.h"
+#include "node/membership/duties.h"
 
 #include <vector>
 

@@ -1,8 +1,9 @@
 // Mender: what a node does about rows of its disk that turned out to be unreadable, and about damaged values.
 //
 // An unreadable row (it does not match its checksum, or does not decode) held a record and a promise that nobody knows
-// any more. What is unreadable is forgotten, by the rule for everything that is forgotten (standing.h), in this order:
-//  1. the partition loses its vote, in the shard, before anybody is answered (shard.h);
+// any more. What is unreadable is forgotten, by the rule for everything that is forgotten (node/membership/standing.h),
+// in this order:
+//  1. the partition loses its vote, in the shard, before anybody is answered (node/serve/shard.h);
 //  2. if it had one the incarnation is raised, so that votes given while the row could be read, still under way, are
 //     dropped once one of after it is heard; and what was read from peers in the partition does not count any more;
 //  3. when both are durable, the row is erased, if it is still unreadable then: the key is absent, and no vote says so;
@@ -28,10 +29,10 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/fetcher.h"
-#include "node/local_shards.h"
-#include "node/repair.h"
-#include "node/standing.h"
+#include "node/membership/standing.h"
+#include "node/repair/repair.h"
+#include "node/serve/fetcher.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 
 namespace tako::node {

@@ -1,5 +1,5 @@
 // kept := stamp_counter: u64, stamp_hash: u64, leavers_until: u64
-#include "node/collector.h"
+#include "node/gc/collector.h"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
-#include "node/shard.h"
+#include "node/serve/shard.h"
 
 #include <algorithm>
 
 #include "base/plant.h"
-#include "node/fetcher.h"
+#include "node/serve/fetcher.h"
 #include "runtime/run_on.h"
 #include "wire/cluster/limits.h"
 

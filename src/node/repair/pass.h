@@ -15,9 +15,9 @@
 // What is absent, or has ended, is a tombstone at its side's floor (model/record.h). So there is no difference where
 // both sides' have ended by the higher of the two floors; and against a live record at or below the floor of a voter it
 // is absence that is newer, and is copied: as a tombstone of the floor's ballot. Who has compared a partition to the
-// end with a voter takes its floor over: it has all that the voter has by then (collector.h).
-// Large values go from node to node by pieces (fetcher.h), whichever side found the difference. Memory: three pages and
-// kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
+// end with a voter takes its floor over: it has all that the voter has by then (node/gc/collector.h).
+// Large values go from node to node by pieces (node/serve/fetcher.h), whichever side found the difference. Memory:
+// three pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
 
 #include <deque>
@@ -30,11 +30,11 @@
 
 #include "model/placement.h"
 #include "net/transport.h"
-#include "node/fetcher.h"
-#include "node/local_shards.h"
-#include "node/settler.h"
-#include "node/source.h"
-#include "node/standing.h"
+#include "node/membership/source.h"
+#include "node/membership/standing.h"
+#include "node/repair/settler.h"
+#include "node/serve/fetcher.h"
+#include "node/serve/local_shards.h"
 #include "runtime/sync.h"
 #include "store/floors.h"
 
