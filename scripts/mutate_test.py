@@ -139,7 +139,7 @@ class LeftOut(unittest.TestCase):
             self.assertIn((";"), [one.after for line in found.values() for one in line], text)
 
     def test_files_that_are_no_part_of_what_is_judged(self):
-        self.assertEqual(mutants.mutants_of("src/store/sim_engine.cc", "void f() {\n  x = y;\n}\n", {}), {})
+        self.assertEqual(mutants.mutants_of("src/store/engine/sim_engine.cc", "void f() {\n  x = y;\n}\n", {}), {})
 
 
 class Drawing(unittest.TestCase):

@@ -107,7 +107,7 @@ class Layers(unittest.TestCase):
             ('<spdlog/spdlog.h>', 'src/base/log.cc', 'src/base/log.h'),
             ('<yaml-cpp/yaml.h>', 'src/model/config_yaml.cc', 'src/control/a.cc'),
             ('<llhttp.h>', 'src/wire/http/head.cc', 'src/net/a.cc'),
-            ('<rocksdb/db.h>', 'src/store/rocks_engine.cc', 'src/store/store.cc'),
+            ('<rocksdb/db.h>', 'src/store/engine/rocks_engine.cc', 'src/store/store.cc'),
             ('<asio/io_context.hpp>', 'src/net/a.cc', 'src/node/a.cc'),
             ('<CLI/CLI.hpp>', 'src/roles/command_line.cc', 'src/roles/options.cc'),
             ('<nlohmann/json.hpp>', 'src/ctl/a.cc', 'src/store/a.cc'),

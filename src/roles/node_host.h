@@ -11,8 +11,8 @@
 #include "replication/replicator.h"
 #include "roles/machine.h"
 #include "roles/proxy_host.h"
-#include "store/rocks_database.h"
-#include "store/rocks_engine.h"
+#include "store/engine/rocks_database.h"
+#include "store/engine/rocks_engine.h"
 
 namespace tako::roles {
 

@@ -11,7 +11,8 @@
 //  - Outcome unknown (an error, or the frame ended): the row may be the old one or the new: the partition is *in
 //  doubt*,
 //    that is unknown until it is counted again, by a count that begins after a later write has succeeded: a log that
-//    failed may bring the row back when the database opens itself anew (rocks_database.h), and does not write before.
+//    failed may bring the row back when the database opens itself anew (engine/rocks_database.h), and does not write
+//    before.
 //  - An unreadable row: what it adds cannot be taken away: in doubt too, until it is erased.
 // Counting beside writes. Pages of the meta family are read in storage order, each a snapshot of some moment between
 // its request and its answer. Writes of keys behind the page's begin are in what was counted, or will be by their

@@ -28,7 +28,7 @@
 #include "model/record.h"
 #include "runtime/loop.h"
 #include "store/digests.h"
-#include "store/engine.h"
+#include "store/engine/engine.h"
 #include "store/floors.h"
 #include "store/slot_codec.h"
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "store/rocks_engine.h"
+#include "store/engine/rocks_engine.h"
 #include "store/store.h"
 #include "support/run_loop.h"
 

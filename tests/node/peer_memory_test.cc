@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "node/membership/peer_memory.h"
-#include "store/sim_engine.h"
+#include "store/engine/sim_engine.h"
 #include "support/run_loop.h"
 #include "wire/cluster/codec.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "node/membership/standing.h"
-#include "store/sim_engine.h"
+#include "store/engine/sim_engine.h"
 #include "support/run_loop.h"
 #include "wire/cluster/codec.h"
 

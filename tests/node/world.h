@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "node/node.h"
 #include "runtime/run_on.h"
-#include "store/sim_engine.h"
+#include "store/engine/sim_engine.h"
 #include "support/scheduler.h"
 
 namespace tako::test {

@@ -15,7 +15,7 @@
 #include "replication/replicators.h"
 #include "runtime/files.h"
 #include "sim/network.h"
-#include "store/sim_engine.h"
+#include "store/engine/sim_engine.h"
 
 namespace tako::sim {
 

@@ -1,4 +1,4 @@
-// What every engine promises (src/store/engine.h), held against both.
+// What every engine promises (src/store/engine/engine.h), held against both.
 #include <doctest/doctest.h>
 
 #include "store/worlds.h"

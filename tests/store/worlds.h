@@ -13,8 +13,8 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
-#include "store/rocks_engine.h"
-#include "store/sim_engine.h"
+#include "store/engine/rocks_engine.h"
+#include "store/engine/sim_engine.h"
 #include "support/run_loop.h"
 
 namespace tako::test {

@@ -23,7 +23,7 @@
 
 #include "base/result.h"
 #include "runtime/loop.h"
-#include "store/engine.h"
+#include "store/engine/engine.h"
 #include "wire/cluster/message.h"
 
 namespace tako::node {

@@ -87,7 +87,7 @@
 
 #include "base/result.h"
 #include "node/membership/duties.h"
-#include "store/engine.h"
+#include "store/engine/engine.h"
 
 namespace tako::node {
 

@@ -149,7 +149,7 @@ struct Announce {
   std::uint64_t boot = 0;            // its disk's starts are counted
   std::uint64_t nonce = 0;           // drawn at this start
   std::uint64_t previous_nonce = 0;  // at the start before, by its disk
-  std::uint64_t sequence = 0;        // of its disk's writes (store/engine.h), now
+  std::uint64_t sequence = 0;        // of its disk's writes (store/engine/engine.h), now
   std::uint64_t start_sequence = 0;  // ... and before the first one of this start
 };
 

@@ -1,4 +1,4 @@
-#include "store/rocks_database.h"
+#include "store/engine/rocks_database.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -16,8 +16,8 @@
 #include <rocksdb/write_buffer_manager.h>
 
 #include "base/log.h"
-#include "store/rocks_errors.h"
-#include "store/rocks_options.h"
+#include "store/engine/rocks_errors.h"
+#include "store/engine/rocks_options.h"
 
 namespace tako::store {
 namespace {

@@ -21,8 +21,8 @@
 
 #include "base/random.h"
 #include "runtime/loop.h"
-#include "store/committer.h"
-#include "store/engine.h"
+#include "store/engine/committer.h"
+#include "store/engine/engine.h"
 
 namespace tako::store {
 

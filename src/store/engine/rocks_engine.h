@@ -11,9 +11,9 @@
 #include "runtime/loop.h"
 #include "runtime/sync.h"
 #include "runtime/workers.h"
-#include "store/committer.h"
-#include "store/engine.h"
-#include "store/rocks_database.h"
+#include "store/engine/committer.h"
+#include "store/engine/engine.h"
+#include "store/engine/rocks_database.h"
 
 namespace tako::store {
 

@@ -1,11 +1,11 @@
-#include "store/rocks_options.h"
+#include "store/engine/rocks_options.h"
 
 #include <algorithm>
 
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
-#include "store/rocks_log.h"
+#include "store/engine/rocks_log.h"
 
 namespace tako::store {
 namespace {

@@ -1,4 +1,4 @@
-#include "store/disk_space.h"
+#include "store/engine/disk_space.h"
 
 #include <algorithm>
 #include <optional>

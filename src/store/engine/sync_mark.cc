@@ -1,4 +1,4 @@
-#include "store/sync_mark.h"
+#include "store/engine/sync_mark.h"
 
 #include <fcntl.h>
 #include <unistd.h>

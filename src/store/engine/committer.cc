@@ -1,4 +1,4 @@
-#include "store/committer.h"
+#include "store/engine/committer.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "store/rocks_log.h"
+#include "store/engine/rocks_log.h"
 
 #include <algorithm>
 #include <cstdarg>

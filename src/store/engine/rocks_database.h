@@ -22,10 +22,10 @@
 
 #include "runtime/loop.h"
 #include "runtime/workers.h"
-#include "store/committer.h"
-#include "store/disk_space.h"
-#include "store/engine.h"
-#include "store/sync_mark.h"
+#include "store/engine/committer.h"
+#include "store/engine/disk_space.h"
+#include "store/engine/engine.h"
+#include "store/engine/sync_mark.h"
 
 namespace tako::store {
 

@@ -1,4 +1,4 @@
-#include "store/rocks_engine.h"
+#include "store/engine/rocks_engine.h"
 
 namespace tako::store {
 namespace {

@@ -1,4 +1,4 @@
-#include "store/sim_engine.h"
+#include "store/engine/sim_engine.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "store/rocks_errors.h"
+#include "store/engine/rocks_errors.h"
 
 namespace tako::store {
 

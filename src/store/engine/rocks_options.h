@@ -6,7 +6,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/options.h>
 
-#include "store/rocks_database.h"
+#include "store/engine/rocks_database.h"
 
 namespace tako::store {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "runtime/sync.h"
-#include "store/engine.h"
+#include "store/engine/engine.h"
 
 namespace tako::store {
 
