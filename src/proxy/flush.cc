@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/plant.h"
-#include "proxy/http_words.h"
 #include "proxy/replicating.h"
 
 namespace tako::proxy {
@@ -79,9 +78,9 @@ Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint dead
 }
 
 Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) {
-  // Not there any more for whoever reads: another node's copy was first.
+  // Another node's copy was first. What has only expired is deleted too: our clock may be ahead.
   auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, deadline);
-  const bool absent = read && gone(read->record, loop_.wall());
+  const bool absent = read && (!read->record || read->record->tombstone());
   // Whoever holds what was listed may not have answered just now.
   const bool newer = read && (read->record ? read->record->ballot >= listed : read->silent == 0);
   if (!absent || !(newer || planted(Plant::kFlushMayLose))) {
