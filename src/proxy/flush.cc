@@ -88,7 +88,8 @@ Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) 
     draft.tombstone = true;
     // Above it whatever our clock says. What it loses to then came later, or is listed by another node.
     const Timestamp above = std::max(listed.timestamp, read && read->record ? read->record->ballot.timestamp : 0);
-    if (above >= replicator_.clock().wall() && !planted(Plant::kFlushMayLose)) draft.timestamp = above + 1;
+    if (above >= replicator_.clock().wall()) draft.timestamp = above + 1;
+    if (planted(Plant::kFlushMayLose)) draft.timestamp = replicator_.clock().wall();
     auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
     if (answer) {
       ++removed_;
