@@ -78,9 +78,9 @@ Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint dead
 }
 
 Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) {
-  // Not there any more for whoever reads: another node's copy was first.
+  // Another node's copy was first. What has only expired is deleted too: our clock may be ahead.
   auto read = co_await replicator_.read(key, model::ReadLevel::kLatest, false, deadline);
-  const bool absent = read && model::gone(read->record, loop_.wall());
+  const bool absent = read && (!read->record || read->record->tombstone());
   // Whoever holds what was listed may not have answered just now.
   const bool newer = read && (read->record ? read->record->ballot >= listed : read->silent == 0);
   if (!absent || !(newer || planted(Plant::kFlushMayLose))) {
@@ -88,7 +88,8 @@ Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) 
     draft.tombstone = true;
     // Above it whatever our clock says. What it loses to then came later, or is listed by another node.
     const Timestamp above = std::max(listed.timestamp, read && read->record ? read->record->ballot.timestamp : 0);
-    if (above >= replicator_.clock().wall() && !planted(Plant::kFlushMayLose)) draft.timestamp = above + 1;
+    if (above >= replicator_.clock().wall()) draft.timestamp = above + 1;
+    if (planted(Plant::kFlushMayLose)) draft.timestamp = replicator_.clock().wall();
     auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
     if (answer) {
       ++removed_;

@@ -6,6 +6,10 @@
 // second time or not. When the configuration has changed meanwhile, all nodes are asked again: copies move. What
 // was there when it began is gone when it has succeeded; what is written while it runs may go with it, what is written
 // after stays. It costs a read and a write for each key, and takes as long.
+// "Gone" means for every proxy, whatever its clock says. So a value is deleted although it has expired by our clock:
+// a proxy whose clock is slower would answer it after the flush (as in rule 17). That nothing is left to delete is
+// shown by a tombstone, or by all replicas that hold nothing that counts. The price is a write for each key that has
+// expired and that the nodes have not collected yet.
 // Errors: a node cannot be asked (kUnavailable, it alone may hold a key that counts), kTimeout, kStopping, and those of
 // a write. Some keys are deleted then: send it again.
 #pragma once

@@ -59,6 +59,14 @@ TEST_CASE_FIXTURE(Flushing, "what is deleted already is not deleted again") {
   for (const char* id : {"n1", "n2", "n3"}) CHECK(node(id).writes.empty());
 }
 
+TEST_CASE_FIXTURE(Flushing, "what has expired by our clock is deleted, because it may not have by another proxy's") {
+  model::Record record = model::make_value({5, 1}, Bytes(std::string("v")));
+  record.expires_at = world.clock().wall() - 1;
+  for (const char* id : {"n1", "n2", "n3"}) node(id).held["k"] = {record, {}};
+  CHECK(flush() == "");
+  for (const char* id : {"n1", "n2", "n3"}) CHECK(values(id) == 0);
+}
+
 TEST_CASE_FIXTURE(Flushing, "a node that cannot be asked may hold a key that counts, so the flush fails") {
   fill("n1", 0, 10);
   node("n3").away = true;
