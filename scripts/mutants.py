@@ -10,10 +10,13 @@ import dataclasses
 import pathlib
 import random
 import re
+import subprocess
 
 import tidy
 
 # What no test can judge, by file name: text for the operator, and the simulated disk, which is no part of the product.
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FOLDERS = ("model", "store", "replication", "node", "control")
 FILES_LEFT_OUT = ("api/admin/status.cc", "api/memcached/stats.cc", "store/engine/sim_engine.cc")
 STATEMENTS_LEFT_OUT = re.compile(
     r"\blog::|\bASSERT\b|\bbuggify\(|\b[cC]ounters_?\b|\bstatic_assert\b|\bcheck_here\(|\breserve\(|\bwaits_for_\b|"
@@ -332,3 +335,40 @@ def shown(mutant, text):
     before = text[begin:end]
     after = text[begin:mutant.begin] + mutant.after + text[mutant.end:end]
     return " ".join(before.split()), " ".join(after.split())
+
+
+# --- which lines -----------------------------------------------------------------------------------------------------
+
+def files_named(names):
+    paths = [ROOT / "src" / folder for folder in FOLDERS] if not names else [pathlib.Path(name) for name in names]
+    files = []
+    for path in paths:
+        path = path if path.exists() else ROOT / path
+        found = sorted(path.rglob("*.cc")) if path.is_dir() else [path]
+        for one in found:
+            one = one.resolve()
+            if not one.is_file() or not one.is_relative_to(ROOT / "src") or one.suffix != ".cc":
+                raise ValueError(f"'{one.name}' is no source of this project's src; expected a .cc file or a folder")
+            files.append(str(one.relative_to(ROOT)))
+    return list(dict.fromkeys(files))
+
+
+def changed_lines(commit, files):
+    """{path: {line}} of what the tree has and the commit has not."""
+    command = ["git", "-C", str(ROOT), "diff", "--no-color", "--no-ext-diff", "-U0", "--no-renames", commit, "--"]
+    done = subprocess.run(command + files, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        raise ValueError(f"--since {commit}: git says: {(done.stderr.strip().splitlines() or ['nothing'])[0]}")
+    return parse_diff(done.stdout)
+
+
+def parse_diff(text):
+    changed, path = {}, None
+    for line in text.splitlines():
+        if line.startswith("+++ "):
+            path = line[6:] if line.startswith("+++ b/") else None
+        elif match := re.match(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@", line):
+            first, count = int(match[1]), int(match[2] or 1)
+            if path:
+                changed.setdefault(path, set()).update(range(first, first + count))
+    return changed

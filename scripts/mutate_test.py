@@ -189,7 +189,7 @@ class Reading(unittest.TestCase):
     def test_changed_lines_of_a_diff(self):
         diff = ("diff --git a/src/a.cc b/src/a.cc\n--- a/src/a.cc\n+++ b/src/a.cc\n@@ -1,2 +1,3 @@ int f() {\n+x\n"
                 "@@ -9 +10 @@\n-a\n+b\n@@ -20,2 +20,0 @@\n-a\n-b\n--- a/src/gone.cc\n+++ /dev/null\n@@ -1,2 +0,0 @@\n")
-        self.assertEqual(mutate.parse_diff(diff), {"src/a.cc": {1, 2, 3, 10}})
+        self.assertEqual(mutate.mutants.parse_diff(diff), {"src/a.cc": {1, 2, 3, 10}})
 
     def test_what_a_unit_test_says(self):
         line = "=" * 79
