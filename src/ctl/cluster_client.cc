@@ -1,4 +1,4 @@
-#include "ctl/door.h"
+#include "ctl/cluster_client.h"
 
 #include <algorithm>
 #include <charconv>
@@ -46,8 +46,8 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
-Task<Result<wire::HttpResponse>> HttpDoor::request(std::string method, std::string target, wire::HttpHeaders headers,
-                                                   Bytes body) {
+Task<Result<wire::HttpResponse>> HttpClusterClient::request(std::string method, std::string target,
+                                                            wire::HttpHeaders headers, Bytes body) {
   net::HttpFetch fetch;
   fetch.method = std::move(method);
   fetch.target = std::move(target);
@@ -57,7 +57,7 @@ Task<Result<wire::HttpResponse>> HttpDoor::request(std::string method, std::stri
   co_return response;
 }
 
-Task<Result<wire::HttpResponse>> HttpDoor::upload(Upload upload) {
+Task<Result<wire::HttpResponse>> HttpClusterClient::upload(Upload upload) {
   net::HttpFetch fetch;
   fetch.method = "PUT";
   fetch.target = std::move(upload.target);
@@ -69,7 +69,7 @@ Task<Result<wire::HttpResponse>> HttpDoor::upload(Upload upload) {
   co_return response;
 }
 
-Task<Result<wire::HttpResponse>> HttpDoor::download(std::string target, wire::HttpHeaders headers,
+Task<Result<wire::HttpResponse>> HttpClusterClient::download(std::string target, wire::HttpHeaders headers,
                                                     net::HttpSink& sink) {
   net::HttpFetch fetch;
   fetch.target = std::move(target);
@@ -80,7 +80,7 @@ Task<Result<wire::HttpResponse>> HttpDoor::download(std::string target, wire::Ht
   co_return response;
 }
 
-Task<api::HttpReply> HandlerDoor::ask(wire::HttpRequest request, net::ByteSource* body) {
+Task<api::HttpReply> HandlerClusterClient::ask(wire::HttpRequest request, net::ByteSource* body) {
   const std::size_t query = request.target.find('?');
   request.path = request.target.substr(0, query);
   if (query != std::string::npos) request.query = request.target.substr(query + 1);
@@ -89,8 +89,8 @@ Task<api::HttpReply> HandlerDoor::ask(wire::HttpRequest request, net::ByteSource
   co_return reply;
 }
 
-Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::string target, wire::HttpHeaders headers,
-                                                      Bytes body) {
+Task<Result<wire::HttpResponse>> HandlerClusterClient::request(std::string method, std::string target,
+                                                               wire::HttpHeaders headers, Bytes body) {
   wire::HttpRequest request;
   request.method = std::move(method);
   request.target = std::move(target);
@@ -101,7 +101,7 @@ Task<Result<wire::HttpResponse>> HandlerDoor::request(std::string method, std::s
   co_return std::move(reply.head);
 }
 
-Task<Result<wire::HttpResponse>> HandlerDoor::upload(Upload upload) {
+Task<Result<wire::HttpResponse>> HandlerClusterClient::upload(Upload upload) {
   wire::HttpRequest request;
   request.method = "PUT";
   request.target = std::move(upload.target);
@@ -111,7 +111,7 @@ Task<Result<wire::HttpResponse>> HandlerDoor::upload(Upload upload) {
   co_return std::move(reply.head);
 }
 
-Task<Result<wire::HttpResponse>> HandlerDoor::download(std::string target, wire::HttpHeaders headers,
+Task<Result<wire::HttpResponse>> HandlerClusterClient::download(std::string target, wire::HttpHeaders headers,
                                                        net::HttpSink& sink) {
   wire::HttpRequest request;
   request.method = "GET";
@@ -152,10 +152,10 @@ Result<std::string> target_of(std::string_view prefix, std::string_view key) {
   return std::string(prefix) + wire::percent_encode(key, "/");
 }
 
-Task<Result<std::string>> fetch_text(Door& door, std::string target, std::string accept) {
+Task<Result<std::string>> fetch_text(ClusterClient& client, std::string target, std::string accept) {
   wire::HttpHeaders headers;
   headers.emplace_back("accept", std::move(accept));
-  const auto response = co_await door.request("GET", std::move(target), std::move(headers), Bytes());
+  const auto response = co_await client.request("GET", std::move(target), std::move(headers), Bytes());
   if (!response) co_return response.error();
   if (response->status != 200) co_return Error(code_of(response->status), complaint_of(*response));
   co_return std::string(response->body.view());

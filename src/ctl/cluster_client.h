@@ -1,5 +1,5 @@
-// Door: the way into a cluster, as HTTP requests: to a proxy over the network (--proxy URL), or to one that runs
-// inside `tako ctl` itself, when it was given a configuration (-f) or a coordinator (-c) instead.
+// ClusterClient: the way into a cluster, as HTTP requests: to a proxy over the network (--proxy URL), or to one that
+// runs inside `tako ctl` itself, when it was given a configuration (-f) or a coordinator (-c) instead.
 //
 // One request at a time, on the loop of the program. Any answer is a value, whatever its status. Values of more than a
 // piece come and go through sources and sinks.
@@ -30,9 +30,9 @@ struct Upload {
   std::optional<std::uint64_t> size;  // none: it is not known before its end
 };
 
-class Door {
+class ClusterClient {
  public:
-  virtual ~Door() = default;
+  virtual ~ClusterClient() = default;
   // Header names of the answer are in lower case.
   virtual Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                                    Bytes body) = 0;
@@ -50,10 +50,10 @@ struct Url {
 // "http://host:port", "http://[::1]:8080/", "host:port". No path, no https.
 Result<Url> parse_url(std::string_view text);
 
-class HttpDoor final : public Door {
+class HttpClusterClient final : public ClusterClient {
  public:
   // REQUIRES: loop and workers outlive it
-  HttpDoor(runtime::Loop& loop, runtime::Workers& workers, Url url)
+  HttpClusterClient(runtime::Loop& loop, runtime::Workers& workers, Url url)
       : loop_(loop), client_(loop, workers, std::move(url.host), url.port) {}
 
   Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
@@ -67,10 +67,10 @@ class HttpDoor final : public Door {
   net::HttpClient client_;
 };
 
-class HandlerDoor final : public Door {
+class HandlerClusterClient final : public ClusterClient {
  public:
   // REQUIRES: handler outlives it, and lives on this loop
-  explicit HandlerDoor(api::HttpHandler& handler) : handler_(handler) {}
+  explicit HandlerClusterClient(api::HttpHandler& handler) : handler_(handler) {}
 
   Task<Result<wire::HttpResponse>> request(std::string method, std::string target, wire::HttpHeaders headers,
                                            Bytes body) override;
@@ -88,7 +88,7 @@ class HandlerDoor final : public Door {
 Result<std::string> target_of(std::string_view prefix, std::string_view key);
 
 // GET of something that is answered 200, as text; anything else is an error with the server's own words.
-Task<Result<std::string>> fetch_text(Door& door, std::string target, std::string accept);
+Task<Result<std::string>> fetch_text(ClusterClient& client, std::string target, std::string accept);
 
 // What a response that is no success says: its first line, or its status.
 std::string complaint_of(const wire::HttpResponse& response);

@@ -30,8 +30,8 @@ Result<model::Configuration> read_config_file(const std::string& file) {
   return model::parse_config(*text, file);
 }
 
-Task<Result<model::Configuration>> fetch_config(Door& door) {
-  const Result<std::string> text = co_await fetch_text(door, "/config", "application/yaml");
+Task<Result<model::Configuration>> fetch_config(ClusterClient& client) {
+  const Result<std::string> text = co_await fetch_text(client, "/config", "application/yaml");
   if (!text) co_return text.error();
   co_return model::parse_config(*text, "the configuration of the proxy");
 }

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
 #include "ctl/coordinators.h"
-#include "ctl/door.h"
 #include "model/config.h"
 
 namespace tako::ctl {
@@ -17,7 +17,7 @@ namespace tako::ctl {
 Result<model::Configuration> read_config_file(const std::string& file);
 
 // A proxy's: GET /config.
-Task<Result<model::Configuration>> fetch_config(Door& door);
+Task<Result<model::Configuration>> fetch_config(ClusterClient& client);
 
 int show_config(Console& console, const model::Configuration& configuration);
 

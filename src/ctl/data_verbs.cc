@@ -83,9 +83,9 @@ int refused(Console& console, const std::string& key, const wire::HttpResponse& 
   return fail(console, kExitNo, complaint_of(response));
 }
 
-Task<int> get_to_output(Console& console, Door& door, std::string key, std::string target) {
+Task<int> get_to_output(Console& console, ClusterClient& client, std::string key, std::string target) {
   StreamSink sink(console);
-  const auto response = co_await door.download(std::move(target), wire::HttpHeaders(), sink);
+  const auto response = co_await client.download(std::move(target), wire::HttpHeaders(), sink);
   const Status whole = sink.check();
   if (!response) co_return fail(console, kExitNo, response.error().message);
   if (response->status != 200) co_return refused(console, key, *response);
@@ -100,7 +100,7 @@ bool complete(const wire::HttpResponse& response, const runtime::PartFile& file)
          wire::find_header(response.headers, "content-range") == all;
 }
 
-Task<int> get_to_file(Console& console, Door& door, GetOptions options, std::string target) {
+Task<int> get_to_file(Console& console, ClusterClient& client, GetOptions options, std::string target) {
   auto opened = runtime::PartFile::open(options.file);
   if (!opened) {
     const bool wrong = opened.code() == ErrorCode::kInvalid || opened.code() == ErrorCode::kNotFound;
@@ -113,7 +113,7 @@ Task<int> get_to_file(Console& console, Door& door, GetOptions options, std::str
     headers.emplace_back("if-range", file.note());
   }
   PartSink sink(console, file);
-  const auto response = co_await door.download(std::move(target), std::move(headers), sink);
+  const auto response = co_await client.download(std::move(target), std::move(headers), sink);
   if (!response) {
     sink.end();
     const bool worth = file.size() > 0 && !file.note().empty();
@@ -132,11 +132,11 @@ Task<int> get_to_file(Console& console, Door& door, GetOptions options, std::str
 
 }  // namespace
 
-Task<int> get_value(Console& console, Door& door, GetOptions options) {
+Task<int> get_value(Console& console, ClusterClient& client, GetOptions options) {
   const Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
-  if (is_stream(options.file)) co_return co_await get_to_output(console, door, std::move(options.key), *target);
-  co_return co_await get_to_file(console, door, std::move(options), *target);
+  if (is_stream(options.file)) co_return co_await get_to_output(console, client, std::move(options.key), *target);
+  co_return co_await get_to_file(console, client, std::move(options), *target);
 }
 
 namespace {
@@ -156,7 +156,7 @@ wire::HttpHeaders headers_of(const PutOptions& options) {
 
 }  // namespace
 
-Task<int> put_value(Console& console, Door& door, PutOptions options) {
+Task<int> put_value(Console& console, ClusterClient& client, PutOptions options) {
   Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
   if (options.ttl_s > 0) *target += "?ttl=" + std::to_string(options.ttl_s);
@@ -173,17 +173,17 @@ Task<int> put_value(Console& console, Door& door, PutOptions options) {
   if (!first) co_return fail(console, kExitUsage, first.error().message);
   Result<wire::HttpResponse> response;
   if (first->size() < model::kPieceBytes) {
-    response = co_await door.request("PUT", *target, std::move(upload.headers), std::move(*first));
+    response = co_await client.request("PUT", *target, std::move(upload.headers), std::move(*first));
   } else {
     Result<Bytes> second = co_await source.next();
     if (!second) co_return fail(console, kExitUsage, second.error().message);
     if (second->empty()) {
-      response = co_await door.request("PUT", *target, std::move(upload.headers), std::move(*first));
+      response = co_await client.request("PUT", *target, std::move(upload.headers), std::move(*first));
     } else {
       source.put_back(std::move(*first), std::move(*second));
       upload.body = &source;
       upload.size = size;
-      response = co_await door.upload(std::move(upload));
+      response = co_await client.upload(std::move(upload));
     }
   }
   progress.end();
@@ -196,20 +196,20 @@ Task<int> put_value(Console& console, Door& door, PutOptions options) {
   co_return kExitYes;
 }
 
-Task<int> remove_value(Console& console, Door& door, KeyOptions options) {
+Task<int> remove_value(Console& console, ClusterClient& client, KeyOptions options) {
   const Result<std::string> target = target_of("/values/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
-  const Result<wire::HttpResponse> response = co_await door.request("DELETE", *target, wire::HttpHeaders(), Bytes());
+  const Result<wire::HttpResponse> response = co_await client.request("DELETE", *target, wire::HttpHeaders(), Bytes());
   if (!response) co_return fail(console, kExitNo, response.error().message);
   if (response->status != 204 && response->status != 200) co_return fail(console, kExitNo, complaint_of(*response));
   co_return kExitYes;
 }
 
-Task<int> stat_value(Console& console, Door& door, KeyOptions options) {
+Task<int> stat_value(Console& console, ClusterClient& client, KeyOptions options) {
   Result<std::string> target = target_of("/stat/", options.key);
   if (!target) co_return fail(console, kExitUsage, target.error().message);
   const std::string address = *target + "?format=json";
-  const Result<wire::HttpResponse> response = co_await door.request("GET", address, wire::HttpHeaders(), Bytes());
+  const Result<wire::HttpResponse> response = co_await client.request("GET", address, wire::HttpHeaders(), Bytes());
   if (!response) co_return fail(console, kExitNo, response.error().message);
   const json stat = parse_json(response->body.view());
   const bool told = stat.is_object() && (response->status == 200 || response->status == 404);

@@ -1,4 +1,4 @@
-// get, put, rm, stat: single values through a Door. Each returns the exit code; 1 where there is no such key.
+// get, put, rm, stat: single values through a ClusterClient. Each returns the exit code; 1 where there is no such key.
 //
 // Values pass in pieces, of any size in constant memory. A file that get writes is there whole or not at all; what
 // there is of one that was interrupted stays beside it (FILE.part), and the next get goes on from there if the value is
@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
-#include "ctl/door.h"
 
 namespace tako::ctl {
 
@@ -31,11 +31,11 @@ struct KeyOptions {
   std::string key;
 };
 
-// REQUIRES: console and door outlive the task
-Task<int> get_value(Console& console, Door& door, GetOptions options);
-Task<int> put_value(Console& console, Door& door, PutOptions options);
+// REQUIRES: console and client outlive the task
+Task<int> get_value(Console& console, ClusterClient& client, GetOptions options);
+Task<int> put_value(Console& console, ClusterClient& client, PutOptions options);
 // Yes also if there was no value, as DELETE.
-Task<int> remove_value(Console& console, Door& door, KeyOptions options);
-Task<int> stat_value(Console& console, Door& door, KeyOptions options);
+Task<int> remove_value(Console& console, ClusterClient& client, KeyOptions options);
+Task<int> stat_value(Console& console, ClusterClient& client, KeyOptions options);
 
 }  // namespace tako::ctl

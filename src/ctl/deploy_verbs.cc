@@ -186,8 +186,8 @@ Task<int> promote_when_arrived(Console& console, Coordinators coordinators, Conf
 
 }  // namespace
 
-Task<int> plan_deploy(Console& console, Coordinators coordinators, Door* door, std::optional<Configuration> known,
-                      Shape shape) {
+Task<int> plan_deploy(Console& console, Coordinators coordinators, ClusterClient* client,
+                      std::optional<Configuration> known, Shape shape) {
   Result<Configuration> in_force = Error(ErrorCode::kInvalid, "there is no coordinator and no configuration");
   if (!coordinators.contacts.empty())
     in_force = co_await fetch_config(coordinators);
@@ -201,8 +201,8 @@ Task<int> plan_deploy(Console& console, Coordinators coordinators, Door* door, s
   if (!next) co_return fail(console, next.error());
 
   std::optional<Content> content;
-  if (door) {
-    const auto status = co_await fetch_text(*door, "/status", "application/json");
+  if (client) {
+    const auto status = co_await fetch_text(*client, "/status", "application/json");
     if (status) {
       const json parsed = parse_json(*status);
       if (parsed.is_object()) content = content_in(parsed);

@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
 #include "ctl/coordinators.h"
-#include "ctl/door.h"
 #include "ctl/reshape.h"
 
 namespace tako::ctl {
@@ -28,10 +28,10 @@ struct DeployOptions {
 
 using Shape = std::function<Result<model::Deployment>(const model::Configuration& in_force)>;
 
-// What it would move, and what it could break. `door`: for how much is in the nodes; null, or without an answer: only
+// What it would move, and what it could break. `client`: for how much is in the nodes; null, or without an answer: only
 // partitions are counted. Asks the coordinators; where there are none, of `known` (a file's). REQUIRES, here and below:
-// console and door outlive the task
-Task<int> plan_deploy(Console& console, Coordinators coordinators, Door* door,
+// console and client outlive the task
+Task<int> plan_deploy(Console& console, Coordinators coordinators, ClusterClient* client,
                       std::optional<model::Configuration> known, Shape shape);
 Task<int> apply_deploy(Console& console, Coordinators coordinators, Shape shape, DeployOptions options);
 Task<int> show_deploy(Console& console, Coordinators coordinators);

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "ctl/door.h"
+#include "ctl/cluster_client.h"
 #include "ctl/json_fields.h"
 #include "ctl/table.h"
 #include "model/placement.h"

@@ -161,8 +161,8 @@ void judge(Health& health) {
   if (health.reserve->strict < 0) health.problems.push_back("some keys have no majority for strict operations");
 }
 
-Task<Result<Health>> health_of(Door& door) {
-  const Result<std::string> text = co_await fetch_text(door, "/status", "application/json");
+Task<Result<Health>> health_of(ClusterClient& client) {
+  const Result<std::string> text = co_await fetch_text(client, "/status", "application/json");
   if (!text) co_return text.error();
   Health health;
   health.status = parse_json(*text);
@@ -176,7 +176,7 @@ Task<Result<Health>> health_of(Door& door) {
     if (node.up) up.insert(node.id);
     if (node.votes()) voting.insert(node.id);
   }
-  const Result<model::Configuration> configuration = co_await fetch_config(door);
+  const Result<model::Configuration> configuration = co_await fetch_config(client);
   if (configuration) {
     const auto placement = model::Placement::make(*configuration);
     health.reserve = reserve_of(*placement, up, voting);
@@ -187,8 +187,8 @@ Task<Result<Health>> health_of(Door& door) {
 
 }  // namespace
 
-Task<int> show_status(Console& console, Door& door) {
-  Result<Health> health = co_await health_of(door);
+Task<int> show_status(Console& console, ClusterClient& client) {
+  Result<Health> health = co_await health_of(client);
   if (!health) co_return fail(console, kExitNo, health.error().message);
   json& status = health->status;
   const int exit_code = health->problems.empty() ? kExitYes : kExitNo;
@@ -203,8 +203,8 @@ Task<int> show_status(Console& console, Door& door) {
   co_return finish(console, exit_code);
 }
 
-Task<int> check_cluster(Console& console, Door& door) {
-  const Result<Health> health = co_await health_of(door);
+Task<int> check_cluster(Console& console, ClusterClient& client) {
+  const Result<Health> health = co_await health_of(client);
   if (!health) co_return fail(console, kExitNo, health.error().message);
   const bool healthy = health->problems.empty();
   const int exit_code = healthy ? kExitYes : kExitNo;

@@ -8,8 +8,8 @@
 #include <set>
 #include <string>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
-#include "ctl/door.h"
 #include "model/placement.h"
 
 namespace tako::ctl {
@@ -24,9 +24,9 @@ struct Reserve {
 Reserve reserve_of(const model::Placement& placement, const std::set<std::string>& up,
                    const std::set<std::string>& voting);
 
-// REQUIRES, here and below: console and door outlive the task
-Task<int> show_status(Console& console, Door& door);
+// REQUIRES, here and below: console and client outlive the task
+Task<int> show_status(Console& console, ClusterClient& client);
 // The same in one line, for scripts: healthy or not, why not, and how many nodes can be lost.
-Task<int> check_cluster(Console& console, Door& door);
+Task<int> check_cluster(Console& console, ClusterClient& client);
 
 }  // namespace tako::ctl

@@ -1,5 +1,6 @@
-// Values of any size between a Door and the operator's files: put_value's and get_value's way of doing it, in constant
-// memory. On the loop of the program; what blocks goes to the Console's workers, since a proxy may live on this loop.
+// Values of any size between a ClusterClient and the operator's files: put_value's and get_value's way of doing it, in
+// constant memory. On the loop of the program; what blocks goes to the Console's workers, since a proxy may live on
+// this loop.
 #pragma once
 
 #include <deque>
@@ -7,8 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
-#include "ctl/door.h"
 #include "ctl/progress.h"
 #include "model/checksum.h"
 #include "runtime/stream_file.h"

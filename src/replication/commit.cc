@@ -17,9 +17,9 @@ bool is_error(const Result<wire::Reply>& answer, ErrorCode code) {
 
 }  // namespace
 
-Commit::Commit(const Reach& reach, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload, std::string key,
-               model::Record record, TimePoint deadline)
-    : reach_(reach),
+Commit::Commit(const CallContext& call_context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload,
+               std::string key, model::Record record, TimePoint deadline)
+    : reach_(call_context),
       round_(std::move(round)),
       upload_(std::move(upload)),
       key_(std::move(key)),

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "replication/reach.h"
+#include "replication/call_context.h"
 #include "replication/round.h"
 #include "replication/upload.h"
 
@@ -20,7 +20,7 @@ namespace tako::replication {
 class Commit : public std::enable_shared_from_this<Commit> {
  public:
   // REQUIRES: record's value is left out, upload->bring() has returned
-  Commit(const Reach& reach, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload, std::string key,
+  Commit(const CallContext& call_context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload, std::string key,
          model::Record record, TimePoint deadline);
 
   // Once.
@@ -39,7 +39,7 @@ class Commit : public std::enable_shared_from_this<Commit> {
   };
   std::optional<Source> source(std::size_t tries) const;
 
-  const Reach reach_;
+  const CallContext reach_;
   const std::shared_ptr<Round> round_;
   const std::shared_ptr<Upload> upload_;
   const std::string key_;

@@ -21,7 +21,9 @@ constexpr std::uint32_t kAheadAlways = 1;  // beside the next piece: what keeps 
 // Whom to ask, in which order. Shared by the pieces under way.
 class Download::Replicas {
  public:
-  Replicas(const Reach& reach, const Plan& plan) : reach_(reach) { take(*plan.round, plan.record.ballot); }
+  Replicas(const CallContext& call_context, const Plan& plan) : reach_(call_context) {
+    take(*plan.round, plan.record.ballot);
+  }
 
   // Those that hold the ballot, in any order; then the others.
   void take(const Round& round, const model::Ballot& ballot) {
@@ -80,7 +82,7 @@ class Download::Replicas {
     model::NodeIndex node = 0;
     bool over = false;
   };
-  const Reach reach_;
+  const CallContext reach_;
   std::shared_ptr<const model::Placement> placement_;
   std::vector<Replica> all_;
   std::size_t current_ = 0;
@@ -91,13 +93,13 @@ struct Download::Piece {
   std::uint32_t index = 0;
   std::optional<Result<Bytes>> result;
   std::uint64_t checksum = 0;
-  PiecePlaces::Place place;
+  PieceBudget::Place place;
   bool dropped = false;  // nobody waits for it
 };
 
-struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reader {
-  State(const Reach& r, Plan p)
-      : reach(r), plan(std::move(p)), ballot(plan.record.ballot), replicas(r, plan), arrived(r.loop) {
+struct Download::State : std::enable_shared_from_this<State>, PieceBudget::Reader {
+  State(const CallContext& r, Plan p)
+      : call_context(r), plan(std::move(p)), ballot(plan.record.ballot), replicas(r, plan), arrived(r.loop) {
     ASSERT(plan.begin <= plan.end && plan.end <= plan.record.size);
     next_to_ask = static_cast<std::uint32_t>(plan.begin / model::kPieceBytes);
     last = plan.end > plan.begin ? static_cast<std::uint32_t>((plan.end - 1) / model::kPieceBytes) : 0;
@@ -111,7 +113,7 @@ struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reade
   Result<Bytes> take(Piece& piece);
   void give_back() override;
 
-  const Reach reach;
+  const CallContext call_context;
   const Plan plan;
   model::Ballot ballot;  // under which the version is stored
   Replicas replicas;
@@ -125,10 +127,11 @@ struct Download::State : std::enable_shared_from_this<State>, PiecePlaces::Reade
   runtime::Signal arrived;
 };
 
-Download::Download(const Reach& reach, Plan plan) : state_(std::make_shared<State>(reach, std::move(plan))) {}
+Download::Download(const CallContext& call_context, Plan plan)
+    : state_(std::make_shared<State>(call_context, std::move(plan))) {}
 
 Download::~Download() {
-  state_->reach.places.moves(*state_);
+  state_->call_context.places.moves(*state_);
   state_->give_back();
 }
 
@@ -146,11 +149,11 @@ void Download::State::read_ahead() {
   while (ahead.size() < wanted && next_to_ask <= last) {
     auto piece = std::make_shared<Piece>();
     // The other half is left to uploads, which cannot do without.
-    if (reach.places.has_free(PiecePlaces::kPlaces / 2 + 1)) piece->place = reach.places.take_if_free();
+    if (call_context.places.has_free(PieceBudget::kPlaces / 2 + 1)) piece->place = call_context.places.take_if_free();
     if (!piece->place && ahead.size() > kAheadAlways) return;
     piece->index = next_to_ask++;
     ahead.push_back(piece);
-    reach.loop.spawn(reach.gate, fetch(shared_from_this(), std::move(piece)));
+    call_context.loop.spawn(call_context.gate, fetch(shared_from_this(), std::move(piece)));
   }
 }
 
@@ -162,7 +165,7 @@ Task<Result<wire::PieceReply>> Download::State::ask(std::uint32_t index, std::si
   read.index = index;
   wire::Request request = request_by(*placement);
   request.body = std::move(read);
-  auto called = co_await reach.transport.call(replicas.peer(i), std::move(request), deadline);
+  auto called = co_await call_context.transport.call(replicas.peer(i), std::move(request), deadline);
   auto reply = net::expect<wire::PieceReply>(std::move(called));
   if (!reply || planted(Plant::kChecksumUnseen)) co_return reply;
   const bool whole = reply->piece.size() == model::piece_size(plan.record.size, index);
@@ -188,7 +191,7 @@ Task<bool> Download::State::find_again(TimePoint deadline) {
 }
 
 Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std::shared_ptr<Piece> piece) {
-  const TimePoint deadline = reach.loop.now() + plan.step;
+  const TimePoint deadline = call_context.loop.now() + plan.step;
   Error problem(ErrorCode::kUnavailable, "no replica that holds the value can be reached");
   std::vector<bool> asked;
   bool conflict = false;
@@ -206,12 +209,12 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
         if (!there) break;
         continue;
       }
-      if (reach.loop.now() + kAgainAfter >= deadline || reach.loop.stopping()) break;
-      if (!renewed) co_await reach.loop.sleep(kAgainAfter);
+      if (call_context.loop.now() + kAgainAfter >= deadline || call_context.loop.stopping()) break;
+      if (!renewed) co_await call_context.loop.sleep(kAgainAfter);
       continue;
     }
     const unsigned generation = replicas.generation();
-    const TimePoint patience = reach.loop.now() + std::max(plan.step / 4, kAskMin);
+    const TimePoint patience = call_context.loop.now() + std::max(plan.step / 4, kAskMin);
     auto reply = co_await ask(piece->index, *i, std::min(patience, deadline));
     if (reply) {
       piece->checksum = reply->checksum;
@@ -228,7 +231,7 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
     } else {
       asked.clear();
     }
-    if (reach.loop.stopping()) break;
+    if (call_context.loop.stopping()) break;
   }
   if (!piece->result) piece->result = std::move(problem);
   arrived.notify();
@@ -237,19 +240,19 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
 Task<Result<Bytes>> Download::next() {
   State& state = *state_;
   if (state.at >= state.plan.end) co_return Bytes();
-  state.reach.places.moves(state);
+  state.call_context.places.moves(state);
   state.read_ahead();
   const std::shared_ptr<Piece> piece = state.ahead.front();
   while (!piece->result) {
-    const bool woken = co_await state.arrived.wait(state.reach.loop.now() + state.plan.step);
-    if (!woken && state.reach.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    const bool woken = co_await state.arrived.wait(state.call_context.loop.now() + state.plan.step);
+    if (!woken && state.call_context.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
   }
   state.ahead.pop_front();
   piece->place.reset();
   auto bytes = state.take(*piece);
   if (bytes && state.at < state.plan.end) {
     state.read_ahead();
-    state.reach.places.waits(state);
+    state.call_context.places.waits(state);
   }
   co_return bytes;
 }

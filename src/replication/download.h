@@ -7,7 +7,7 @@
 // Each piece is checked against its checksum and length before it is handed on, and a whole value against the record's
 // checksum before its last piece is. One replica is read, with up to kReadAhead pieces ahead of the reader: as many as
 // the reader has taken so far, so that one that stalls early holds little, and beyond the first of these only while
-// half of the places for pieces are free; one that stalls gives them back (PiecePlaces). When it fails, the next one
+// half of the places for pieces are free; one that stalls gives them back (PieceBudget). When it fails, the next one
 // that holds the ballot goes on with that very piece: one that is away is tried again after the others, one that holds
 // another version by now is not, and of one whose copy is damaged nothing more is read; it mends itself
 // (node/integrity/mender.h). The configuration at hand then says who the others are.
@@ -21,7 +21,7 @@
 #include <string>
 
 #include "net/byte_source.h"
-#include "replication/reach.h"
+#include "replication/call_context.h"
 #include "replication/round.h"
 
 namespace tako::replication {
@@ -48,7 +48,7 @@ class Download final : public net::ByteSource {
     std::function<Task<std::optional<Found>>(TimePoint deadline)> look;  // at the key, as it is now
   };
 
-  Download(const Reach& reach, Plan plan);
+  Download(const CallContext& call_context, Plan plan);
   ~Download() override;
 
   Task<Result<Bytes>> next() override;

@@ -84,13 +84,13 @@ Task<> Flush::remove(std::string key, model::Ballot listed, TimePoint deadline) 
   // Whoever holds what was listed may not have answered just now.
   const bool newer = read && (read->record ? read->record->ballot >= listed : read->silent == 0);
   if (!absent || !(newer || planted(Plant::kFlushMayLose))) {
-    Draft draft;
-    draft.tombstone = true;
+    Mutation mutation;
+    mutation.tombstone = true;
     // Above it whatever our clock says. What it loses to then came later, or is listed by another node.
     const Timestamp above = std::max(listed.timestamp, read && read->record ? read->record->ballot.timestamp : 0);
-    if (above >= replicator_.clock().wall()) draft.timestamp = above + 1;
-    if (planted(Plant::kFlushMayLose)) draft.timestamp = replicator_.clock().wall();
-    auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, deadline);
+    if (above >= replicator_.clock().wall()) mutation.timestamp = above + 1;
+    if (planted(Plant::kFlushMayLose)) mutation.timestamp = replicator_.clock().wall();
+    auto answer = co_await replicator_.write(std::move(key), std::move(mutation), model::WriteLevel::kTwo, deadline);
     if (answer) {
       ++removed_;
       newest_ = std::max(newest_, answer->winner);

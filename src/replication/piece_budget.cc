@@ -1,4 +1,4 @@
-#include "replication/piece_places.h"
+#include "replication/piece_budget.h"
 
 #include <utility>
 
@@ -6,20 +6,20 @@ namespace tako::replication {
 
 using runtime::Task;
 
-Task<PiecePlaces::Place> PiecePlaces::take(TimePoint deadline) {
+Task<PieceBudget::Place> PieceBudget::take(TimePoint deadline) {
   if (slots_.free() == 0) reclaim();
   const bool given = co_await slots_.acquire(deadline);
   co_return Place(given ? &slots_ : nullptr);
 }
 
-PiecePlaces::Place PiecePlaces::take_if_free() { return Place(slots_.try_acquire() ? &slots_ : nullptr); }
+PieceBudget::Place PieceBudget::take_if_free() { return Place(slots_.try_acquire() ? &slots_ : nullptr); }
 
-bool PiecePlaces::has_free(std::size_t places) {
+bool PieceBudget::has_free(std::size_t places) {
   if (slots_.free() < places) reclaim();
   return slots_.free() >= places;
 }
 
-void PiecePlaces::reclaim() {
+void PieceBudget::reclaim() {
   while (!waiting_.empty()) {
     Reader& oldest = *waiting_.front();
     if (loop_.now() - oldest.since_ < kIdleAfter) return;
@@ -28,13 +28,13 @@ void PiecePlaces::reclaim() {
   }
 }
 
-void PiecePlaces::waits(Reader& reader) {
+void PieceBudget::waits(Reader& reader) {
   moves(reader);
   reader.since_ = loop_.now();
   reader.at_ = waiting_.insert(waiting_.end(), &reader);
 }
 
-void PiecePlaces::moves(Reader& reader) {
+void PieceBudget::moves(Reader& reader) {
   if (reader.at_) waiting_.erase(*std::exchange(reader.at_, std::nullopt));
 }
 

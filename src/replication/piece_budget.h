@@ -1,4 +1,4 @@
-// PiecePlaces: how many pieces of large values one loop of a proxy holds in memory: 48 MiB. Owned by the Replicator,
+// PieceBudget: how many pieces of large values one loop of a proxy holds in memory: 48 MiB. Owned by the Replicator,
 // which outlives all who hold a place; on its loop.
 //
 // Uploads take a place for each piece and cannot do without; downloads take one for each that they read ahead, while
@@ -17,7 +17,7 @@
 
 namespace tako::replication {
 
-class PiecePlaces {
+class PieceBudget {
  public:
   static constexpr std::size_t kPlaces = 192;
   static constexpr Duration kIdleAfter = milliseconds(500);
@@ -31,7 +31,7 @@ class PiecePlaces {
     ~Reader() = default;
 
    private:
-    friend class PiecePlaces;
+    friend class PieceBudget;
     TimePoint since_{};
     std::optional<std::list<Reader*>::iterator> at_;  // while it waits
   };
@@ -41,9 +41,9 @@ class PiecePlaces {
   };
   using Place = std::unique_ptr<runtime::Slots, Release>;  // null: none
 
-  explicit PiecePlaces(runtime::Loop& loop) : loop_(loop), slots_(loop, kPlaces) {}
-  PiecePlaces(const PiecePlaces&) = delete;
-  PiecePlaces& operator=(const PiecePlaces&) = delete;
+  explicit PieceBudget(runtime::Loop& loop) : loop_(loop), slots_(loop, kPlaces) {}
+  PieceBudget(const PieceBudget&) = delete;
+  PieceBudget& operator=(const PieceBudget&) = delete;
 
   // Null: none became free in time.
   runtime::Task<Place> take(TimePoint deadline);

@@ -48,7 +48,7 @@ Error no_configuration() {
 
 Error outdated() {
   return {ErrorCode::kStale,
-          "replicas of this key have a newer configuration than this proxy; can it reach a coordinator?"};
+          "replicas of this key have a newer configuration than this proxy; can it call_context a coordinator?"};
 }
 
 Replicator::Replicator(runtime::Loop& loop, net::Transport& transport, const runtime::Clock& clock,

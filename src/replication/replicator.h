@@ -25,7 +25,7 @@
 #include "net/byte_source.h"
 #include "net/transport.h"
 #include "replication/download.h"
-#include "replication/piece_places.h"
+#include "replication/piece_budget.h"
 #include "replication/round.h"
 #include "replication/upload.h"
 #include "replication/version_clock.h"
@@ -37,7 +37,7 @@ using runtime::Task;
 
 class Commit;
 
-struct Draft {
+struct Mutation {
   bool tombstone = false;
   Bytes value;
   std::string content_type;
@@ -71,7 +71,7 @@ struct StatAnswer {
 // Called with what the key holds, agreed on by a majority (none: absent, deleted or expired); with its value if it has
 // up to a piece and is wanted. Says what to write, nothing (leave it as it is), or why not. May be called several
 // times.
-using Decide = std::function<Result<std::optional<Draft>>(const std::optional<model::Record>& now)>;
+using UpdateFn = std::function<Result<std::optional<Mutation>>(const std::optional<model::Record>& now)>;
 
 struct UpdateAnswer {
   bool written = false;
@@ -111,17 +111,17 @@ class Replicator {
   std::shared_ptr<const model::Placement> placement() const { return placement_; }
 
   // REQUIRES: the value has up to a piece
-  Task<Result<WriteAnswer>> write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline);
-  // A value of any size: of up to a piece it is write(). `step`: the time for a piece to reach enough replicas, for all
-  // to be committed, and for the replicas to show that they live while they copy from one another. Where they need
-  // not, the write takes as long as the source does, and little more.
-  Task<Result<WriteAnswer>> write_large(std::string key, Draft draft, net::ByteSource& body, model::WriteLevel level,
-                                        Duration step);
+  Task<Result<WriteAnswer>> write(std::string key, Mutation mutation, model::WriteLevel level, TimePoint deadline);
+  // A value of any size: of up to a piece it is write(). `step`: the time for a piece to reach enough replicas,
+  // for all to be committed, and for the replicas to show that they live while they copy from one another. Where they
+  // need not, the write takes as long as the source does, and little more.
+  Task<Result<WriteAnswer>> write_large(std::string key, Mutation mutation, net::ByteSource& body,
+                                        model::WriteLevel level, Duration step);
   // Reads and writes as one step, linearizable with all that goes on at `quorum` (replicator_strict.cc). An error of
   // `decide` is answered as it is; kTimeout: it is unknown whether it was written; any other: it was not.
-  Task<Result<UpdateAnswer>> update(std::string key, Decide decide, bool want_value, TimePoint deadline);
+  Task<Result<UpdateAnswer>> update(std::string key, UpdateFn decide, bool want_value, TimePoint deadline);
   // write_large() of what `decide` says, its value aside, when all pieces are there.
-  Task<Result<UpdateAnswer>> update_large(std::string key, Decide decide, net::ByteSource& body, Duration step);
+  Task<Result<UpdateAnswer>> update_large(std::string key, UpdateFn decide, net::ByteSource& body, Duration step);
   // The value is in the answer if it is wanted and has up to a piece.
   Task<Result<ReadAnswer>> read(std::string key, model::ReadLevel level, bool want_value, TimePoint deadline);
   // The value's bytes [begin, end). REQUIRES: `answer` is a read's of this key, its record in_pieces(), begin <= end <=
@@ -175,15 +175,15 @@ class Replicator {
     model::Ballot promise;           // asked for ahead
   };
   // A promise given ahead: for one update of a key that holds the record.
-  struct Ahead {
+  struct LeasedBallot {
     model::Record record;
     model::Ballot promise;
     std::shared_ptr<const model::Placement> placement;
     TimePoint until;
   };
   struct Attempts;
-  class Turn;
-  using Turns = std::map<std::string, std::shared_ptr<runtime::Slots>>;
+  class KeyTurn;
+  using KeyQueues = std::map<std::string, std::shared_ptr<runtime::Slots>>;
 
   Shared new_round(const std::string& key);
   void ask_read(const Shared& round, std::size_t i, const std::string& key, bool want_value, TimePoint deadline);
@@ -193,8 +193,8 @@ class Replicator {
   Task<> call_write(Shared round, std::size_t i, wire::Request request, model::Ballot ballot, TimePoint deadline);
   std::size_t whom_to_ask(const Round& round);
 
-  Reach reach() { return {loop_, transport_, gate_, places_}; }
-  Proposal propose_draft(std::string key, Draft draft, model::WriteLevel level);
+  CallContext call_context() { return {loop_, transport_, gate_, places_}; }
+  Proposal proposal_of(std::string key, Mutation mutation, model::WriteLevel level);
   Task<Result<WriteAnswer>> propose(Proposal proposal);
   std::shared_ptr<Commit> ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline);
   Task<model::Verdict> wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline);
@@ -218,10 +218,10 @@ class Replicator {
   Task<Shared> accept(Shared before, std::string key, Acceptance what, TimePoint deadline);
   Task<bool> propose_again(Prepared& prepared, std::string key, TimePoint deadline);
   bool expired(const model::Record& record, const model::Ballot& at) const;
-  model::Record record_of(const Draft& draft, const Prepared& prepared) const;
-  Task<Result<UpdateAnswer>> update_with(std::string key, Decide decide, std::shared_ptr<Upload> upload,
+  model::Record record_of(const Mutation& mutation, const Prepared& prepared) const;
+  Task<Result<UpdateAnswer>> update_with(std::string key, UpdateFn decide, std::shared_ptr<Upload> upload,
                                          bool want_value, TimePoint deadline);
-  Task<std::optional<Result<UpdateAnswer>>> update_once(std::string key, const Decide& decide,
+  Task<std::optional<Result<UpdateAnswer>>> update_once(std::string key, const UpdateFn& decide,
                                                         std::shared_ptr<Upload> upload, Prepared& prepared,
                                                         Attempts& attempts, TimePoint deadline);
   Task<std::optional<Result<UpdateAnswer>>> store_decided(std::string key, Acceptance what, Shared before,
@@ -229,7 +229,7 @@ class Replicator {
                                                           TimePoint deadline);
   void keep_promise(const std::string& key, const model::Record& record, const model::Ballot& promise,
                     const Round& round);
-  Task<std::optional<Result<UpdateAnswer>>> update_ahead(std::string key, const Decide& decide, bool want_value,
+  Task<std::optional<Result<UpdateAnswer>>> update_ahead(std::string key, const UpdateFn& decide, bool want_value,
                                                          Attempts& attempts, TimePoint deadline);
   Task<Result<WriteAnswer>> finish(Proposal proposal);
   std::shared_ptr<Upload> new_upload(const std::string& key, model::WriteLevel level, Duration step);
@@ -246,11 +246,11 @@ class Replicator {
   net::Transport& transport_;
   VersionClock clock_;
   std::shared_ptr<const model::Placement> placement_;
-  std::map<std::string, Ahead> ahead_;  // by key
-  Turns turns_;                         // of updates, by key
+  std::map<std::string, LeasedBallot> leased_;  // by key
+  KeyQueues queues_;                            // of updates, by key
   std::size_t repairs_running_ = 0;
   runtime::Gate gate_;
-  PiecePlaces places_;
+  PieceBudget places_;
   Counters counters_;
 };
 

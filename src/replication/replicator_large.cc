@@ -11,7 +11,7 @@ constexpr std::uint64_t kFetchBytesPerSecond = 4 << 20;
 
 }  // namespace
 
-Task<Result<UpdateAnswer>> Replicator::update_large(std::string key, Decide decide, net::ByteSource& body,
+Task<Result<UpdateAnswer>> Replicator::update_large(std::string key, UpdateFn decide, net::ByteSource& body,
                                                     Duration step) {
   Result<Bytes> first = co_await body.next();
   if (!first) co_return first.error();
@@ -44,10 +44,10 @@ std::shared_ptr<Upload> Replicator::new_upload(const std::string& key, model::Wr
   plan.placement = placement_;
   plan.level = level;
   plan.step = step;
-  return std::make_shared<Upload>(reach(), std::move(plan));
+  return std::make_shared<Upload>(call_context(), std::move(plan));
 }
 
-Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, net::ByteSource& body,
+Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Mutation mutation, net::ByteSource& body,
                                                   model::WriteLevel level, Duration step) {
   Result<Bytes> first = co_await body.next();
   if (!first) co_return first.error();
@@ -55,8 +55,8 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
   if (first->size() == model::kPieceBytes) second = co_await body.next();
   if (!second) co_return second.error();
   if (second->empty()) {
-    draft.value = std::move(*first);
-    co_return co_await write(std::move(key), std::move(draft), level, loop_.now() + step);
+    mutation.value = std::move(*first);
+    co_return co_await write(std::move(key), std::move(mutation), level, loop_.now() + step);
   }
 
   if (!placement_) co_return no_configuration();
@@ -66,7 +66,7 @@ Task<Result<WriteAnswer>> Replicator::write_large(std::string key, Draft draft, 
     upload->end();
     co_return brought.error();
   }
-  Proposal proposal = propose_draft(std::move(key), std::move(draft), level);
+  Proposal proposal = proposal_of(std::move(key), std::move(mutation), level);
   proposal.record.size = upload->size();
   proposal.record.checksum = upload->checksum();
   proposal.record.value.reset();
@@ -102,7 +102,7 @@ std::unique_ptr<net::ByteSource> Replicator::open(std::string key, const ReadAns
   plan.step = step;
   plan.placement = [this] { return placement_; };
   plan.look = [this, key = plan.key](TimePoint deadline) { return look_again(key, deadline); };
-  return std::make_unique<Download>(reach(), std::move(plan));
+  return std::make_unique<Download>(call_context(), std::move(plan));
 }
 
 }  // namespace tako::replication

@@ -117,7 +117,9 @@ Task<Result<ReadAnswer>> Replicator::read(std::string key, model::ReadLevel leve
         level == model::ReadLevel::kQuorum && answer.record && !answer.record->tombstone() &&
         expired(*answer.record, round->highest);
     if (over && !planted(Plant::kExpiryByClock)) {
-      const auto leave = [](const std::optional<model::Record>&) { return Result<std::optional<Draft>>(std::nullopt); };
+      const auto leave = [](const std::optional<model::Record>&) {
+        return Result<std::optional<Mutation>>(std::nullopt);
+      };
       const auto absence = co_await update(key, leave, false, deadline);
       if (!absence) co_return absence.error();
       continue;  // what is there now: the tombstone, or something that came after it

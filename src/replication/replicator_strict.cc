@@ -163,7 +163,7 @@ Task<Replicator::Shared> Replicator::accept(Shared before, std::string key, Acce
   round->learn_from(*before);
   deadline = std::min(deadline, loop_.now() + kRoundMax);
   if (what.upload) {
-    auto commit = std::make_shared<Commit>(reach(), round, what.upload, key, what.record, deadline);
+    auto commit = std::make_shared<Commit>(call_context(), round, what.upload, key, what.record, deadline);
     commit->begin();
   } else {
     for (std::size_t i = 0; i < round->replicas.size(); ++i) {
@@ -247,19 +247,19 @@ struct Replicator::Attempts {
 };
 
 // One update of a key at a time. In the frame of the update. REQUIRES: the table and the key outlive it
-class Replicator::Turn {
+class Replicator::KeyTurn {
  public:
-  Turn(runtime::Loop& loop, Turns& turns, const std::string& key) : turns_(turns), key_(key) {
-    auto& slots = turns_[key_];
+  KeyTurn(runtime::Loop& loop, KeyQueues& turns, const std::string& key) : queues_(turns), key_(key) {
+    auto& slots = queues_[key_];
     if (!slots) slots = std::make_shared<runtime::Slots>(loop, 1);
     slots_ = slots;
   }
-  ~Turn() {
+  ~KeyTurn() {
     if (taken_) slots_->release();
-    if (slots_.use_count() == 2) turns_.erase(key_);  // nobody else has it, or waits for it
+    if (slots_.use_count() == 2) queues_.erase(key_);  // nobody else has it, or waits for it
   }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
+  KeyTurn(const KeyTurn&) = delete;
+  KeyTurn& operator=(const KeyTurn&) = delete;
 
   Task<bool> wait(TimePoint deadline) {
     taken_ = co_await slots_->acquire(deadline);
@@ -267,7 +267,7 @@ class Replicator::Turn {
   }
 
  private:
-  Turns& turns_;
+  KeyQueues& queues_;
   const std::string& key_;
   std::shared_ptr<runtime::Slots> slots_;
   bool taken_ = false;
@@ -277,24 +277,24 @@ bool Replicator::expired(const Record& record, const Ballot& at) const {
   return record.expires_at != 0 && (record.expires_at <= clock_.wall() || model::ends_at(record) <= at.timestamp);
 }
 
-Record Replicator::record_of(const Draft& draft, const Prepared& prepared) const {
-  Record record = draft.tombstone ? model::make_tombstone(prepared.ballot)
-                                  : model::make_value(prepared.ballot, draft.value, draft.content_type);
-  record.flags = draft.flags;
-  record.expires_at = draft.expires_at;
+Record Replicator::record_of(const Mutation& mutation, const Prepared& prepared) const {
+  Record record = mutation.tombstone ? model::make_tombstone(prepared.ballot)
+                                  : model::make_value(prepared.ballot, mutation.value, mutation.content_type);
+  record.flags = mutation.flags;
+  record.expires_at = mutation.expires_at;
   record.base = prepared.newest ? prepared.newest->version : model::Version();
   record.root = prepared.newest ? prepared.newest->root : model::Version();
   return record;
 }
 
-Task<Result<UpdateAnswer>> Replicator::update(std::string key, Decide decide, bool want_value, TimePoint deadline) {
+Task<Result<UpdateAnswer>> Replicator::update(std::string key, UpdateFn decide, bool want_value, TimePoint deadline) {
   co_return co_await update_with(std::move(key), std::move(decide), nullptr, want_value, deadline);
 }
 
-Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, Decide decide, std::shared_ptr<Upload> upload,
+Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, UpdateFn decide, std::shared_ptr<Upload> upload,
                                                    bool want_value, TimePoint deadline) {
   ++counters_.updates;
-  Turn turn(loop_, turns_, key);
+  KeyTurn turn(loop_, queues_, key);
   const bool mine = co_await turn.wait(deadline);
   if (!mine) {
     ++counters_.timeouts;
@@ -325,7 +325,7 @@ Task<Result<UpdateAnswer>> Replicator::update_with(std::string key, Decide decid
 }
 
 // One prepared ballot's worth. None: somebody was faster, or too few answered; what to do is to be looked at again.
-Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string key, const Decide& decide,
+Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string key, const UpdateFn& decide,
                                                                   std::shared_ptr<Upload> upload, Prepared& prepared,
                                                                   Attempts& attempts, TimePoint deadline) {
   const auto& newest = prepared.newest;
@@ -359,7 +359,7 @@ Task<std::optional<Result<UpdateAnswer>>> Replicator::update_once(std::string ke
   }
   const bool write_down = !attempts.own.empty() || !prepared.settled;
   if (over && !planted(Plant::kExpiryByClock)) {
-    Draft nothing;
+    Mutation nothing;
     nothing.tombstone = true;
     Acceptance absence;
     absence.record = record_of(nothing, prepared);
@@ -453,21 +453,21 @@ void Replicator::keep_promise(const std::string& key, const Record& record, cons
   }
   const bool given = !promise.none() && model::judge_write(model::WriteLevel::kQuorum, replies) == Verdict::kYes;
   Ballot next = given ? promise : Ballot();
-  if (planted(Plant::kPromiseTwice) && !ahead_[key].promise.none()) next = ahead_[key].promise;
-  if (ahead_.size() >= kPromisesAheadMax) ahead_.erase(ahead_.begin());
+  if (planted(Plant::kPromiseTwice) && !leased_[key].promise.none()) next = leased_[key].promise;
+  if (leased_.size() >= kPromisesAheadMax) leased_.erase(leased_.begin());
   const bool large = record.size > kValueAheadMax;
-  ahead_[key] =
-      Ahead{large ? record.without_value() : record, next, round.placement, loop_.now() + kPromiseAheadMax};
+  leased_[key] =
+      LeasedBallot{large ? record.without_value() : record, next, round.placement, loop_.now() + kPromiseAheadMax};
 }
 
 // None: there is no promise, or it did not suffice.
-Task<std::optional<Result<UpdateAnswer>>> Replicator::update_ahead(std::string key, const Decide& decide,
+Task<std::optional<Result<UpdateAnswer>>> Replicator::update_ahead(std::string key, const UpdateFn& decide,
                                                                    bool want_value, Attempts& attempts,
                                                                    TimePoint deadline) {
-  const auto found = ahead_.find(key);
-  if (found == ahead_.end()) co_return std::nullopt;
-  const Ahead ahead = found->second;
-  if (!planted(Plant::kPromiseTwice)) ahead_.erase(found);
+  const auto found = leased_.find(key);
+  if (found == leased_.end()) co_return std::nullopt;
+  const LeasedBallot ahead = found->second;
+  if (!planted(Plant::kPromiseTwice)) leased_.erase(found);
   attempts.often = loop_.now() < ahead.until;
   if (ahead.promise.none()) co_return std::nullopt;
   if (ahead.placement != placement_ || loop_.now() >= ahead.until) co_return std::nullopt;

@@ -40,24 +40,26 @@ Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, 
   co_return verdict;
 }
 
-Replicator::Proposal Replicator::propose_draft(std::string key, Draft draft, model::WriteLevel level) {
-  model::Version version = draft.timestamp ? clock_.given(*draft.timestamp) : clock_.next();
-  if (draft.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
+Replicator::Proposal Replicator::proposal_of(std::string key, Mutation mutation, model::WriteLevel level) {
+  model::Version version = mutation.timestamp ? clock_.given(*mutation.timestamp) : clock_.next();
+  if (mutation.timestamp && planted(Plant::kVersionReused)) version.writer = 1;
   Proposal proposal;
   proposal.key = std::move(key);
-  proposal.record = draft.tombstone ? model::make_tombstone(version)
-                                    : model::make_value(version, std::move(draft.value), std::move(draft.content_type));
-  if (!draft.tombstone) {
-    proposal.record.flags = draft.flags;
-    proposal.record.expires_at = draft.expires_at;
+  proposal.record = mutation.tombstone
+                        ? model::make_tombstone(version)
+                        : model::make_value(version, std::move(mutation.value), std::move(mutation.content_type));
+  if (!mutation.tombstone) {
+    proposal.record.flags = mutation.flags;
+    proposal.record.expires_at = mutation.expires_at;
   }
   proposal.level = level;
-  proposal.own_timestamp = !draft.timestamp;
+  proposal.own_timestamp = !mutation.timestamp;
   return proposal;
 }
 
-Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model::WriteLevel level, TimePoint deadline) {
-  Proposal proposal = propose_draft(std::move(key), std::move(draft), level);
+Task<Result<WriteAnswer>> Replicator::write(std::string key, Mutation mutation, model::WriteLevel level,
+                                            TimePoint deadline) {
+  Proposal proposal = proposal_of(std::move(key), std::move(mutation), level);
   proposal.deadline = deadline;
   co_return co_await propose(std::move(proposal));
 }
@@ -65,7 +67,8 @@ Task<Result<WriteAnswer>> Replicator::write(std::string key, Draft draft, model:
 // Null for a small value.
 std::shared_ptr<Commit> Replicator::ask_all(const Shared& round, const Proposal& proposal, TimePoint deadline) {
   if (proposal.upload) {
-    auto commit = std::make_shared<Commit>(reach(), round, proposal.upload, proposal.key, proposal.record, deadline);
+    auto commit =
+        std::make_shared<Commit>(call_context(), round, proposal.upload, proposal.key, proposal.record, deadline);
     commit->begin();
     return commit;
   }

@@ -35,22 +35,22 @@ bool may_pass(ErrorCode code) {
 }  // namespace
 
 struct Upload::Piece {
-  Piece(PiecePlaces::Place p, Bytes b)
+  Piece(PieceBudget::Place p, Bytes b)
       : place(std::move(p)), bytes(std::move(b)), checksum(model::piece_checksum(bytes.view())) {}
 
-  const PiecePlaces::Place place;
+  const PieceBudget::Place place;
   const Bytes bytes;
   const std::uint64_t checksum;
 };
 
-Upload::Upload(const Reach& reach, Plan plan)
-    : reach_(reach),
+Upload::Upload(const CallContext& call_context, Plan plan)
+    : reach_(call_context),
       plan_(std::move(plan)),
-      id_(draw_id(reach.loop.random())),
+      id_(draw_id(call_context.loop.random())),
       replicas_(plan_.placement->replicas(model::partition_of(plan_.key))),
       lanes_(replicas_.size()),
-      began_(reach.loop.now()),
-      changed_(reach.loop) {
+      began_(call_context.loop.now()),
+      changed_(call_context.loop) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const auto& node = plan_.placement->nodes()[replicas_[i].node];
     lanes_[i].peer = net::Peer{node.id, node.host, node.port};
@@ -107,7 +107,7 @@ Task<Status> Upload::bring(Bytes first, Bytes second, net::ByteSource& rest) {
 }
 
 Task<Status> Upload::add(Bytes bytes) {
-  PiecePlaces::Place place = co_await reach_.places.take(reach_.loop.now() + plan_.step);
+  PieceBudget::Place place = co_await reach_.places.take(reach_.loop.now() + plan_.step);
   if (!place) co_return Error(ErrorCode::kOverloaded, "too many large values are written at once; try again");
   size_ += bytes.size();
   auto piece = std::make_shared<const Piece>(std::move(place), std::move(bytes));
@@ -120,8 +120,8 @@ Task<Status> Upload::add(Bytes bytes) {
 
 // Where places for pieces are few, each upload takes fewer, so that one more can always begin.
 std::uint32_t Upload::lag_allowed() const {
-  if (reach_.places.has_free(PiecePlaces::kPlaces / 2)) return kLagMax;
-  return reach_.places.has_free(PiecePlaces::kPlaces / 4) ? kLagMax / 2 : 1;
+  if (reach_.places.has_free(PieceBudget::kPlaces / 2)) return kLagMax;
+  return reach_.places.has_free(PieceBudget::kPlaces / 4) ? kLagMax / 2 : 1;
 }
 
 Task<Status> Upload::wait_for_room(std::uint32_t behind_max) {

@@ -40,7 +40,7 @@
 // pieces behind. One that fails, or has let the others wait for longer than kHoldMax and a tenth of the upload's time,
 // is given up if the others are enough for the level; else it is waited for, and its calls are repeated, for `step`.
 // At the end nobody waits for the ones that are not needed: they get their last pieces while the others commit.
-// Memory: kLagMax + 1 pieces, fewer when those of all uploads of this loop are many (PiecePlaces).
+// Memory: kLagMax + 1 pieces, fewer when those of all uploads of this loop are many (PieceBudget).
 #pragma once
 
 #include <deque>
@@ -53,7 +53,7 @@
 #include "model/placement.h"
 #include "model/verdict.h"
 #include "net/byte_source.h"
-#include "replication/reach.h"
+#include "replication/call_context.h"
 
 namespace tako::replication {
 
@@ -72,7 +72,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
     Duration step{};  // a piece, from the source being read to enough replicas having stored it
   };
 
-  Upload(const Reach& reach, Plan plan);
+  Upload(const CallContext& call_context, Plan plan);
 
   // Brings the first two pieces, then the rest of the source, to as many replicas as the level asks. An error: it
   // cannot become visible any more. REQUIRES: `first` has kPieceBytes, `second` is not empty; once
@@ -131,7 +131,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   std::uint32_t behind(const Lane& lane) const;
   Error failure() const;
 
-  const Reach reach_;
+  const CallContext reach_;
   const Plan plan_;
   const model::UploadId id_;
   const model::ReplicaSet replicas_;

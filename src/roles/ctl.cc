@@ -48,9 +48,9 @@ struct CtlOptions {
 };
 
 // The way in, for one verb.
-class Way {
+class ClusterAccess {
  public:
-  Way(Machine& machine, const CtlOptions& options) : machine_(machine), options_(options) {}
+  ClusterAccess(Machine& machine, const CtlOptions& options) : machine_(machine), options_(options) {}
 
   std::vector<control::Contact> contacts() const {
     std::vector<model::Address> addresses;
@@ -70,7 +70,7 @@ class Way {
       ctl::Coordinators known = coordinators();
       co_return co_await ctl::fetch_config(std::move(known));
     }
-    const auto made = co_await door();
+    const auto made = co_await client();
     if (!made) co_return made.error();
     co_return co_await ctl::fetch_config(**made);
   }
@@ -91,19 +91,19 @@ class Way {
     co_return known;
   }
 
-  Task<Result<ctl::Door*>> door() {
+  Task<Result<ctl::ClusterClient*>> client() {
     if (options_.config_file.empty() && options_.coordinators.empty()) {
       auto url = ctl::parse_url(options_.proxy);
       if (!url) co_return url.error();
-      door_ = std::make_unique<ctl::HttpDoor>(machine_.first(), machine_.workers(), std::move(*url));
-      co_return door_.get();
+      client_ = std::make_unique<ctl::HttpClusterClient>(machine_.first(), machine_.workers(), std::move(*url));
+      co_return client_.get();
     }
     auto known = co_await configuration();
     if (!known) co_return known.error();
     proxy_ = std::make_unique<ProxyHost>(machine_, "ctl");
     proxy_->adopt(model::Placement::make(std::move(*known)));
-    door_ = std::make_unique<ctl::HandlerDoor>(proxy_->handler());
-    co_return door_.get();
+    client_ = std::make_unique<ctl::HandlerClusterClient>(proxy_->handler());
+    co_return client_.get();
   }
 
   Task<> stop() {
@@ -116,23 +116,23 @@ class Way {
   Machine& machine_;
   const CtlOptions& options_;
   std::unique_ptr<ProxyHost> proxy_;
-  std::unique_ptr<ctl::Door> door_;
+  std::unique_ptr<ctl::ClusterClient> client_;
 };
 
-using Verb = std::function<Task<int>(Machine&, Way&, ctl::Console&)>;
-using DoorVerb = std::function<Task<int>(ctl::Console&, ctl::Door&)>;
+using Verb = std::function<Task<int>(Machine&, ClusterAccess&, ctl::Console&)>;
+using ClientVerb = std::function<Task<int>(ctl::Console&, ctl::ClusterClient&)>;
 using ConfigVerb = std::function<int(ctl::Console&, const model::Configuration&)>;
 
-Verb through_door(DoorVerb verb) {
-  return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
-    const auto door = co_await way.door();
-    if (!door) co_return ctl::fail(console, door.error());
-    co_return co_await verb(console, **door);
+Verb through_client(ClientVerb verb) {
+  return [verb](Machine&, ClusterAccess& way, ctl::Console& console) -> Task<int> {
+    const auto client = co_await way.client();
+    if (!client) co_return ctl::fail(console, client.error());
+    co_return co_await verb(console, **client);
   };
 }
 
 Verb with_config(ConfigVerb verb) {
-  return [verb](Machine&, Way& way, ctl::Console& console) -> Task<int> {
+  return [verb](Machine&, ClusterAccess& way, ctl::Console& console) -> Task<int> {
     const auto known = co_await way.configuration();
     if (!known) co_return ctl::fail(console, known.error());
     co_return verb(console, *known);
@@ -142,7 +142,7 @@ Verb with_config(ConfigVerb verb) {
 using RulingVerb = std::function<Task<int>(ctl::Console&, ctl::Coordinators)>;
 
 Verb through_coordinators(RulingVerb verb) {
-  return [verb](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+  return [verb](Machine& machine, ClusterAccess& way, ctl::Console& console) -> Task<int> {
     auto contacts = co_await way.ruling();
     if (!contacts) co_return ctl::fail(console, contacts.error());
     ctl::Coordinators coordinators(machine.transport(0), machine.first(), std::move(*contacts));
@@ -159,7 +159,7 @@ Command add_verb(Command app, const char* name, const char* what, const char* ex
 void add_repair(Command app, CtlOptions& o, Verb& chosen) {
   Command repair = add_verb(app, "repair", "compares all replicas key by key, now, and brings them up to date",
                           "repair --dry-run", chosen,
-                          [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+                          [&o](Machine& machine, ClusterAccess& way, ctl::Console& console) -> Task<int> {
                             auto known = co_await way.configuration();
                             if (!known) co_return ctl::fail(console, known.error());
                             co_return co_await ctl::repair_now(console, machine.transport(0), machine.first(),
@@ -171,14 +171,14 @@ void add_repair(Command app, CtlOptions& o, Verb& chosen) {
 
 void add_data_verbs(Command app, CtlOptions& o, Verb& chosen) {
   Command get = add_verb(app, "get", "writes a value to the output, or to a file", "get users/17 -o 17.json", chosen,
-                       through_door([&o](ctl::Console& c, ctl::Door& d) {
+                       through_client([&o](ctl::Console& c, ctl::ClusterClient& d) {
                          return ctl::get_value(c, d, {o.key, o.file});
                        }));
   get.option("key", o.key, "the key").required();
   get.option("-o,--output", o.file, "write there instead").type("FILE");
 
   Command put = add_verb(app, "put", "stores a file, or the input", "put users/17 17.json", chosen,
-                       through_door([&o](ctl::Console& c, ctl::Door& d) {
+                       through_client([&o](ctl::Console& c, ctl::ClusterClient& d) {
                          ctl::PutOptions options = o.put;
                          options.key = o.key;
                          options.file = o.file;
@@ -193,12 +193,14 @@ void add_data_verbs(Command app, CtlOptions& o, Verb& chosen) {
       .type("ETAG");
   put.option("--ttl", o.put.ttl_s, "it expires after so many seconds").type("SECONDS");
 
-  Command rm = add_verb(app, "rm", "removes a key", "rm users/17", chosen,
-                      through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::remove_value(c, d, {o.key}); }));
+  Command rm = add_verb(
+      app, "rm", "removes a key", "rm users/17", chosen,
+      through_client([&o](ctl::Console& c, ctl::ClusterClient& d) { return ctl::remove_value(c, d, {o.key}); }));
   rm.option("key", o.key, "the key").required();
 
-  Command stat = add_verb(app, "stat", "shows timestamp, size and every replica's copy", "stat users/17", chosen,
-                        through_door([&o](ctl::Console& c, ctl::Door& d) { return ctl::stat_value(c, d, {o.key}); }));
+  Command stat =
+      add_verb(app, "stat", "shows timestamp, size and every replica's copy", "stat users/17", chosen,
+               through_client([&o](ctl::Console& c, ctl::ClusterClient& d) { return ctl::stat_value(c, d, {o.key}); }));
   stat.option("key", o.key, "the key").required();
 
   Command locate = add_verb(
@@ -206,10 +208,10 @@ void add_data_verbs(Command app, CtlOptions& o, Verb& chosen) {
       with_config([&o](ctl::Console& c, const model::Configuration& known) { return ctl::locate(c, known, o.key); }));
   locate.option("key", o.key, "the key").required();
   add_verb(app, "status", "the cluster at a glance, and how many machines it can lose", "status", chosen,
-           through_door([](ctl::Console& c, ctl::Door& d) { return ctl::show_status(c, d); }));
+           through_client([](ctl::Console& c, ctl::ClusterClient& d) { return ctl::show_status(c, d); }));
   add_repair(app, o, chosen);
   add_verb(app, "check", "is all well? in one line; exit code 1 if not", "check", chosen,
-           through_door([](ctl::Console& c, ctl::Door& d) { return ctl::check_cluster(c, d); }));
+           through_client([](ctl::Console& c, ctl::ClusterClient& d) { return ctl::check_cluster(c, d); }));
 }
 
 void add_config_verbs(Command app, CtlOptions& o, Verb& chosen) {
@@ -217,13 +219,13 @@ void add_config_verbs(Command app, CtlOptions& o, Verb& chosen) {
       app.sub("config", "the versioned configuration", "Example: tako ctl config validate conf/cluster.yaml");
   config.needs_sub();
   add_verb(config, "show", "prints the configuration in force", "config show", chosen, with_config(ctl::show_config));
-  Command validate =
-      add_verb(config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
-               [&o](Machine&, Way&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
+  Command validate = add_verb(
+      config, "validate", "checks a file", "config validate conf/cluster.yaml", chosen,
+      [&o](Machine&, ClusterAccess&, ctl::Console& c) -> Task<int> { co_return ctl::validate_config(c, o.file); });
   validate.option("file", o.file, "the file").required().type("FILE");
   Command push = add_verb(config, "push", "makes a file the next version, through the master coordinator",
                         "config push conf/cluster.yaml -c c1.example:4710", chosen,
-                        [&o](Machine&, Way& way, ctl::Console& c) -> Task<int> {
+                        [&o](Machine&, ClusterAccess& way, ctl::Console& c) -> Task<int> {
                           ctl::PushOptions options{o.file, o.expected, o.force};
                           ctl::Coordinators known = way.coordinators();
                           co_return co_await ctl::push_config(c, std::move(known), std::move(options));
@@ -314,11 +316,11 @@ void add_bucket_verbs(Command app, CtlOptions& o, Verb& chosen) {
 }
 
 Verb plan_verb(CtlOptions& o) {
-  return [&o](Machine& machine, Way& way, ctl::Console& console) -> Task<int> {
+  return [&o](Machine& machine, ClusterAccess& way, ctl::Console& console) -> Task<int> {
     auto known = co_await way.configuration();
     if (!known) co_return ctl::fail(console, known.error());
-    const auto door = co_await way.door();
-    ctl::Door* look = door ? *door : nullptr;
+    const auto client = co_await way.client();
+    ctl::ClusterClient* look = client ? *client : nullptr;
     std::vector<control::Contact> contacts = way.contacts();
     if (contacts.empty()) contacts = control::coordinators_of(*known, "");
     ctl::Coordinators coordinators(machine.transport(0), machine.first(), std::move(contacts));
@@ -377,7 +379,7 @@ int run(const CtlOptions& options, const Verb& verb) {
   console.progress = isatty(STDERR_FILENO) == 1 && !options.json;
   console.clock = &machine.process().clock();
   console.workers = &machine.workers();
-  Way way(machine, options);
+  ClusterAccess way(machine, options);
   return machine.process().run([&]() -> Task<int> {
     const int code = co_await verb(machine, way, console);
     co_await way.stop();

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ctl/config_verbs.h"
-#include "ctl/fake_door.h"
+#include "ctl/fake_cluster_client.h"
 #include "ctl/locate.h"
 #include "ctl/status_verb.h"
 #include "runtime/files.h"
@@ -106,9 +106,9 @@ json cluster_status() {
 
 struct Status : Desk {
   int show(const json& status) {
-    door.answer(200, status.dump());
-    door.answer(200, model::to_yaml(three_nodes()));
-    return run([&]() { return ctl::show_status(console, door); });
+    client.answer(200, status.dump());
+    client.answer(200, model::to_yaml(three_nodes()));
+    return run([&]() { return ctl::show_status(console, client); });
   }
 };
 
@@ -163,22 +163,22 @@ TEST_CASE_FIXTURE(Status, "status as JSON carries the verdict") {
 
 TEST_CASE_FIXTURE(Status, "status survives any answer") {
   for (const char* body : {"", "17", "{}", R"({"nodes": 3})"}) {
-    door.answer(200, body);
-    CHECK(run([&]() { return ctl::show_status(console, door); }) == 1);
+    client.answer(200, body);
+    CHECK(run([&]() { return ctl::show_status(console, client); }) == 1);
   }
-  door.answer(503, "no configuration yet\n");
-  CHECK(run([&]() { return ctl::show_status(console, door); }) == 1);
+  client.answer(503, "no configuration yet\n");
+  CHECK(run([&]() { return ctl::show_status(console, client); }) == 1);
   CHECK(contains(err.str(), "no configuration yet"));
-  door.answer(200, R"({"nodes": [1, {"id": 3, "state": [], "items": -1, "bytes": "x"}], "proxy": 5})");
-  CHECK(run([&]() { return ctl::show_status(console, door); }) == 1);
+  client.answer(200, R"({"nodes": [1, {"id": 3, "state": [], "items": -1, "bytes": "x"}], "proxy": 5})");
+  CHECK(run([&]() { return ctl::show_status(console, client); }) == 1);
 }
 
 TEST_CASE_FIXTURE(Status, "check says in one line whether all is well, and why not") {
   json status = cluster_status();
   const auto check = [&]() {
-    door.answer(200, status.dump());
-    door.answer(200, model::to_yaml(three_nodes()));
-    return run([&]() { return ctl::check_cluster(console, door); });
+    client.answer(200, status.dump());
+    client.answer(200, model::to_yaml(three_nodes()));
+    return run([&]() { return ctl::check_cluster(console, client); });
   };
   CHECK(check() == 0);
   CHECK(out.str() ==

@@ -1,4 +1,4 @@
-// A Door whose answers a test lays down, and a Console over strings.
+// A ClusterClient whose answers a test lays down, and a Console over strings.
 #pragma once
 
 #include <cstdlib>
@@ -11,8 +11,8 @@
 
 #include <doctest/doctest.h>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
-#include "ctl/door.h"
 #include "runtime/files.h"
 #include "support/run_loop.h"
 
@@ -20,7 +20,7 @@ namespace tako::ctl_test {
 
 using runtime::Task;
 
-class FakeDoor final : public ctl::Door {
+class FakeClusterClient final : public ctl::ClusterClient {
  public:
   struct Asked {
     std::string method;
@@ -116,7 +116,7 @@ struct Desk {
   std::ostringstream out;
   std::ostringstream err;
   ctl::Console console{in, out, err};
-  FakeDoor door;
+  FakeClusterClient client;
   test::VirtualLoop world;
 
   // Runs a verb to its exit code. `make` makes the task.

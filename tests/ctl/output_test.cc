@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
+#include "ctl/cluster_client.h"
 #include "ctl/console.h"
-#include "ctl/door.h"
 #include "ctl/table.h"
 
 namespace tako::ctl_test {

@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "ctl/data_verbs.h"
-#include "ctl/fake_door.h"
+#include "ctl/fake_cluster_client.h"
 #include "ctl/progress.h"
 #include "model/checksum.h"
 
@@ -31,21 +31,21 @@ struct Transfers : Desk {
     ctl::GetOptions options;
     options.key = "k";
     options.file = file;
-    return run([&]() { return ctl::get_value(console, door, options); });
+    return run([&]() { return ctl::get_value(console, client, options); });
   }
   int put(const std::string& file = "") {
     ctl::PutOptions options;
     options.key = "k";
     options.file = file;
-    return run([&]() { return ctl::put_value(console, door, options); });
+    return run([&]() { return ctl::put_value(console, client, options); });
   }
   void offer(const std::string& value, const std::string& etag = "\"v1\"") {
-    door.answer(200, {{"etag", etag}, {"x-tako-checksum", checksum_text(value)}}, value);
+    client.answer(200, {{"etag", etag}, {"x-tako-checksum", checksum_text(value)}}, value);
   }
   void offer_rest(const std::string& value, std::size_t from, const std::string& etag = "\"v1\"") {
     const std::string range =
         "bytes " + std::to_string(from) + "-" + std::to_string(value.size() - 1) + "/" + std::to_string(value.size());
-    door.answer(206, {{"etag", etag}, {"content-range", range}, {"x-tako-checksum", checksum_text(value)}},
+    client.answer(206, {{"etag", etag}, {"content-range", range}, {"x-tako-checksum", checksum_text(value)}},
                 value.substr(from));
   }
   std::string content(const std::string& path) {
@@ -62,16 +62,16 @@ TEST_CASE_FIXTURE(Transfers, "a value of more than a piece goes in pieces, with 
   const std::string value = large_value(3 * kPiece + 17);
   REQUIRE(folder.files->write("value", value).ok());
   in.str(value);
-  door.answer(200, {{"x-tako-checksum", checksum_text(value)}}, "");
-  door.answer(200, {{"x-tako-checksum", checksum_text(value)}}, "");
+  client.answer(200, {{"x-tako-checksum", checksum_text(value)}}, "");
+  client.answer(200, {{"x-tako-checksum", checksum_text(value)}}, "");
 
   CHECK(put(file) == 0);
   CHECK(put() == 0);
 
-  CHECK(door.asked_[0].method == "PUT " + std::to_string(value.size()));
-  CHECK(door.asked_[0].body == value);
-  CHECK(door.asked_[1].method == "PUT chunked");
-  CHECK(door.asked_[1].body == value);
+  CHECK(client.asked_[0].method == "PUT " + std::to_string(value.size()));
+  CHECK(client.asked_[0].body == value);
+  CHECK(client.asked_[1].method == "PUT chunked");
+  CHECK(client.asked_[1].body == value);
   CHECK(err.str().empty());
 }
 
@@ -79,16 +79,16 @@ TEST_CASE_FIXTURE(Transfers, "a value of up to a piece goes whole, a byte more d
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kPiece - 1, kPiece}) {
     in.clear();
     in.str(large_value(size));
-    door.answer(200, "");
+    client.answer(200, "");
     CHECK(put() == 0);
-    CHECK(door.asked_.back().method == "PUT");
-    CHECK(door.asked_.back().body == large_value(size));
+    CHECK(client.asked_.back().method == "PUT");
+    CHECK(client.asked_.back().body == large_value(size));
   }
   in.clear();
   in.str(large_value(kPiece + 1));
-  door.answer(200, "");
+  client.answer(200, "");
   CHECK(put() == 0);
-  CHECK(door.asked_.back().method == "PUT chunked");
+  CHECK(client.asked_.back().method == "PUT chunked");
 }
 
 TEST_CASE_FIXTURE(Transfers, "what is stored with another checksum than what was sent is a failure") {
@@ -96,7 +96,7 @@ TEST_CASE_FIXTURE(Transfers, "what is stored with another checksum than what was
     in.clear();
     in.str(large_value(size));
     err.str("");
-    door.answer(200, {{"x-tako-checksum", checksum_text("other")}}, "");
+    client.answer(200, {{"x-tako-checksum", checksum_text("other")}}, "");
     CHECK(put() == 1);
     CHECK(contains(err.str(), "another checksum"));
   }
@@ -112,10 +112,10 @@ TEST_CASE_FIXTURE(Transfers, "a value comes to the output, and to a file, and is
   CHECK(content(file) == value);
   CHECK_FALSE(std::filesystem::exists(part));
 
-  door.answer(200, {{"x-tako-checksum", checksum_text("other")}}, value);
+  client.answer(200, {{"x-tako-checksum", checksum_text("other")}}, value);
   CHECK(get() == 1);
   CHECK(contains(err.str(), "checksum"));
-  door.answer(200, {{"etag", "\"v2\""}, {"x-tako-checksum", checksum_text("other")}}, "damaged");
+  client.answer(200, {{"etag", "\"v2\""}, {"x-tako-checksum", checksum_text("other")}}, "damaged");
   CHECK(get(file) == 1);
   CHECK(content(file) == value);
   CHECK_FALSE(std::filesystem::exists(part));
@@ -124,16 +124,16 @@ TEST_CASE_FIXTURE(Transfers, "a value comes to the output, and to a file, and is
 TEST_CASE_FIXTURE(Transfers, "an interrupted download goes on where it was, if the value is still the same") {
   const std::string value = large_value(3 * kPiece + 17);
   offer(value);
-  door.break_after(500'000);
+  client.break_after(500'000);
   CHECK(get(file) == 1);
   CHECK(contains(err.str(), "the proxy went away; what arrived is kept"));
   CHECK(content(part) == value.substr(0, 500'000));
   CHECK_FALSE(std::filesystem::exists(file));
 
-  door.break_after(~std::size_t{0});
+  client.break_after(~std::size_t{0});
   offer_rest(value, 500'000);
   CHECK(get(file) == 0);
-  CHECK(door.asked_[1].headers == wire::HttpHeaders{{"range", "bytes=500000-"}, {"if-range", "\"v1\""}});
+  CHECK(client.asked_[1].headers == wire::HttpHeaders{{"range", "bytes=500000-"}, {"if-range", "\"v1\""}});
   CHECK(content(file) == value);
   CHECK_FALSE(std::filesystem::exists(part));
   CHECK_FALSE(std::filesystem::exists(part + ".etag"));
@@ -141,10 +141,10 @@ TEST_CASE_FIXTURE(Transfers, "an interrupted download goes on where it was, if t
 
 TEST_CASE_FIXTURE(Transfers, "a download of what was written meanwhile begins anew") {
   offer(large_value(2 * kPiece));
-  door.break_after(300'000);
+  client.break_after(300'000);
   CHECK(get(file) == 1);
 
-  door.break_after(~std::size_t{0});
+  client.break_after(~std::size_t{0});
   offer("another", "\"v2\"");
   CHECK(get(file) == 0);
   CHECK(content(file) == "another");
@@ -155,7 +155,7 @@ TEST_CASE_FIXTURE(Transfers, "a part that was all of it already is put into its 
   REQUIRE(folder.files->write("value.part", value).ok());
   REQUIRE(folder.files->write("value.part.etag", "\"v1\"").ok());
   const std::string all = "bytes */" + std::to_string(value.size());
-  door.answer(416, {{"etag", "\"v1\""}, {"content-range", all}, {"x-tako-checksum", checksum_text(value)}}, "no\n");
+  client.answer(416, {{"etag", "\"v1\""}, {"content-range", all}, {"x-tako-checksum", checksum_text(value)}}, "no\n");
   CHECK(get(file) == 0);
   CHECK(content(file) == value);
 }

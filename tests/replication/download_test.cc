@@ -174,7 +174,7 @@ TEST_CASE_FIXTURE(Download, "who reads slowly holds the replicas back, and one t
 
 TEST_CASE_FIXTURE(Download, "those that stall give back what was read ahead for them, and go on from there") {
   const auto opened = [this] { return replicator.open("k", answer, 0, value.size(), seconds(10)); };
-  std::vector<std::pair<std::unique_ptr<net::ByteSource>, std::string>> stalled(replication::PiecePlaces::kPlaces);
+  std::vector<std::pair<std::unique_ptr<net::ByteSource>, std::string>> stalled(replication::PieceBudget::kPlaces);
   std::size_t ahead_max = 0;
   world.run([&]() -> Task<> {
     for (auto& [source, bytes] : stalled) {
@@ -185,8 +185,8 @@ TEST_CASE_FIXTURE(Download, "those that stall give back what was read ahead for 
         bytes += piece->view();
       }
     }
-    CHECK(replicator.pieces_in_memory() >= replication::PiecePlaces::kPlaces / 2 - 1);
-    co_await world.loop().sleep(replication::PiecePlaces::kIdleAfter);
+    CHECK(replicator.pieces_in_memory() >= replication::PieceBudget::kPlaces / 2 - 1);
+    co_await world.loop().sleep(replication::PieceBudget::kIdleAfter);
 
     for (auto& [id, one] : cluster.nodes) one.pieces_read.clear();
     const auto moving = opened();

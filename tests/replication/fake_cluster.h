@@ -285,9 +285,9 @@ struct LargeFixture {
   }
   Result<replication::WriteAnswer> write(CountingSource& source, model::WriteLevel level) {
     return world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      replication::Draft draft;
+      replication::Mutation mutation;
       const TimePoint began = world.loop().now();
-      auto answer = co_await replicator.write_large("k", std::move(draft), source, level, seconds(10));
+      auto answer = co_await replicator.write_large("k", std::move(mutation), source, level, seconds(10));
       took = world.loop().now() - began;
       co_return answer;
     });

@@ -93,11 +93,11 @@ struct Fixture {
   }
   auto write(model::WriteLevel level, std::optional<Timestamp> given = std::nullopt) {
     return world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      replication::Draft draft;
-      draft.value = Bytes(std::string("new"));
-      draft.timestamp = given;
+      replication::Mutation mutation;
+      mutation.value = Bytes(std::string("new"));
+      mutation.timestamp = given;
       const TimePoint began = world.loop().now();
-      auto answer = co_await replicator.write("k", std::move(draft), level, began + seconds(5));
+      auto answer = co_await replicator.write("k", std::move(mutation), level, began + seconds(5));
       took = world.loop().now() - began;
       co_await world.loop().sleep(seconds(1));  // what goes on in the background
       co_return answer;

@@ -20,9 +20,9 @@ struct TwoLoops {
   Result<replication::WriteAnswer> write(std::size_t loop) {
     runtime::Loop& there = loop == 0 ? world.loop() : beside;
     return world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      replication::Draft draft;
-      draft.value = Bytes(std::string("v"));
-      auto writing = replicators.at(loop).write("k", std::move(draft), model::WriteLevel::kAll,
+      replication::Mutation mutation;
+      mutation.value = Bytes(std::string("v"));
+      auto writing = replicators.at(loop).write("k", std::move(mutation), model::WriteLevel::kAll,
                                                 there.now() + seconds(2));
       co_return co_await runtime::run_on(there, std::move(writing));
     });

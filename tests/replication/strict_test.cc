@@ -9,16 +9,16 @@ using model::Record;
 
 struct StrictFixture : LargeFixture {
   // Adds one to a decimal number, from 0.
-  static Result<std::optional<replication::Draft>> increment(const std::optional<Record>& now) {
+  static Result<std::optional<replication::Mutation>> increment(const std::optional<Record>& now) {
     const int before = now ? std::stoi(std::string(now->value->view())) : 0;
-    replication::Draft draft;
-    draft.value = Bytes(std::to_string(before + 1));
-    return std::optional<replication::Draft>(std::move(draft));
+    replication::Mutation mutation;
+    mutation.value = Bytes(std::to_string(before + 1));
+    return std::optional<replication::Mutation>(std::move(mutation));
   }
-  static Result<std::optional<replication::Draft>> leave(const std::optional<Record>&) {
-    return std::optional<replication::Draft>();
+  static Result<std::optional<replication::Mutation>> leave(const std::optional<Record>&) {
+    return std::optional<replication::Mutation>();
   }
-  Result<replication::UpdateAnswer> update(replication::Decide decide) {
+  Result<replication::UpdateAnswer> update(replication::UpdateFn decide) {
     return world.run([&]() -> Task<Result<replication::UpdateAnswer>> {
       co_return co_await replicator.update("k", decide, true, world.loop().now() + seconds(5));
     });
@@ -35,7 +35,7 @@ TEST_CASE_FIXTURE(StrictFixture, "updates count exactly, also by several proxies
     runtime::Gate gate(world.loop());
     for (int i = 0; i < 20; ++i) {
       world.loop().spawn(gate, [](replication::Replicator& by, runtime::Loop& loop, int& count) -> Task<> {
-        const replication::Decide decide = increment;
+        const replication::UpdateFn decide = increment;
         const auto answer = co_await by.update("k", decide, true, loop.now() + seconds(30));
         if (answer && answer->written) ++count;
       }(i % 2 ? other : replicator, world.loop(), done));
@@ -57,9 +57,10 @@ TEST_CASE_FIXTURE(StrictFixture, "updates that follow one another take one round
   replication::Replicator other(world.loop(), cluster, world.clock(), std::make_shared<replication::VersionMark>(0));
   other.adopt(placement_of(1));
   const auto written = world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-    replication::Draft draft;
-    draft.value = Bytes(std::string("100"));
-    co_return co_await other.write("k", std::move(draft), model::WriteLevel::kQuorum, world.loop().now() + seconds(5));
+    replication::Mutation mutation;
+    mutation.value = Bytes(std::string("100"));
+    co_return co_await other.write("k", std::move(mutation), model::WriteLevel::kQuorum,
+                                   world.loop().now() + seconds(5));
   });
   REQUIRE(written.ok());
   REQUIRE(update(increment).ok());
@@ -118,9 +119,9 @@ TEST_CASE_FIXTURE(StrictFixture,
   CHECK(held("n2").version == answered.version);
   CHECK(held("n2").value->view() == "answered");
   REQUIRE(update([](const auto&) {
-            replication::Draft draft;
-            draft.value = Bytes(std::string("newer"));
-            return Result<std::optional<replication::Draft>>(std::move(draft));
+            replication::Mutation mutation;
+            mutation.value = Bytes(std::string("newer"));
+            return Result<std::optional<replication::Mutation>>(std::move(mutation));
           }).ok());
   CHECK(rescue());
   CHECK(held("n2").value->view() == "newer");
@@ -162,10 +163,10 @@ TEST_CASE_FIXTURE(StrictFixture, "a write far ahead that one replica holds does 
   store("n1", model::make_value({1'900'000'000'000'000, 1}, Bytes(std::string("far"))));
   const auto write_at_quorum = [&] {
     return world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      replication::Draft draft;
-      draft.value = Bytes(std::string("new"));
+      replication::Mutation mutation;
+      mutation.value = Bytes(std::string("new"));
       const TimePoint deadline = world.loop().now() + seconds(5);
-      co_return co_await replicator.write("k", std::move(draft), model::WriteLevel::kQuorum, deadline);
+      co_return co_await replicator.write("k", std::move(mutation), model::WriteLevel::kQuorum, deadline);
     });
   };
   bool written = false;
@@ -185,15 +186,15 @@ TEST_CASE_FIXTURE(StrictFixture, "without a majority nothing is promised and not
 TEST_CASE_FIXTURE(StrictFixture, "a write below the fence takes effect all the same, under a newer ballot") {
   const Timestamp fence = world.clock().wall() + 500'000;
   for (const char* id : {"n1", "n2", "n3"}) node(id).fence = node(id).floor = fence;
-  replication::Draft draft;
-  draft.value = Bytes(std::string("imported"));
-  SUBCASE("with the client's timestamp, which stays") { draft.timestamp = 1000; }
-  SUBCASE("of a clock that is behind") { draft.timestamp.reset(); }
-  const bool given = draft.timestamp.has_value();
+  replication::Mutation mutation;
+  mutation.value = Bytes(std::string("imported"));
+  SUBCASE("with the client's timestamp, which stays") { mutation.timestamp = 1000; }
+  SUBCASE("of a clock that is behind") { mutation.timestamp.reset(); }
+  const bool given = mutation.timestamp.has_value();
   for (const auto level : {model::WriteLevel::kTwo, model::WriteLevel::kQuorum}) {
     for (auto& [id, one] : cluster.nodes) one.held.clear();
     const auto written = world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      co_return co_await replicator.write("k", draft, level, world.loop().now() + seconds(5));
+      co_return co_await replicator.write("k", mutation, level, world.loop().now() + seconds(5));
     });
     REQUIRE(written.ok());
     CHECK(written->won);
@@ -212,11 +213,11 @@ TEST_CASE_FIXTURE(StrictFixture, "a client's older timestamp never wins, however
     node(id).promises["k"] = {3000, 1};  // to somebody who went no further
   }
   store("n3", newer);
-  replication::Draft draft;
-  draft.value = Bytes(std::string("imported"));
-  draft.timestamp = 1000;
+  replication::Mutation mutation;
+  mutation.value = Bytes(std::string("imported"));
+  mutation.timestamp = 1000;
   const auto written = world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-    co_return co_await replicator.write("k", draft, model::WriteLevel::kQuorum, world.loop().now() + seconds(5));
+    co_return co_await replicator.write("k", mutation, model::WriteLevel::kQuorum, world.loop().now() + seconds(5));
   });
   REQUIRE(written.ok());
   CHECK_FALSE(written->won);
@@ -231,12 +232,12 @@ TEST_CASE_FIXTURE(StrictFixture, "a plain write has lost only when the newer one
   store("n2", model::make_value({500, 1}, Bytes(std::string("old"))));
   node("n2").promises["k"] = {3000, 1};
   node("n3").away = true;
-  replication::Draft draft;
-  draft.value = Bytes(std::string("imported"));
-  draft.timestamp = 1000;
+  replication::Mutation mutation;
+  mutation.value = Bytes(std::string("imported"));
+  mutation.timestamp = 1000;
   const auto write = [&](model::WriteLevel level) {
     return world.run([&]() -> Task<Result<replication::WriteAnswer>> {
-      co_return co_await replicator.write("k", draft, level, world.loop().now() + seconds(5));
+      co_return co_await replicator.write("k", mutation, level, world.loop().now() + seconds(5));
     });
   };
   const auto at_two = write(model::WriteLevel::kTwo);

@@ -283,9 +283,9 @@ TEST_CASE_FIXTURE(LargeFixture, "many uploads that wait for one replica take a b
   runtime::Gate open(world.loop());
   std::size_t failed = 0;
   const auto one = [&](net::ByteSource* source, std::string key) -> Task<> {
-    replication::Draft draft;
+    replication::Mutation mutation;
     const auto answer =
-        co_await replicator.write_large(std::move(key), std::move(draft), *source, WriteLevel::kAll, seconds(20));
+        co_await replicator.write_large(std::move(key), std::move(mutation), *source, WriteLevel::kAll, seconds(20));
     failed += answer ? 0 : 1;
   };
   for (std::size_t i = 0; i < kUploads; ++i) {

@@ -174,25 +174,25 @@ const Event* Clients::begin_read(ProxyMachine& proxy, const std::string& key, mo
 Task<> Clients::write(Lane* lane, Write write) {
   const auto host = lane->machine.host;
   Event& event = *write.event;
-  replication::Draft draft;
-  draft.tombstone = event.kind == Event::Kind::kDelete;
-  draft.timestamp = write.timestamp;
-  draft.expires_at = write.expires_at;
+  replication::Mutation mutation;
+  mutation.tombstone = event.kind == Event::Kind::kDelete;
+  mutation.timestamp = write.timestamp;
+  mutation.expires_at = write.expires_at;
   Bytes value;
-  if (!draft.tombstone) {
+  if (!mutation.tombstone) {
     value = Bytes(value_of(event.key, event.id, event.size));
-    draft.content_type = content_type_of(event.id);
+    mutation.content_type = content_type_of(event.id);
   }
   Result<replication::WriteAnswer> answer(ErrorCode::kInternal, "not written");
   if (value.size() > model::kPieceBytes) {
     Random drawn = random_.split("body" + std::to_string(event.id));
     ClientBody body(lane->loop(), std::move(drawn), std::move(value), write.steady);
     event.breaks = body.breaks();
-    answer = co_await lane->replicator().write_large(event.key, std::move(draft), body, write.level, timeout());
+    answer = co_await lane->replicator().write_large(event.key, std::move(mutation), body, write.level, timeout());
   } else {
-    draft.value = std::move(value);
+    mutation.value = std::move(value);
     const TimePoint deadline = world_.now() + timeout();
-    answer = co_await lane->replicator().write(event.key, std::move(draft), write.level, deadline);
+    answer = co_await lane->replicator().write(event.key, std::move(mutation), write.level, deadline);
   }
   if (!host->alive) co_return;
   if (answer) {
@@ -225,18 +225,18 @@ Task<> Clients::update(Lane* lane, std::string key) {
   Event* event = note(kind, lane->machine, key, expected == 0 ? "if absent" : "if match", true);
   event->conditional = true;
   event->expected = expected;
-  replication::Draft draft;
-  draft.tombstone = remove;
+  replication::Mutation mutation;
+  mutation.tombstone = remove;
   if (!remove) {
     event->size = std::min<std::uint64_t>(draw_size(), model::kPieceBytes);
-    draft.value = Bytes(value_of(key, event->id, event->size));
-    draft.content_type = content_type_of(event->id);
+    mutation.value = Bytes(value_of(key, event->id, event->size));
+    mutation.content_type = content_type_of(event->id);
   }
   auto decide = [expected,
-                 draft](const std::optional<model::Record>& now) -> Result<std::optional<replication::Draft>> {
+                 mutation](const std::optional<model::Record>& now) -> Result<std::optional<replication::Mutation>> {
     const std::uint64_t there = now ? History::id_of(*now) : 0;
-    if (there != expected) return std::optional<replication::Draft>();
-    return std::optional<replication::Draft>(draft);
+    if (there != expected) return std::optional<replication::Mutation>();
+    return std::optional<replication::Mutation>(mutation);
   };
   const TimePoint deadline = world_.now() + timeout();
   const auto answer = co_await lane->replicator().update(key, std::move(decide), false, deadline);

@@ -50,9 +50,9 @@ void put_all(World& world, int keys, model::WriteLevel level, const std::string&
   int failures = 0;
   on_proxy(world, [&](ProxyMachine::Lane& proxy) -> Task<> {
     for (int i = 0; i < keys; ++i) {
-      replication::Draft draft;
-      draft.value = Bytes(text + std::to_string(i));
-      const auto answer = co_await proxy.replicator().write("k" + std::to_string(i), std::move(draft), level,
+      replication::Mutation mutation;
+      mutation.value = Bytes(text + std::to_string(i));
+      const auto answer = co_await proxy.replicator().write("k" + std::to_string(i), std::move(mutation), level,
                                                            proxy.loop().now() + seconds(5));
       failures += !answer.ok();
     }
@@ -214,9 +214,9 @@ TEST_CASE("what one quorum read has shown, no later one goes behind, whichever m
   with_only({"n2", "n3", "n4", "n5", "n6"});
   bool answered = true;
   on_proxy(world, [&answered](ProxyMachine::Lane& proxy) -> Task<> {
-    replication::Draft draft;
-    draft.value = Bytes(std::string("unfinished"));
-    const auto answer = co_await proxy.replicator().write("k", std::move(draft), model::WriteLevel::kQuorum,
+    replication::Mutation mutation;
+    mutation.value = Bytes(std::string("unfinished"));
+    const auto answer = co_await proxy.replicator().write("k", std::move(mutation), model::WriteLevel::kQuorum,
                                                          proxy.loop().now() + seconds(2));
     answered = answer.ok();
   });

@@ -162,15 +162,16 @@ std::unique_ptr<net::ByteSource> HttpValues::open(const Found& found, const wire
 namespace {
 
 // `met`: whether the conditions were, when it was last asked.
-replication::Decide decide_by(wire::HttpHeaders conditions, replication::Draft draft, std::shared_ptr<bool> met) {
-  return [conditions = std::move(conditions), draft = std::move(draft),
+replication::UpdateFn decide_by(wire::HttpHeaders conditions, replication::Mutation mutation,
+                                std::shared_ptr<bool> met) {
+  return [conditions = std::move(conditions), mutation = std::move(mutation),
           met = std::move(met)](const std::optional<model::Record>& now) {
     std::optional<wire::Validators> there;
     if (now) there = wire::Validators{etag_of(now->version), now->version.timestamp};
     *met = wire::write_allowed(conditions, there);
-    const bool nothing_to_delete = draft.tombstone && !now;
-    if (!*met || nothing_to_delete) return Result<std::optional<replication::Draft>>(std::nullopt);
-    return Result<std::optional<replication::Draft>>(draft);
+    const bool nothing_to_delete = mutation.tombstone && !now;
+    if (!*met || nothing_to_delete) return Result<std::optional<replication::Mutation>>(std::nullopt);
+    return Result<std::optional<replication::Mutation>>(mutation);
   };
 }
 
@@ -192,9 +193,9 @@ HttpReply answer_to(const replication::UpdateAnswer& answer, bool met, bool remo
 
 Task<HttpReply> HttpValues::put_if(Put put, std::uint64_t checksum) {
   const auto met = std::make_shared<bool>(false);
-  const bool removed = put.draft.tombstone;
+  const bool removed = put.mutation.tombstone;
   const TimePoint deadline = loop_.now() + put.limit;
-  replication::Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
+  replication::UpdateFn decide = decide_by(std::move(*put.conditions), std::move(put.mutation), met);
   auto answer = co_await replicator_.update(std::move(put.key), std::move(decide), false, deadline);
   if (!answer) co_return failure(answer.error());
   co_return answer_to(*answer, *met, removed, checksum);
@@ -203,10 +204,10 @@ Task<HttpReply> HttpValues::put_if(Put put, std::uint64_t checksum) {
 // Looked at before the body is taken, too: it may be long.
 Task<HttpReply> HttpValues::put_large_if(Put put, CheckedBody& body) {
   const auto met = std::make_shared<bool>(false);
-  const replication::Decide decide = decide_by(std::move(*put.conditions), std::move(put.draft), met);
-  replication::Decide look = [decide](const std::optional<model::Record>& now) {
+  const replication::UpdateFn decide = decide_by(std::move(*put.conditions), std::move(put.mutation), met);
+  replication::UpdateFn look = [decide](const std::optional<model::Record>& now) {
     (void)decide(now);
-    return Result<std::optional<replication::Draft>>(std::nullopt);
+    return Result<std::optional<replication::Mutation>>(std::nullopt);
   };
   const TimePoint deadline = loop_.now() + put.limit;
   auto looked = co_await replicator_.update(put.key, std::move(look), false, deadline);
@@ -246,10 +247,10 @@ Result<HttpValues::Put> HttpValues::put_of(const HttpRequest& request, std::stri
   if (!wire::condition_in(wire::access_of(request.method), request.headers).empty()) put.conditions = request.headers;
   put.level = *level;
   put.limit = *limit;
-  put.draft.timestamp = *timestamp;
+  put.mutation.timestamp = *timestamp;
   const auto expires_at = expiry_of(request, replicator_.clock().wall());
   if (!expires_at) return expires_at.error();
-  put.draft.expires_at = *expires_at;
+  put.mutation.expires_at = *expires_at;
   const auto placement = replicator_.placement();
   put.bytes_max = placement ? placement->config().limits.value_bytes : model::kValueBytesMax;
   return put;
@@ -258,10 +259,10 @@ Result<HttpValues::Put> HttpValues::put_of(const HttpRequest& request, std::stri
 Task<HttpReply> HttpValues::remove(HttpRequest request, std::string key) {
   auto put = put_of(request, std::move(key));
   if (!put) co_return failure(put.error());
-  put->draft.tombstone = true;
+  put->mutation.tombstone = true;
   if (put->conditions) co_return co_await put_if(std::move(*put), 0);
   const TimePoint deadline = loop_.now() + put->limit;
-  auto answer = co_await replicator_.write(std::move(put->key), std::move(put->draft), put->level, deadline);
+  auto answer = co_await replicator_.write(std::move(put->key), std::move(put->mutation), put->level, deadline);
   if (!answer) co_return failure(answer.error());
   HttpResponse response;
   response.status = 204;
@@ -272,8 +273,8 @@ Task<HttpReply> HttpValues::remove(HttpRequest request, std::string key) {
 Task<HttpReply> HttpValues::put(HttpRequest request, std::string key, net::ByteSource* body) {
   auto put = put_of(request, std::move(key));
   if (!put) co_return failure(put.error());
-  put->draft.content_type = std::string(request.header(Field::kContentType).value_or(""));
-  if (put->draft.content_type.size() > model::kContentTypeBytesMax) {
+  put->mutation.content_type = std::string(request.header(Field::kContentType).value_or(""));
+  if (put->mutation.content_type.size() > model::kContentTypeBytesMax) {
     co_return text_answer(400, "Content-Type is longer than " + std::to_string(model::kContentTypeBytesMax) + " bytes");
   }
   if (body != nullptr) co_return co_await put_large(std::move(request), std::move(*put), *body);
@@ -288,10 +289,10 @@ Task<HttpReply> HttpValues::put_small(HttpRequest request, Put put) {
   const Status matches = digests->finish();
   if (!matches) co_return failure(matches.error());
   const std::uint64_t checksum = model::checksum_of(request.body.view());
-  put.draft.value = std::move(request.body);
+  put.mutation.value = std::move(request.body);
   if (put.conditions) co_return co_await put_if(std::move(put), checksum);
   const TimePoint deadline = loop_.now() + put.limit;
-  auto answer = co_await replicator_.write(std::move(put.key), std::move(put.draft), put.level, deadline);
+  auto answer = co_await replicator_.write(std::move(put.key), std::move(put.mutation), put.level, deadline);
   if (!answer) co_return failure(answer.error());
   HttpResponse response;
   add_version(response, answer->winner);
@@ -307,7 +308,7 @@ Task<HttpReply> HttpValues::put_large(HttpRequest request, Put put, net::ByteSou
   CheckedBody checked(body, put.bytes_max, std::move(*digests));
   if (put.conditions) co_return co_await put_large_if(std::move(put), checked);
   auto answer =
-      co_await replicator_.write_large(std::move(put.key), std::move(put.draft), checked, put.level, put.limit);
+      co_await replicator_.write_large(std::move(put.key), std::move(put.mutation), checked, put.level, put.limit);
   if (!answer) co_return failure(answer.error());
   HttpResponse response;
   add_version(response, answer->winner);

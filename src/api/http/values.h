@@ -35,7 +35,7 @@ class HttpValues {
   };
   struct Put {
     std::string key;
-    replication::Draft draft;
+    replication::Mutation mutation;
     model::WriteLevel level = model::WriteLevel::kTwo;
     Duration limit{};  // for all of a small value, for each step of a large one
     std::uint64_t bytes_max = 0;

@@ -58,7 +58,7 @@ class MemcachedApi final : public MemcachedHandler {
   // What an update makes of what the key holds.
   struct Decision {
     Outcome outcome = Outcome::kDone;
-    std::optional<replication::Draft> draft;
+    std::optional<replication::Mutation> mutation;
   };
   using Change = std::function<Decision(const std::optional<model::Record>& now)>;
   struct Changed {
@@ -103,7 +103,7 @@ class MemcachedApi final : public MemcachedHandler {
   Task<Reply> flush(Request request);
   Task<Result<Changed>> change(std::string key, Change change, bool want_value, net::ByteSource* block = nullptr);
 
-  replication::Draft draft_of(const Request& request) const;
+  replication::Mutation mutation_of(const Request& request) const;
   Reply failed(const Request& request, const Error& error);
   void count_store(const Request& request, Outcome outcome);
   std::uint64_t value_bytes_max() const;

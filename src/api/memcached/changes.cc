@@ -12,32 +12,32 @@ using Verb = wire::MemcachedVerb;
 namespace {
 
 // Another value for what is there.
-replication::Draft draft_like(const model::Record& now) {
-  replication::Draft draft;
-  draft.content_type = now.content_type;
-  draft.flags = now.flags;
-  draft.expires_at = now.expires_at;
-  if (now.value) draft.value = *now.value;
-  return draft;
+replication::Mutation mutation_like(const model::Record& now) {
+  replication::Mutation mutation;
+  mutation.content_type = now.content_type;
+  mutation.flags = now.flags;
+  mutation.expires_at = now.expires_at;
+  if (now.value) mutation.value = *now.value;
+  return mutation;
 }
 
-replication::Draft tombstone() {
-  replication::Draft draft;
-  draft.tombstone = true;
-  return draft;
+replication::Mutation tombstone() {
+  replication::Mutation mutation;
+  mutation.tombstone = true;
+  return mutation;
 }
 
-void expire(replication::Draft& draft, Timestamp at) {
-  draft.expires_at = at;
-  if (at == kExpiredAtOnce) draft = tombstone();
+void expire(replication::Mutation& mutation, Timestamp at) {
+  mutation.expires_at = at;
+  if (at == kExpiredAtOnce) mutation = tombstone();
 }
 
-// What a draft looks like once it is stored.
-model::Record record_of(const replication::Draft& draft, model::Version version) {
-  model::Record record =
-      draft.tombstone ? model::make_tombstone(version) : model::make_value(version, draft.value, draft.content_type);
-  record.flags = draft.flags;
-  record.expires_at = draft.expires_at;
+// What a mutation looks like once it is stored.
+model::Record record_of(const replication::Mutation& mutation, model::Version version) {
+  model::Record record = mutation.tombstone ? model::make_tombstone(version)
+                                            : model::make_value(version, mutation.value, mutation.content_type);
+  record.flags = mutation.flags;
+  record.expires_at = mutation.expires_at;
   return record;
 }
 
@@ -73,9 +73,9 @@ bool quiet(const wire::MemcachedRequest& request) { return request.noreply || re
 Task<Result<MemcachedApi::Changed>> MemcachedApi::change(std::string key, Change change, bool want_value,
                                                            net::ByteSource* block) {
   const auto last = std::make_shared<Decision>();
-  replication::Decide decide = [last, change = std::move(change)](const std::optional<model::Record>& now) {
+  replication::UpdateFn decide = [last, change = std::move(change)](const std::optional<model::Record>& now) {
     *last = change(now);
-    return Result<std::optional<replication::Draft>>(last->draft);
+    return Result<std::optional<replication::Mutation>>(last->mutation);
   };
   Result<replication::UpdateAnswer> answer;
   if (block != nullptr) {
@@ -96,13 +96,13 @@ Task<Result<MemcachedApi::Changed>> MemcachedApi::change(std::string key, Change
 
 // --- storing --------------------------------------------------------------------------------------------------
 
-replication::Draft MemcachedApi::draft_of(const Request& request) const {
-  replication::Draft draft;
-  draft.value = request.data;
-  draft.flags = request.flags;
+replication::Mutation MemcachedApi::mutation_of(const Request& request) const {
+  replication::Mutation mutation;
+  mutation.value = request.data;
+  mutation.flags = request.flags;
   const std::int64_t time = request.verb == Verb::kMetaSet ? request.meta.time.value_or(0) : request.time;
-  expire(draft, expiry_of(time, wall()));
-  return draft;
+  expire(mutation, expiry_of(time, wall()));
+  return mutation;
 }
 
 Task<MemcachedReply> MemcachedApi::store(Request request, net::ByteSource* block) {
@@ -158,19 +158,19 @@ void MemcachedApi::count_store(const Request& request, Outcome outcome) {
 }
 
 Task<Result<MemcachedApi::Changed>> MemcachedApi::store_plain(Request request, net::ByteSource* block) {
-  replication::Draft draft = draft_of(request);
-  const bool discarded = draft.tombstone;
+  replication::Mutation mutation = mutation_of(request);
+  const bool discarded = mutation.tombstone;
   Changed changed;
   Result<replication::WriteAnswer> answer;
   if (block != nullptr && !discarded) {
-    answer = co_await replicator_.write_large(std::move(request.keys.front()), std::move(draft), *block,
+    answer = co_await replicator_.write_large(std::move(request.keys.front()), std::move(mutation), *block,
                                               model::WriteLevel::kTwo, kTimeout);
   } else {
     // Bytes that expire at once are of no use to anybody: the session skips them.
-    changed.after = record_of(draft, {});
+    changed.after = record_of(mutation, {});
     const TimePoint until = deadline();
-    answer =
-        co_await replicator_.write(std::move(request.keys.front()), std::move(draft), model::WriteLevel::kTwo, until);
+    answer = co_await replicator_.write(std::move(request.keys.front()), std::move(mutation), model::WriteLevel::kTwo,
+                                        until);
   }
   if (!answer) co_return answer.error();
   changed.after.version = answer->winner;
@@ -202,9 +202,9 @@ MemcachedApi::Change MemcachedApi::condition_of(const Request& request, bool joi
   const auto cas = cas_of(request);
   const auto vivify = request.meta.vivify;
   const Timestamp now_at = wall();
-  const replication::Draft draft = draft_of(request);
+  const replication::Mutation mutation = mutation_of(request);
   const std::uint32_t flags = request.flags;
-  const Bytes added = request.data;  // the draft has none if the time given has passed, which is no matter here
+  const Bytes added = request.data;  // the mutation has none if the time given has passed, which is no matter here
   return [=](const std::optional<model::Record>& now) -> Decision {
     if (mode == Mode::kAdd && now) return {Outcome::kNotStored, {}};  // whatever the cas unique
     if (cas && !now && !joins && mode != Mode::kAdd) return {Outcome::kNotFound, {}};
@@ -212,19 +212,19 @@ MemcachedApi::Change MemcachedApi::condition_of(const Request& request, bool joi
     if (cas && now && !unchecked && cas_unique_of(now->version) != *cas) return {Outcome::kExists, {}};
     if (mode == Mode::kReplace && !now) return {Outcome::kNotStored, {}};
     if (!joins) {
-      if (draft.tombstone && !now) return {};  // it is gone already
-      return {Outcome::kDone, draft};
+      if (mutation.tombstone && !now) return {};  // it is gone already
+      return {Outcome::kDone, mutation};
     }
     if (!now && !vivify) return {Outcome::kNotStored, {}};
     if (!now) {
-      replication::Draft first;
+      replication::Mutation first;
       first.value = added;
       first.flags = flags;
       expire(first, expiry_of(*vivify, now_at));
       if (first.tombstone) return {};
       return {Outcome::kDone, std::move(first)};
     }
-    replication::Draft joined = draft_like(*now);
+    replication::Mutation joined = mutation_like(*now);
     if (joined_elsewhere) return {Outcome::kDone, std::move(joined)};
     if (now->size + added.size() > model::kPieceBytes) return {Outcome::kTooLarge, {}};
     const std::string_view ends = added.view();
@@ -277,8 +277,8 @@ Task<Result<MemcachedApi::Outcome>> MemcachedApi::remove_plain(std::string key, 
     if (read && model::gone(read->record, wall())) co_return Outcome::kNotFound;
   }
   const TimePoint until = deadline();
-  replication::Draft draft = tombstone();
-  auto answer = co_await replicator_.write(std::move(key), std::move(draft), model::WriteLevel::kTwo, until);
+  replication::Mutation mutation = tombstone();
+  auto answer = co_await replicator_.write(std::move(key), std::move(mutation), model::WriteLevel::kTwo, until);
   if (!answer) co_return answer.error();
   co_return Outcome::kDone;
 }
@@ -302,7 +302,7 @@ MemcachedApi::Change MemcachedApi::count_of(const Request& request, std::shared_
     if (!now && !meta.vivify) return {Outcome::kNotFound, {}};
     if (!now) {
       counted->number = std::to_string(meta.initial);
-      replication::Draft first;
+      replication::Mutation first;
       first.value = Bytes(counted->number);
       expire(first, expiry_of(*meta.time_of_new(), now_at));
       if (first.tombstone) return {};  // it is gone already
@@ -313,10 +313,10 @@ MemcachedApi::Change MemcachedApi::count_of(const Request& request, std::shared_
     const auto counter = now->value ? counter_of(now->value->view()) : std::nullopt;
     if (!counter) return {Outcome::kNotNumber, {}};
     counted->number = std::to_string(down ? (*counter < delta ? 0 : *counter - delta) : *counter + delta);
-    replication::Draft draft = draft_like(*now);
-    draft.value = Bytes(counted->number);
-    if (meta.time) expire(draft, expiry_of(*meta.time, now_at));
-    return {Outcome::kDone, std::move(draft)};
+    replication::Mutation mutation = mutation_like(*now);
+    mutation.value = Bytes(counted->number);
+    if (meta.time) expire(mutation, expiry_of(*meta.time, now_at));
+    return {Outcome::kDone, std::move(mutation)};
   };
 }
 
@@ -360,10 +360,10 @@ Task<Result<MemcachedApi::Changed>> MemcachedApi::touch_key(std::string key, std
   const auto decide = [at, before](const std::optional<model::Record>& now, bool moved_elsewhere) -> Decision {
     *before = now;
     if (!now) return {Outcome::kNotFound, {}};
-    replication::Draft draft = draft_like(*now);
-    expire(draft, at);
-    if (now->in_pieces() && !moved_elsewhere && !draft.tombstone) return {Outcome::kTooLarge, {}};
-    return {Outcome::kDone, std::move(draft)};
+    replication::Mutation mutation = mutation_like(*now);
+    expire(mutation, at);
+    if (now->in_pieces() && !moved_elsewhere && !mutation.tombstone) return {Outcome::kTooLarge, {}};
+    return {Outcome::kDone, std::move(mutation)};
   };
   Change small = [decide](const std::optional<model::Record>& now) { return decide(now, false); };
   auto changed = co_await change(key, std::move(small), true);
