@@ -405,6 +405,15 @@ void stray_bury(Scenario& s, Random random) {
   s.drain_s = 0;
 }
 
+// Likewise, and what is begun is undone and begun again with the same machines: a pass that is slow goes on through all
+// of that, and what it had read is handed off meanwhile.
+void linger(Scenario& s, Random random) {
+  stray_bury(s, random.split("stray-bury"));
+  s.pool = 6;
+  s.abort_pct = even(random, 70, 90);
+  s.reconfigurations = even(random, 150, 350);
+}
+
 // flush_all now and then, by proxies whose clocks differ, while others write and nodes are away.
 void flush(Scenario& s, Random random) {
   crowd(s, random);
@@ -466,8 +475,8 @@ const std::vector<Generation>& generations() {
       {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
       {{{"flush", flush}}, [](Random& random) { return random.split("flush").below(6); }},
       // By their names only: "rot" has enough of the first, and the others are made for one mistake each.
-      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}},
-       [](Random&) { return std::uint64_t{3}; }},
+      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}, {"linger", linger}},
+       [](Random&) { return std::uint64_t{4}; }},
   };
   return all;
 }
