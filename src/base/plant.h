@@ -105,6 +105,8 @@ class Random;
   X(kFloorUnsynced, "20", "a floor is raised without a comparison")                                                  \
   X(kFloorSyncEarly, "20", "a comparison begun before all owners were fenced counts")                                \
   X(kFloorMajority, "20", "a floor is raised when a majority of the owners has synced")                              \
+  X(kFloorAfterLoss, "20", "a floor is raised though a copy was taken away since it was found to be right")          \
+  X(kFloorAfterListing, "20", "a pass believes a floor of ours that came after it had listed what is here")          \
   X(kTombstoneByClock, "20", "tombstones are dropped when they are old, without asking anybody")                     \
   X(kPassOneWay, "18", "repair pulls nothing, and pushes nothing to a node that is newer")                           \
   X(kHandoffBlind, "19", "a copy that belongs elsewhere is dropped without asking")                                  \

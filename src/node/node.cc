@@ -52,7 +52,9 @@ Node::Node(Parts parts)
   collector_ = std::make_unique<Collector>(
       Collector::Parts{parts_.id, all, parts_.transport, &standing_, &floors_, parts_.collection});
   Repairer::Parts repair{parts_.id, all, parts_.transport, &standing_, fetcher, settler, &floors_, {}, {}, {}, {}};
-  repair.take_floors = [this](Repairer::FloorList floors) { return collector_->take_floors(std::move(floors)); };
+  repair.take_floors = [this](Repairer::FloorList floors, std::uint64_t since) {
+    return collector_->take_floors(std::move(floors), since);
+  };
   repair.raise_fence = [this](Timestamp fence) { return collector_->raise_fence(fence); };
   repair.take_lives = [this](std::string from, std::uint64_t own, wire::AnnounceReply reply) {
     return take_lives(std::move(from), own, std::move(reply));

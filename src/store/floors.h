@@ -6,6 +6,13 @@
 // raised in memory first, so that nothing slips below it while it is being written; it is told when it is durable.
 // A floor says that what is absent here is dead. When a row is taken away that may have been alive, because it was
 // handed off or could not be read, the partition's floor goes with it, and comes back from the other owners.
+// A floor that is yet to be raised rests on what was here when it was found to be right: when the partition was read to
+// the end from a voter with that floor, or compared with all owners. Whoever finds that out may be slow: a pass goes on
+// through two changes of the configuration, between which the partition was nobody's here and its copies were handed
+// off. Raised then, the floor declares dead what the next pass brings: the copies are refused, the node is informed all
+// the same, and its "absent" kills what is alive elsewhere. So losses are numbered, and each partition has the number
+// of its last one: a floor is raised only where nothing was lost since the number that was read before the finding
+// began. This covers every way in which a row goes, whatever the configurations were, and rests on no clock.
 #pragma once
 
 #include <array>
@@ -22,7 +29,7 @@ namespace tako::store {
 
 class Floors {
  public:
-  Floors() : floors_(model::kPartitions) {}
+  Floors() : floors_(model::kPartitions), lost_at_(model::kPartitions) {}
   Floors(const Floors&) = delete;
   Floors& operator=(const Floors&) = delete;
 
@@ -36,7 +43,10 @@ class Floors {
     }
     return some;
   }
-  std::uint64_t resets() const { return resets_.load(std::memory_order_relaxed); }
+  // Rows that were taken away and may have been alive, so far.
+  std::uint64_t losses() const { return losses_.load(std::memory_order_relaxed); }
+  // The number of the partition's last one; 0: none.
+  std::uint64_t lost_at(model::Partition p) const { return lost_at_[p].load(std::memory_order_relaxed); }
 
   void raise_fence(Timestamp fence) { raise(fence_, fence); }
   void raise(model::Partition p, Timestamp floor) {
@@ -44,9 +54,12 @@ class Floors {
     raised_[p / 64].fetch_or(1ull << (p % 64), std::memory_order_relaxed);
   }
   void reset(model::Partition p) {
-    resets_.fetch_add(1, std::memory_order_relaxed);
     floors_[p].store(0, std::memory_order_relaxed);
     raised_[p / 64].fetch_and(~(1ull << (p % 64)), std::memory_order_relaxed);
+  }
+  // When the row is gone.
+  void note_loss(model::Partition p) {
+    lost_at_[p].store(losses_.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
  private:
@@ -57,8 +70,9 @@ class Floors {
   }
 
   std::atomic<Timestamp> fence_{0};
-  std::atomic<std::uint64_t> resets_{0};
+  std::atomic<std::uint64_t> losses_{0};
   std::vector<std::atomic<Timestamp>> floors_;
+  std::vector<std::atomic<std::uint64_t>> lost_at_;
   std::array<std::atomic<std::uint64_t>, model::PartitionSet::kWords> raised_{};  // have one
 };
 

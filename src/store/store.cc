@@ -278,7 +278,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = true;
-  state_->reset_floor(batch, model::partition_of_position(position));
+  state_->begin_loss(batch, model::partition_of_position(position));
   erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
   if (stored.slot.promise.none()) {
     batch.erase(Family::kMeta, slot_key(position, key));
@@ -290,6 +290,7 @@ Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   const Digests::Held before = Digests::held(position, stored.slot);
   const Digests::Held after = planted(Plant::kDigestDropKept) ? before : Digests::Held();
   const Status written = co_await state_->commit(std::move(batch), key, before, after);
+  state_->end_loss(model::partition_of_position(position), written);
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);
   co_return Result<bool>(true);
@@ -309,7 +310,7 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
   const std::uint64_t position = model::position_of(key);
   Batch batch;
   batch.frees_space = true;
-  state_->reset_floor(batch, model::partition_of_position(position));
+  state_->begin_loss(batch, model::partition_of_position(position));
   batch.erase(Family::kMeta, slot_key(position, key));
   batch.erase_range(Family::kChunks, pieces_begin(position, key), pieces_end(position, key));
   const auto staged = state_->staging.of_key(key);
@@ -321,6 +322,7 @@ Task<Result<bool>> Store::erase_unreadable(std::string key) {
   Digests::Held after;
   if (planted(Plant::kDigestErasedStays)) std::swap(before, after);
   const Status written = co_await state_->commit(std::move(batch), key, before, after);
+  state_->end_loss(model::partition_of_position(position), written);
   if (!loaded) state_->digests.doubt(model::partition_of_position(position));  // what it held cannot be taken away
   if (!written) co_return Result<bool>(written.error());
   state_->damaged.erase(key);

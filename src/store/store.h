@@ -158,7 +158,9 @@ class Store {
   Task<Status> load_floors();
   // When it returns, no proposal up to it is taken any more here, nor under way, also after a crash.
   Task<Status> raise_fence(Timestamp fence);
-  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors);
+  // `since`: Floors::losses() from before it was found out that they may be raised; where something was lost since then
+  // they stay as they are.
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, std::uint64_t since);
   struct Dropped {
     std::uint64_t rows = 0;      // records
     std::uint64_t promises = 0;  // at or below the floor

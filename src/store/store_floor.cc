@@ -79,7 +79,10 @@ Task<Status> Store::load_floors() {
         if (row.size() != kTimeBytes || key.size() != head + 2) continue;
         const auto number = static_cast<Partition>(take_number(std::string_view(key).substr(head)));
         if (fences) state_->floors.raise_fence(take_number(row));
-        if (!fences && state_->digests.ours(number)) state_->floors.raise(number, take_number(row));
+        if (!fences && state_->digests.ours(number)) {
+          state_->floors.raise(number, take_number(row));
+          state_->floor_rows.set(number);
+        }
       }
       if (page->unreadable) {
         co_return Status(ErrorCode::kCorrupt,
@@ -107,46 +110,64 @@ Task<Status> Store::raise_fence(Timestamp fence) {
 
 // Of two that raise the same floor the lower one must not be the last on the disk: so one call at a time, and each
 // partition once.
-Task<Status> Store::raise_floors(std::vector<std::pair<Partition, Timestamp>> floors) {
+Task<Status> Store::raise_floors(std::vector<std::pair<Partition, Timestamp>> floors, std::uint64_t since) {
   state_->check_here();
+  if (buggify(state_->loop.random(), "floor/late_raise")) co_await state_->loop.sleep(milliseconds(20));
   const bool turn = co_await state_->raising_turns.acquire(TimePoint::max());
   if (!turn) co_return Status(ErrorCode::kStopping, "the node is stopping");
-  auto raise = state_->raise_floors(std::move(floors));
+  auto raise = state_->raise_floors(std::move(floors), since);
   const Status raised = co_await std::move(raise);
   state_->raising_turns.release();
   co_return raised;
 }
 
-Task<Status> Store::State::raise_floors(std::vector<std::pair<Partition, Timestamp>> raised) {
+Task<Status> Store::State::raise_floors(std::vector<std::pair<Partition, Timestamp>> raised, std::uint64_t since) {
   Batch batch;
   batch.frees_space = true;
-  std::erase_if(raised, [this](const auto& one) { return one.second <= floors.of(one.first); });
+  std::erase_if(raised, [this, since](const auto& one) {
+    return one.second <= floors.of(one.first) || lost_since(one.first, since);
+  });
   std::sort(raised.begin(), raised.end(), std::greater<>());
   const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
   raised.erase(std::unique(raised.begin(), raised.end(), same), raised.end());
   if (raised.empty()) co_return ok_status();
-  for (const auto& [p, floor] : raised) batch.put(Family::kSystem, floor_row_key(p), time_row(floor));
-  const std::uint64_t resets = floors.resets();
+  for (const auto& [p, floor] : raised) {
+    batch.put(Family::kSystem, floor_row_key(p), time_row(floor));
+    floor_rows.set(p);
+  }
   const Status written = co_await engine.write(std::move(batch));
   if (!written) co_return written;
-  if (resets == floors.resets()) {
-    for (const auto& [p, floor] : raised) floors.raise(p, floor);
-    co_return written;
-  }
-  // Of some partition something is missing now: they wait for another time.
   Batch taken_back;
   taken_back.frees_space = true;
   for (const auto& [p, floor] : raised) {
-    floors.reset(p);
-    taken_back.erase(Family::kSystem, floor_row_key(p));
+    if (lost_since(p, since)) {
+      taken_back.erase(Family::kSystem, floor_row_key(p));
+    } else {
+      floors.raise(p, floor);
+    }
   }
+  if (taken_back.operations.empty()) co_return written;
   co_return co_await engine.write(std::move(taken_back));
 }
 
-void Store::State::reset_floor(Batch& batch, Partition p) {
-  if (floors.of(p) == 0) return;
+bool Store::State::lost_since(Partition p, std::uint64_t since) const {
+  if (planted(Plant::kFloorAfterLoss)) return false;
+  return losing.contains(p) || floors.lost_at(p) > since;
+}
+
+// The floor's row goes in the same batch. One that is being written just now comes before it, and is not raised.
+void Store::State::begin_loss(Batch& batch, Partition p) {
   floors.reset(p);
-  batch.erase(Family::kSystem, floor_row_key(p));
+  ++losing[p];
+  if (floor_rows[p]) batch.erase(Family::kSystem, floor_row_key(p));
+  floor_rows.reset(p);
+}
+
+void Store::State::end_loss(Partition p, const Status& written) {
+  floors.note_loss(p);
+  if (!written) floor_rows.set(p);
+  const auto one = losing.find(p);
+  if (--one->second == 0) losing.erase(one);
 }
 
 // --- dropping ---------------------------------------------------------------------------------------------------

@@ -65,8 +65,11 @@ struct Store::State {
   std::optional<Accepted> put_new(Batch& batch, Copy& copy, std::deque<Digests::Change>& changes);
 
   // --- store_floor.cc
-  void reset_floor(Batch& batch, model::Partition p);
-  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> raised);
+  // A row of the partition that may be alive goes with this batch; and what became of it.
+  void begin_loss(Batch& batch, model::Partition p);
+  void end_loss(model::Partition p, const Status& written);
+  bool lost_since(model::Partition p, std::uint64_t since) const;
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> raised, std::uint64_t since);
   Task<Status> drop_some(std::vector<std::string> keys, Timestamp floor, Dropped& dropped);
 
   // --- store_pieces.cc
@@ -97,7 +100,9 @@ struct Store::State {
   Digests digests;
   bool closing = false;  // no write any more: the digests are saved
   runtime::Slots staging_turns;
-  runtime::Slots raising_turns;  // floors
+  runtime::Slots raising_turns;                // floors
+  model::PartitionSet floor_rows;              // a floor's row of these may be on the disk
+  std::map<model::Partition, unsigned> losing;  // losses under way
   Staging staging;
   bool leftovers = true;  // there may be staged rows that are not in `staging`
   // Values found to be damaged: the next copy of the same ballot is written over them. Bounded: what falls out is

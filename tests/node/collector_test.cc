@@ -10,10 +10,11 @@ namespace {
 const Shape kThree{"d1", "", {{"d1", {1, 2, 3}}}, "1d"};
 
 struct Collecting {
-  explicit Collecting(Shape shape = kThree) : cluster(3, placement_of(1, shape)) {
+  explicit Collecting(Shape shape = kThree, std::size_t nodes = 3)
+      : cluster(static_cast<int>(nodes), placement_of(1, shape)) {
     cluster.collection = node::Collector::Options{seconds(10), seconds(1), seconds(30)};
-    for (std::size_t n = 1; n <= 3; ++n) cluster[n].kill();
-    for (std::size_t n = 1; n <= 3; ++n) cluster[n].boot();
+    for (std::size_t n = 1; n <= nodes; ++n) cluster[n].kill();
+    for (std::size_t n = 1; n <= nodes; ++n) cluster[n].boot();
     REQUIRE(cluster.run_until([this] { return cluster.all_vote(); }));
   }
   Timestamp now() { return cluster[1].loop().wall(); }
@@ -237,6 +238,75 @@ TEST_CASE("collection waits while a target deployment is there, and for those wh
   world.cluster.run_for(seconds(25));
   CHECK(world.row(1, "k"));
   CHECK(world.cluster.run_until([&] { return world.no_row("k"); }, minutes(2)));
+}
+
+// The pass of one configuration goes on while the next one takes the partition away, and the one after it gives it
+// back. What it had read was handed off in between, and with that the ground for the floor that it had read.
+TEST_CASE("a pass that outlives its configuration raises no floor over what was handed off meanwhile") {
+  Shape shape{"d1", "", {{"d1", {1, 2, 3}}, {"d2", {2, 3, 4}}}, "1d"};
+  Collecting world(shape, 4);
+  Cluster& c = world.cluster;
+  const Timestamp then = world.now();
+  // In the partition of `alive` something ends, so that it gets a floor.
+  std::string dead;
+  for (int i = 0; dead.empty(); ++i) {
+    const std::string key = "dead" + std::to_string(i);
+    if (model::partition_of(key) == model::partition_of("alive")) dead = key;
+  }
+  for (std::size_t n = 1; n <= 3; ++n) {
+    REQUIRE(c[n].put("alive", "w", then));
+    REQUIRE(c[n].put("large", std::string(100'000, 'x'), then));
+    REQUIRE(c[n].remove(dead, then));
+  }
+  REQUIRE(c.run_until([&] { return world.floor(1, "alive") > then && world.floor(2, "alive") > then; }, minutes(2)));
+  REQUIRE(c.run_until([&] { return world.floor(3, "alive") > then; }, minutes(2)));
+
+  int late = 0;
+  c.late_by = [&](const wire::Request& request, std::string_view) {
+    const auto* read = std::get_if<wire::Read>(&request.body);
+    const bool of_pass = read && read->key == "large" && request.config.counter == 2;
+    late += of_pass;
+    return of_pass ? seconds(20) : Duration::zero();
+  };
+  shape.target = "d2";
+  c.adopt(placement_of(2, shape));
+  REQUIRE(c.run_until([&] { return late > 0 && world.row(4, "alive"); }));
+  shape.target = "";
+  c.adopt(placement_of(3, shape));
+  REQUIRE(c.run_until([&] { return !world.row(4, "alive"); }, seconds(15)));
+  c.let_pass = [](const wire::Request& request, std::string_view to) {  // else others bring it before the pass ends
+    return !std::holds_alternative<wire::Write>(request.body) || to != "n4";
+  };
+  shape.target = "d2";
+  c.adopt(placement_of(4, shape));
+  CHECK(world.floor(4, "alive") == 0);
+  CHECK_FALSE(world.row(4, "alive"));
+  REQUIRE(c.run_until([&] { return c[4].votes(); }, minutes(2)));
+  CHECK(c[4].get("alive") == "w");
+  c.run_for(minutes(1));
+  for (std::size_t n = 1; n <= 4; ++n) CHECK(c[n].get("alive") == "w");
+}
+
+TEST_CASE("a floor that comes while a pass compares says nothing about what the pass had listed before") {
+  Collecting world;
+  Cluster& c = world.cluster;
+  const Timestamp then = world.now();
+  world.remove("k", then);
+  c.run_for(seconds(5));
+  bool listed = false;
+  c.late_by = [&](const wire::Request& request, std::string_view) {
+    const auto* list = std::get_if<wire::List>(&request.body);
+    const bool first = list && list->asker == "n1" && !std::exchange(listed, true);
+    return first ? seconds(90) : Duration::zero();
+  };
+  wire::RepairQuery repair;
+  repair.action = wire::RepairQuery::Action::kRepair;
+  (void)c[1].ask(repair);
+  REQUIRE(c.run_until([&] { return listed; }, seconds(5)));
+  world.put("k", "v", then + 1);
+  REQUIRE(c.run_until([&] { return world.floor(1, "k") > then; }, seconds(80)));
+  c.run_for(minutes(3));
+  for (std::size_t n = 1; n <= 3; ++n) CHECK(c[n].get("k") == "v");
 }
 
 }  // namespace tako::test

@@ -159,6 +159,8 @@ class Cluster {
 
   // Sees each call; false: it is lost on the way.
   std::function<bool(const wire::Request& request, std::string_view to)> let_pass;
+  // Sees those that are not lost: how late it arrives.
+  std::function<Duration(const wire::Request& request, std::string_view to)> late_by;
   // ... and how long it and its reply would be.
   bool count_bytes = false;
   std::size_t bytes = 0;
@@ -183,6 +185,11 @@ inline Task<Result<wire::Reply>> Machine::call(net::Peer to, wire::Request reque
     co_return Error(ErrorCode::kUnsent, "it cannot be reached");
   }
   if (cluster.let_pass && !cluster.let_pass(request, to.id)) co_return Error(ErrorCode::kUnavailable, "lost");
+  if (cluster.late_by) {
+    const Duration late = cluster.late_by(request, to.id);
+    if (late > Duration::zero()) co_await loop().sleep(late);
+    if (!there->up()) co_return Error(ErrorCode::kUnavailable, "lost");
+  }
   const net::Shards shards = there->node->shards();
   const std::size_t asked = cluster.count_bytes ? wire::encode(request).size() : 0;
   auto reply = co_await shards.dispatch(loop(), std::move(request), deadline);

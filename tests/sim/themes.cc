@@ -277,8 +277,8 @@ const std::vector<Generation>& generations() {
       {{{"stray", stray}}, [](Random& random) { return random.split("stray").below(8); }},
       {{{"flush", flush}}, [](Random& random) { return random.split("flush").below(6); }},
       // By their names only: "rot" has enough of the first, and the others are made for one mistake each.
-      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}},
-       [](Random&) { return std::uint64_t{3}; }},
+      {{{"doze", doze}, {"pair", pair}, {"stray-bury", stray_bury}, {"linger", linger}},
+       [](Random&) { return std::uint64_t{4}; }},
   };
   return all;
 }

@@ -187,4 +187,11 @@ void stray_bury(Scenario& s, Random random) {
   s.drain_s = 0;
 }
 
+void linger(Scenario& s, Random random) {
+  stray_bury(s, random.split("stray-bury"));
+  s.pool = 6;
+  s.abort_pct = even(random, 70, 90);
+  s.reconfigurations = even(random, 150, 350);
+}
+
 }  // namespace tako::sim

@@ -23,5 +23,8 @@ void wide(Scenario& s, Random random);
 void stray(Scenario& s, Random random);
 // Likewise, and what is deleted is collected meanwhile: an owner that has not read all may have a floor.
 void stray_bury(Scenario& s, Random random);
+// Likewise, and what is begun is undone and begun again with the same machines: a pass that is slow goes on through all
+// of that, and what it had read is handed off meanwhile.
+void linger(Scenario& s, Random random);
 
 }  // namespace tako::sim

@@ -41,7 +41,9 @@ void Witness::erased(const NodeMachine& by, const std::string& row_key, const st
   const auto stored = store::decode_slot(row);
   if (!at || !stored || damage_.ever(by.id)) return;  // what is unreadable, or damaged, is erased and read again
   const bool ends = !stored->slot.record || model::ends_at(*stored->slot.record) != model::kNeverEnds;
-  if (ends && owns(by, at->key) && !handed_off_before(by, row_key, *stored)) {
+  const Timestamp floor = floor_on(by.disk, model::partition_of(at->key));  // of who hands off it is gone by now
+  const bool by_floor = stored->slot.record && model::ends_at(*stored->slot.record) <= floor;
+  if (by_floor || (ends && owns(by, at->key) && !handed_off_before(by, row_key, *stored))) {
     return collected(by, at->key, stored->slot, row_key);
   }
   if (!stored->slot.record) return;

@@ -2,9 +2,10 @@
 // not own it, and every owner, in each deployment that the node goes by, holds this ballot or a newer one,
 // or is informed and has it dead by its floor.
 //
-// And every copy that an owner drops because it has ended, and holds it to the rule of collection (20): it ends by the
+// And every copy that a node drops because it has ended, and holds it to the rule of collection (20): it ends by the
 // node's floor, no promise above that goes with it, and, while there was one configuration only and no disk has lost
 // anything, every owner is fenced at the floor and holds nothing that is live below it.
+// One that owns the partition no more drops by the floor that it has from before: what all owners had agreed on.
 // Nodes whose disk was damaged erase what they cannot read, by another rule (node/integrity/mender.h).
 // And it sees every configuration when it is first gone by, and holds its active owners to what writers had been told
 // by then: those who are left are needed no more. It looks at the disks of the owners behind their backs, at the moment

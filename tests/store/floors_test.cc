@@ -21,8 +21,11 @@ struct FloorWorld : StoreWorld<World> {
   }
   void floor(const std::string& key, Timestamp at) { floors({{model::partition_of(key), at}}); }
   void floors(std::vector<std::pair<model::Partition, Timestamp>> floors) {
+    raise(std::move(floors), this->owned->floors().losses());
+  }
+  void raise(std::vector<std::pair<model::Partition, Timestamp>> floors, std::uint64_t since) {
     const Status raised =
-        this->world.run([&]() -> Task<Status> { co_return co_await this->owned->raise_floors(floors); });
+        this->world.run([&]() -> Task<Status> { co_return co_await this->owned->raise_floors(floors, since); });
     REQUIRE(raised.ok());
   }
   Store::Dropped drop_ended(const std::string& key) {
@@ -157,6 +160,52 @@ TEST_CASE_TEMPLATE("a copy that is handed off takes the floor of its partition w
   CHECK(t.accept("k", value_of(5, "five"))->written);
 }
 
+TEST_CASE_TEMPLATE("a floor is not raised where a copy has gone since it was found to be right", World, SimWorld,
+                   RocksWorld) {
+  FloorWorld<World> t;
+  const model::Partition p = model::partition_of("k");
+  REQUIRE(t.accept("k", value_of(5, "five"))->written);
+  const std::uint64_t before = t.owned->floors().losses();
+  SUBCASE("before it is raised") {
+    REQUIRE(*t.drop("k", {5, 1}));
+    t.raise({{p, 10}, {static_cast<model::Partition>(p + 1), 10}}, before);
+    CHECK(t.owned->floors().of(static_cast<model::Partition>(p + 1)) == 10);
+  }
+  bool at_once = false;
+  bool drop_first = false;
+  SUBCASE("while the drop is under way") { at_once = drop_first = true; }
+  SUBCASE("while it is being raised") { at_once = true; }
+  if (at_once) {
+    const Status raised = t.world.run([&]() -> Task<Status> {
+      runtime::Gate gate(t.world.loop());
+      const auto raise = [&]() -> Task<> {
+        std::vector<std::pair<model::Partition, Timestamp>> one = {{p, 10}};
+        const Status status = co_await t.owned->raise_floors(std::move(one), before);
+        CHECK(status.ok());
+      };
+      const auto drop = [&]() -> Task<> {
+        const Ballot ballot{5, 1};
+        const auto dropped = co_await t.owned->drop("k", ballot);
+        CHECK(dropped.ok());
+      };
+      if (drop_first) t.world.loop().spawn(gate, drop());
+      t.world.loop().spawn(gate, raise());
+      if (!drop_first) t.world.loop().spawn(gate, drop());
+      co_await gate.drained();
+      co_return ok_status();
+    });
+    REQUIRE(raised.ok());
+  }
+  CHECK(t.rows() == "");
+  for (int round = 0; round < 2; ++round) {
+    CHECK(t.owned->floors().of(p) == 0);
+    t.restart();
+  }
+  t.floor("k", 4);
+  CHECK(t.owned->floors().of(p) == 4);
+  CHECK(t.accept("k", value_of(5, "five"))->written);
+}
+
 TEST_CASE_TEMPLATE("of two that raise the same floor the higher one stands", World, SimWorld, RocksWorld) {
   FloorWorld<World> t;
   const model::Partition p = model::partition_of("k");
@@ -170,7 +219,7 @@ TEST_CASE_TEMPLATE("of two that raise the same floor the higher one stands", Wor
       runtime::Gate gate(t.world.loop());
       const auto raise = [&](Timestamp at) -> Task<> {
         std::vector<std::pair<model::Partition, Timestamp>> one = {{p, at}};
-        const Status status = co_await t.owned->raise_floors(std::move(one));
+        const Status status = co_await t.owned->raise_floors(std::move(one), 0);
         CHECK(status.ok());
       };
       t.world.loop().spawn(gate, raise(20));

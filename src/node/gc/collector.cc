@@ -435,6 +435,7 @@ bool Collector::count_synced() {
 // By what the others said in this turn, of themselves as they are now.
 Task<bool> Collector::raise_floors() {
   Repairer::FloorList floors;
+  const std::uint64_t since = parts_.floors->losses();
   interest_.for_each([&](model::Partition p) {
     Timestamp floor = std::min(told_.synced[p], synced_[p]);
     bool all = told_.whole[p] && !begun_anew_[p];
@@ -447,10 +448,10 @@ Task<bool> Collector::raise_floors() {
   });
   if (floors.empty()) co_return false;
   counters_.partitions += floors.size();
-  co_return co_await raise(std::move(floors), true);
+  co_return co_await raise(std::move(floors), since, true);
 }
 
-Task<bool> Collector::raise(Repairer::FloorList floors, bool as_voter) {
+Task<bool> Collector::raise(Repairer::FloorList floors, std::uint64_t since, bool as_voter) {
   bool raised = true;
   for (std::size_t i = 0; i < parts_.shards->size(); ++i) {
     Shard& shard = parts_.shards->at(i);
@@ -459,17 +460,17 @@ Task<bool> Collector::raise(Repairer::FloorList floors, bool as_voter) {
       if (parts_.shards->index_of(one.first) == i) part.push_back(one);
     }
     if (part.empty()) continue;
-    auto raising = shard.raise_floors(std::move(part), as_voter);
+    auto raising = shard.raise_floors(std::move(part), since, as_voter);
     const Status status = co_await runtime::run_on(shard.loop(), std::move(raising));
     raised &= status.ok();
   }
   co_return raised;
 }
 
-Task<> Collector::take_floors(Repairer::FloorList floors) {
+Task<> Collector::take_floors(Repairer::FloorList floors, std::uint64_t since) {
   std::erase_if(floors, [this](const auto& one) { return one.second <= parts_.floors->of(one.first); });
   if (floors.empty()) co_return;
-  const bool raised = co_await raise(std::move(floors), false);
+  const bool raised = co_await raise(std::move(floors), since, false);
   if (raised) kick_.notify();
 }
 
@@ -477,6 +478,7 @@ Task<> Collector::take_floors(Repairer::FloorList floors) {
 // away now perhaps, reading it brings what is missing, and the floor with it.
 Task<bool> Collector::catch_up() {
   Repairer::FloorList ours;
+  const std::uint64_t since = parts_.floors->losses();
   for (auto& [id, peer] : peers_) {
     PartitionSet behind;
     for (const auto& [p, floor] : peer.ahead) {
@@ -491,7 +493,7 @@ Task<bool> Collector::catch_up() {
     if (!behind.none()) repairer_->read_from(id, behind);
   }
   if (ours.empty()) co_return false;
-  co_return co_await raise(std::move(ours), true);
+  co_return co_await raise(std::move(ours), since, true);
 }
 
 // --- dropping ---------------------------------------------------------------------------------------------------

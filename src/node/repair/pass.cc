@@ -1,5 +1,7 @@
 #include "node/repair/pass.h"
 
+#include <algorithm>
+
 #include "base/plant.h"
 #include "runtime/run_on.h"
 
@@ -26,6 +28,7 @@ Pass::Pass(Parts parts, Source& source, Counters& counters)
     : parts_(std::move(parts)),
       source_(source),
       counters_(counters),
+      losses_(parts_.floors->losses()),
       wanted_(source.todo & source.shared),
       gap_max_(gap_max(wanted_, parts_.informed)),
       asking_(loop()),
@@ -56,7 +59,8 @@ Task<bool> Pass::run() {
   if (loop().stopping()) whole = false;
   mark_read();
   FloorList floors = floors_read();
-  if (!floors.empty() && parts_.take_floors) co_await parts_.take_floors(std::move(floors));
+  if (!floors.empty() && buggify(loop().random(), "pass/late_floors")) co_await loop().sleep(seconds(4));
+  if (!floors.empty() && parts_.take_floors) co_await parts_.take_floors(std::move(floors), losses_);
   co_return whole && failed_.none() && source_.spoiled.none();
 }
 
@@ -71,6 +75,7 @@ std::uint32_t Pass::run_end(std::uint32_t first) const {
 
 Task<bool> Pass::merge(std::uint32_t first, std::uint32_t end) {
   mine_ = theirs_ = Side();
+  note_floors(first, end);
   mine_.next_position = theirs_.next_position = static_cast<std::uint64_t>(first) << 48;
   position_last_ = (static_cast<std::uint64_t>(end - 1) << 48) | 0xffff'ffff'ffffULL;
   while (!loop().stopping() && !source_.gone) {
@@ -115,13 +120,25 @@ void Pass::compare_heads() {
   if (peers) theirs_.entries.pop_front();
 }
 
+// Those that were there before anything is listed: of what was listed before a floor came, something that the floor
+// rests on may have been missing still.
+void Pass::note_floors(std::uint32_t first, std::uint32_t end) {
+  our_floors_.resize(model::kPartitions);
+  for (std::uint32_t p = first; p < end; ++p) our_floors_[p] = parts_.floors->of(static_cast<model::Partition>(p));
+}
+
+Timestamp Pass::our_floor(model::Partition p) const {
+  if (planted(Plant::kFloorAfterListing)) return parts_.floors->of(p);
+  return parts_.floors->lost_at(p) > losses_ ? 0 : std::min(our_floors_[p], parts_.floors->of(p));
+}
+
 // The word of a side about what is absent counts while it votes: else a row may be missing that could not be read.
 std::optional<Pass::Difference> Pass::difference(const Entry* ours, const Entry* peers) const {
   const auto partition = static_cast<model::Partition>(reached_);
   const model::Ballot here = ours ? ours->ballot : model::Ballot{};
   const model::Ballot there = peers ? peers->ballot : model::Ballot{};
   if (here == there) return std::nullopt;
-  const Timestamp floor_here = parts_.floors->of(partition);
+  const Timestamp floor_here = our_floor(partition);
   const Timestamp floor_there = their_floor(partition);
   const Timestamp ends_here = here.none() ? 0 : ours->ends;
   const Timestamp ends_there = there.none() ? 0 : peers->ends;
@@ -248,6 +265,7 @@ Task<> Pass::ask_ahead(wire::Request asked) {
 }
 
 Task<bool> Pass::refill_theirs() {
+  if (buggify(loop().random(), "pass/late_page")) co_await loop().sleep(seconds(3));
   auto answer = co_await their_page();
   if (!answer) co_return false;
   // A source counts only if it is fenced before it is read: it has our configuration, or a later one (rule 27).

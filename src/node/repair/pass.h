@@ -14,8 +14,11 @@
 // settled.
 // What is absent, or has ended, is a tombstone at its side's floor (model/record.h). So there is no difference where
 // both sides' have ended by the higher of the two floors; and against a live record at or below the floor of a voter it
-// is absence that is newer, and is copied: as a tombstone of the floor's ballot. Who has compared a partition to the
-// end with a voter takes its floor over: it has all that the voter has by then (node/gc/collector.h).
+// is absence that is newer, and is copied: as a tombstone of the floor's ballot. That goes for what was listed when the
+// floor was there already. One that came later may rest on a copy that came after the listing: all owners have it, and
+// what was listed says "absent", or names the tombstone that it has replaced. So each side's floors are those of before
+// its listing. Who has compared a partition to the end with a voter takes its floor over: it has all that the voter has
+// by then (node/gc/collector.h), unless something was taken away here meanwhile (store/floors.h).
 // Large values go from node to node by pieces (node/serve/fetcher.h), whichever side found the difference. Memory:
 // three pages and kCopiesMax values of a piece. Lives on the node's first loop, for the time of the pass.
 #pragma once
@@ -68,7 +71,7 @@ class Pass {
     PartitionSet unsettleable;    // too few other owners vote to agree on anything
     const Standing* standing = nullptr;
     const store::Floors* floors = nullptr;
-    std::function<Task<>(FloorList)> take_floors;
+    std::function<Task<>(FloorList, std::uint64_t since)> take_floors;  // see Collector
   };
 
   Pass(Parts parts, Source& source, Counters& counters);
@@ -132,6 +135,8 @@ class Pass {
   void note_refused(const std::string& key, const model::Ballot& promise);
   void mark_read();
   FloorList floors_read() const;
+  void note_floors(std::uint32_t first, std::uint32_t end);
+  Timestamp our_floor(model::Partition p) const;
   Timestamp their_floor(std::uint32_t p) const { return their_floors_.empty() ? 0 : their_floors_[p]; }
   Task<> pause(TimePoint page_began);
 
@@ -141,6 +146,7 @@ class Pass {
   const Parts parts_;
   Source& source_;
   Counters& counters_;
+  const std::uint64_t losses_;  // when it began
   const PartitionSet wanted_;
   const std::uint32_t gap_max_;  // partitions that are not wanted and yet read, so that runs are not many
   std::uint64_t position_last_ = ~0ull;
@@ -159,7 +165,8 @@ class Pass {
   PartitionSet not_voting_;
   PartitionSet failed_;
   PartitionSet refused_;                 // a promise was in the way of a copy
-  std::vector<Timestamp> their_floors_;  // empty: none
+  std::vector<Timestamp> our_floors_;    // from before the run was listed
+  std::vector<Timestamp> their_floors_;  // likewise; empty: none
   runtime::Slots copies_;
 };
 

@@ -48,7 +48,7 @@ class Repairer {
     Fetcher* fetcher = nullptr;
     Settler* settler = nullptr;
     const store::Floors* floors = nullptr;
-    std::function<Task<>(FloorList floors)> take_floors;
+    std::function<Task<>(FloorList floors, std::uint64_t since)> take_floors;  // see Collector
     std::function<Task<bool>(Timestamp fence)> raise_fence;  // durable, if true
     // What a peer knows of the others' incarnations, and its own; ours was `own` when it was asked. False: not taken.
     std::function<Task<bool>(std::string from, std::uint64_t own, wire::AnnounceReply reply)> take_lives;

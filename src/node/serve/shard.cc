@@ -445,10 +445,11 @@ Task<Result<bool>> Shard::drop(std::string key, model::Ballot ballot) {
   co_return co_await store_.drop(std::move(key), ballot);
 }
 
-Task<Status> Shard::raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, bool as_voter) {
+Task<Status> Shard::raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, std::uint64_t since,
+                                 bool as_voter) {
   loop_.check_here();
   if (as_voter) std::erase_if(floors, [this](const auto& one) { return !standing_.votes(one.first); });
-  co_return co_await store_.raise_floors(std::move(floors));
+  co_return co_await store_.raise_floors(std::move(floors), since);
 }
 
 Task<Result<bool>> Shard::erase_unreadable(std::string key) {

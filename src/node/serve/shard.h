@@ -90,8 +90,9 @@ class Shard final : public net::Service {
   // All at once, so that they go down together; the outcomes in the order of the copies.
   Task<std::vector<Result<store::Accepted>>> accept_copies(std::vector<store::Copy> copies);
   Task<Result<bool>> drop(std::string key, model::Ballot ballot);
-  // as_voter: of those only in which this node votes at this moment.
-  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, bool as_voter);
+  // as_voter: of those only in which this node votes at this moment. `since`: see Store.
+  Task<Status> raise_floors(std::vector<std::pair<model::Partition, Timestamp>> floors, std::uint64_t since,
+                            bool as_voter);
   // See Store.
   Task<Result<bool>> erase_unreadable(std::string key);
 
