@@ -55,10 +55,12 @@ WORLD = [
     (r'\bawaitable_operators\b', r'(?!)', 'every wait has a deadline of the loop instead'),
 ]
 
-FILE_LINES_MAX, FILE_LINES_NOTE = 600, 400
+FILE_LINES_MAX, FILE_LINES_NOTE = 500, 400
+FOLDER_LINES_MAX = 3500  # of code under src/, subfolders counted on their own
 FUNCTION_LINES_MAX, FUNCTION_LINES_NOTE = 90, 70
 COLUMNS_MAX = 120
 LEFT_OVER = re.compile(r'\b(TO' r'DO|FIX' r'ME|XX' r'X|HA' r'CK)\b')
+GUILLEMETS = re.compile('[\u00ab\u00bb]')
 MACHINE_PATH = re.compile(r'(?<![\w.])/(?:home/\w+|root|Users|work|farm)/|/tmp/(?:b-|bash_jobs)')
 
 
@@ -77,7 +79,7 @@ def matching(text, opened):
 
 # --- coroutines ------------------------------------------------------------------------------------------------------
 # GCC bugs 106188 (conditions), 100611 and 101367 (lambda and aggregate temporaries), 103871 (braced initialisers):
-# «name it, then await it».
+# "name it, then await it".
 
 def awaited_conditions(code):
     for m in re.finditer(r'\b(if|switch)\s*(?:constexpr\s*)?\(', code):
@@ -184,6 +186,15 @@ def sizes(path, text, code):
                 yield line, f'note: a function of {length} lines, aim for {FUNCTION_LINES_NOTE}: {head[-60:]}'
 
 
+def folder_lines(texts):
+    lines = {}
+    for path, text in texts.items():
+        if path.startswith('src/') and path.endswith(('.h', '.cc')):
+            folder = path.rsplit('/', 1)[0]
+            lines[folder] = lines.get(folder, 0) + text.count('\n')
+    return lines
+
+
 def every_line(path, text):
     for number, line in enumerate(text.split('\n'), 1):
         # A link or a table row may be long in a page of text.
@@ -195,6 +206,8 @@ def every_line(path, text):
             yield number, 'white space at the end of the line'
         if LEFT_OVER.search(line):
             yield number, 'work left for later: do it, or say it where work is tracked'
+        if GUILLEMETS.search(line):
+            yield number, 'a quotation mark that is not "'
         if MACHINE_PATH.search(line):
             yield number, 'a path of one machine'
 
@@ -304,6 +317,10 @@ def main(root):
             for prefix in ONE_FILE:
                 if m.group(2).startswith(prefix):
                     homes.setdefault(prefix, set()).add(path)
+    for folder, lines in sorted(folder_lines(texts).items()):
+        if lines > FOLDER_LINES_MAX:
+            print(f'{folder}:1: {lines} lines of code, more than {FOLDER_LINES_MAX}: it wants rooms')
+            failures += 1
     project = Project(texts)
     for path, text in texts.items():
         for line, message in sorted(citations(path, text, project)):

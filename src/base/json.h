@@ -14,7 +14,7 @@ constexpr int kOneLine = -1;
 // What is no UTF-8 in it is replaced: a program that reads JSON stops at it. `indent`: spaces, or kOneLine.
 std::string json_text(const nlohmann::json& value, int indent = kOneLine);
 
-// «discarded» where the text is no JSON.
+// "discarded" where the text is no JSON.
 nlohmann::json parse_json(std::string_view text);
 
 bool is_utf8(std::string_view text);

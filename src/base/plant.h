@@ -22,8 +22,8 @@ class Random;
 #define TAKO_PLANTS(X)                                                                                               \
   /* verdict */                                                                                                      \
   X(kRefusedIsAck, "9", "a replica that holds something newer counts as having stored")                              \
-  X(kForgetfulStores, "6", "«stored» of a node that has forgotten counts for a quorum")                              \
-  X(kForgetfulAbsent, "6", "«nothing» of a node that has forgotten counts for a quorum")                             \
+  X(kForgetfulStores, "6", "\"stored\" of a node that has forgotten counts for a quorum")                              \
+  X(kForgetfulAbsent, "6", "\"nothing\" of a node that has forgotten counts for a quorum")                             \
   X(kUnionMajority, "8", "a majority of both deployments' union is enough")                                          \
   X(kTwoInUnion, "30", "w=two is counted over both deployments together")                                            \
   X(kLostAckCounts, "D5a", "'stored' from before a loss makes up w=two")                                             \
@@ -48,7 +48,7 @@ class Random;
   X(kPromiseTwice, "14", "one promise given ahead serves two writes")                                                \
   X(kPrepareMinority, "12", "one promise fewer than a majority is enough")                                           \
   X(kExpiryByClock, "17", "what has expired is answered as absent without writing that down")                        \
-  X(kStaleIgnored, "30", "a request told «stale» is given up, not begun anew")                                       \
+  X(kStaleIgnored, "30", "a request told \"stale\" is given up, not begun anew")                                       \
   X(kFlushFirstNode, "-", "flush_all asks one node for its keys")                                                    \
   X(kFlushMayLose, "-", "a delete of flush_all is no newer than what it was to delete")                              \
   /* loops */                                                                                                        \
@@ -88,7 +88,7 @@ class Random;
   X(kLivesNotTaken, "D5b", "a node does not take over which incarnations its sources know")                          \
   X(kCrashForgiven, "21", "a crashed machine with sync at an interval keeps its votes")                              \
   X(kRollbackUnseen, "21", "a disk that went back in time is not noticed")                                           \
-  X(kCorruptIsAbsent, "6", "an unreadable row is answered as «nothing», with a vote")                                \
+  X(kCorruptIsAbsent, "6", "an unreadable row is answered as \"nothing\", with a vote")                                \
   X(kStaleServed, "5", "requests by an older configuration are served")                                              \
   X(kReadBeforeFenced, "27", "a source is read before it has our configuration")                                     \
   X(kListedBeforeFenced, "27", "a listing begun before the source had our configuration, and ended after it, counts") \

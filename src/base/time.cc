@@ -8,7 +8,7 @@
 namespace tako {
 namespace {
 
-// So that «now plus a few intervals» can never overflow a Duration.
+// So that "now plus a few intervals" can never overflow a Duration.
 constexpr std::uint64_t kIntervalSecondsMax = 1'000'000ull * 86'400;
 
 constexpr Timestamp kMicrosPerSecond = 1'000'000;

@@ -85,7 +85,7 @@ inline constexpr Timestamp kNeverEnds = ~Timestamp{0};
 inline constexpr Timestamp kExpiryMargin = 60'000'000;
 Timestamp ends_at(const Record& record);
 
-// What «absent» stands for: above all ballots up to the floor.
+// What "absent" stands for: above all ballots up to the floor.
 constexpr Ballot ballot_of_floor(Timestamp floor) { return floor == 0 ? Ballot{} : Ballot{floor, ~std::uint64_t{0}}; }
 // As a promise.
 constexpr Ballot promise_of_fence(Timestamp fence) { return fence == 0 ? Ballot{} : Ballot{fence + 1, 0}; }

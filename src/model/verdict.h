@@ -4,8 +4,8 @@
 // deployment by itself (protocol rules 8, 9 and 30): during a reconfiguration a key has two sets of replicas, and no
 // majority of the union can stand in for a majority of each.
 //
-// Votes: a replica that has forgotten (node/membership/standing.h) stores and answers, but its «nothing» proves no
-// absence and its «stored» makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
+// Votes: a replica that has forgotten (node/membership/standing.h) stores and answers, but its "nothing" proves no
+// absence and its "stored" makes no quorum. A vote of an older incarnation is dropped once any reply names a newer one.
 //
 // `two` and `all` (rules 8 and 9, D5). Whoever is answered at `two` is told that the write outlives the loss of any one
 // machine. That two replicas have stored it is not enough, if the disk of one was lost since: a write takes time, and a
@@ -27,7 +27,7 @@
 // part in no write at the default level until it has caught up, for hours, or until the third is back. With "met" it
 // waits for one exchange with each replica that it is to be counted with, which takes a second. What is left of the
 // cost: where it cannot reach that replica and the proxy reaches both, writes at `two` wait for its vote.
-// Both were checked as models (src/protocol.md, section 5), with a read that asks node by node and may leave one out:
+// Both were checked as models (src/protocol/checked.md), with a read that asks node by node and may leave one out:
 // for N = 2 and 3 and two losses none was found, and each half left out is refuted. Not covered: four and more replicas
 // of which one is late (D3), and more losses at once than anything is promised for.
 // Where a deployment has one replica of the key, there is nobody to be counted with, and its "stored" is enough. In the
@@ -78,7 +78,7 @@ struct ReplicaReply {
   State state = State::kPending;
   bool votes = false;     // it counts for a quorum
   bool outdated = false;  // it was given before a loss: what is stored by its word is perhaps gone
-  bool informed = false;  // its «nothing» is no mere ignorance: of a voter, but for target owners that have not arrived
+  bool informed = false;  // its "nothing" is no mere ignorance: of a voter, but for target owners that have not arrived
   Ballot ballot;          // kRefused, kPresent, kPromised: what it holds
 
   bool holds(const Ballot& asked) const {
@@ -113,7 +113,7 @@ bool nobody_has_it(std::span<const ReplicaReply> replies);
 // that refused for a promise alone holds something older and does not count.
 std::optional<Version> safe_version(WriteLevel level, const Version& version, std::span<const ReplicaReply> replies);
 
-// Can the read be answered? kYes: by newest(), or by «absent» where that is empty.
+// Can the read be answered? kYes: by newest(), or by "absent" where that is empty.
 Verdict judge_read(ReadLevel level, std::span<const ReplicaReply> replies);
 
 // Has a majority of voters in each deployment given its promise (rules 11 and 12)?

@@ -24,7 +24,7 @@ inline bool lacks_value(const model::Record& record) {
 }
 
 Error no_configuration();
-// Who answers «stale» can be reached, and may hold something newer than all who answered otherwise.
+// Who answers "stale" can be reached, and may hold something newer than all who answered otherwise.
 Error outdated();
 
 }  // namespace tako::replication

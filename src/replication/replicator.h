@@ -8,7 +8,7 @@
 // Reads ask one replica for the value and the others for the version. Reads at `quorum` are settled: what is answered
 // is held by a majority of voters in each deployment, written back under its own ballot if need be (rules 15, 16), so
 // no later quorum read sees something older. Older and damaged copies seen on the way are repaired.
-// A request that is told «stale» waits for the newer configuration and begins anew with it, inside its deadline.
+// A request that is told "stale" waits for the newer configuration and begins anew with it, inside its deadline.
 // Values of more than a piece come and go in pieces (upload.h, download.h): write_large(), and open() for what a read
 // answered without its value. Replicas that are behind are told where to fetch it, and no byte of that passes here.
 #pragma once

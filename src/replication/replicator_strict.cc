@@ -15,20 +15,20 @@
 //    between may have built on it. The next prepared ballot tells (13). It finds our version, or one whose base is
 //    ours: ours was chosen, or is by finishing what was found. It finds something older, or something decided on what
 //    is older: ours reached nobody in that majority and never will, so it is decided anew. A blind write above ours
-//    tells neither; then the answer is «unknown».
+//    tells neither; then the answer is "unknown".
 //    Once ours is given up, the answer rests on what was found being accepted under the new ballot: the copies of ours
 //    that are left stay below it.
 //    Where nothing is found because a floor has ended it (model/record.h), and ours was at or below that floor, it may
-//    have taken effect and been deleted since: «unknown» too, unless all had refused it.
+//    have taken effect and been deleted since: "unknown" too, unless all had refused it.
 // 5. What has expired counts as absent, by this proxy's clock. Another's may say otherwise, and somebody may build on
 //    it. So absence is written down, as a tombstone under the prepared ballot, before it is answered (17).
-//    Owners drop what has expired when a floor F ends it (ends_at <= F), and others answer «absent» by that floor while
+//    Owners drop what has expired when a floor F ends it (ends_at <= F), and others answer "absent" by that floor while
 //    we prepare. So what ends at or below our own ballot has expired for us, whatever our clock says: if we decide on
 //    it as present our ballot is below ends_at, so below every such F; the fence at F refuses our accept then, and what
 //    was accepted before it was there when the owners synced. Readers go by the highest ballot or promise that a
 //    replica names, its fence among them.
-// 6. One operation goes by one configuration from prepare to accept; told «stale», it begins anew, as under 4 (30).
-// 7. A record may come into being only under a majority's promise. There is no «store it if E is stored»: that E was
+// 6. One operation goes by one configuration from prepare to accept; told "stale", it begins anew, as under 4 (30).
+// 7. A record may come into being only under a majority's promise. There is no "store it if E is stored": that E was
 //    chosen is more than one replica can know.
 // A majority that stores a record with a promise for the next ballot spares the next update its first round (14): the
 // promise serves one update, by the proxy that has it, under the same configuration; refused anywhere it matters, the

@@ -31,7 +31,7 @@ std::string count_of(const Round& round, State state) {
 
 Task<Verdict> Replicator::wait_for_write(Shared round, model::WriteLevel level, TimePoint deadline) {
   Verdict verdict = model::judge_write(level, round->replies);
-  // A «no» waits for the last replies too: whether anybody stored it decides what may be done next.
+  // A "no" waits for the last replies too: whether anybody stored it decides what may be done next.
   while (verdict != Verdict::kYes && round->pending()) {
     const bool woken = co_await round->changed.wait(deadline);
     if (!woken) break;

@@ -155,7 +155,7 @@ void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire:
     failed(i, reply.error());
   } else {
     note(std::max(reply->stored, reply->promise));
-    // «I have it, or something newer» is no success: only this very ballot is (rule 9).
+    // "I have it, or something newer" is no success: only this very ballot is (rule 9).
     const bool stored = reply->outcome == wire::WriteReply::Outcome::kStored && reply->stored == ballot;
     replies[i].state = stored ? State::kStored : State::kRefused;
     replies[i].ballot = reply->stored;

@@ -23,7 +23,7 @@
 //                             finishes it, node to node, or a newer write covers it. The others' pieces are swept.
 //   after:                    nothing is left to do but what repair does.
 // When the configuration changes in the middle: pieces go on to where they went, staging is outside configurations. The
-// commit goes by the configuration of its moment, and is begun anew under the same ballot when a replica says «stale»
+// commit goes by the configuration of its moment, and is begun anew under the same ballot when a replica says "stale"
 // (rule 30). Its replicas that are not among the upload's fetch: from one that is and has stored it, else from any node
 // where all pieces are staged, though it owns the key no more.
 // When commits are refused: under a new ballot only if nobody has or may have stored the old one (rule 10), else it has

@@ -1,4 +1,4 @@
-// How jemalloc is set in the `tako` binary; MALLOC_CONF in the environment wins (its man page, «TUNING»).
+// How jemalloc is set in the `tako` binary; MALLOC_CONF in the environment wins (its man page, "TUNING").
 //
 // percpu_arena    One arena for each processor, not four: what the others would keep free is not resident.
 // thp             In pages of 2 MiB. A search in a memtable touches some twenty places far from each other, each in

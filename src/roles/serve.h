@@ -1,4 +1,4 @@
-// What the server roles share: reading the configuration file, and the life of a process from «serving» to its end.
+// What the server roles share: reading the configuration file, and the life of a process from "serving" to its end.
 #pragma once
 
 #include <functional>

@@ -3,7 +3,7 @@
 //
 // Why no path can store an older version over a newer one: accept() is the only way in, and accept_new() where nothing
 // is stored (store_copies.cc, which says why that is the same). accept() holds the key's lock (an ordered wait on this
-// loop) over «read the slot, compare, write the batch», so two accepts of one key never interleave, and it compares
+// loop) over "read the slot, compare, write the batch", so two accepts of one key never interleave, and it compares
 // with what is durable, not with what is in flight. The rule (protocol rule 1):
 //   ballot == stored           -> stored (again; nothing is written)
 //   ballot >  stored, >= promise -> written, with the old version's pieces freed in the same batch

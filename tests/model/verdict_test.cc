@@ -165,7 +165,7 @@ TEST_CASE("a write may be issued again only when nobody can have it") {
   CHECK_FALSE(nobody_has_it(Replies{reply(State::kRefused), reply(State::kPending)}));
 }
 
-TEST_CASE("latest answers when every reachable replica has, and «absent» only on the word of one that remembers") {
+TEST_CASE("latest answers when every reachable replica has, and \"absent\" only on the word of one that remembers") {
   CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, true, 5), reply(State::kPending)}) ==
         Verdict::kWait);
   CHECK(judge_read(ReadLevel::kLatest, Replies{reply(State::kPresent, false, 5), reply(State::kFailed)}) ==

@@ -243,7 +243,7 @@ TEST_CASE("a service that is slow keeps its connection: pings are answered meanw
   const auto reply = pair.world.run([&]() -> Task<Result<wire::Reply>> {
     co_return co_await pair.call(pair.peer(), read_of("wait"), milliseconds(400));
   });
-  // Whichever deadline is first, the caller's or the service's: not «no sign of life».
+  // Whichever deadline is first, the caller's or the service's: not "no sign of life".
   if (!reply) CHECK(reply.code() == ErrorCode::kTimeout);
   CHECK(pair.transport.reachable(pair.peer()));
 }

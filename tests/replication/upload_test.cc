@@ -227,7 +227,7 @@ TEST_CASE_FIXTURE(LargeFixture, "owners that a configuration names during the up
   CHECK(holds("n1", value));
 }
 
-TEST_CASE_FIXTURE(LargeFixture, "a commit that is told «stale» goes on with the newer configuration and one ballot") {
+TEST_CASE_FIXTURE(LargeFixture, "a commit that is told \"stale\" goes on with the newer configuration and one ballot") {
   const std::string value = large_value(10 * model::kPieceBytes);
   cluster.nodes["n4"];
   std::set<model::Ballot> ballots;

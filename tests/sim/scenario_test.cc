@@ -118,7 +118,7 @@ TEST_CASE("a brand-new cluster votes as soon as all its replicas have met, and n
   CHECK(count_wrong(world, 20, model::ReadLevel::kQuorum, "early") == 0);
 }
 
-TEST_CASE("a wiped node gets its data back, and its «nothing» counts for nothing until then") {
+TEST_CASE("a wiped node gets its data back, and its \"nothing\" counts for nothing until then") {
   World world(options_of(2, migration(1, "d1", "")));
   REQUIRE(world.run_until([&] { return all_vote(world); }, seconds(30)));
   put_all(world, 200, model::WriteLevel::kAll, "v");

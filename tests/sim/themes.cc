@@ -163,7 +163,7 @@ void rot(Scenario& s, Random random) {
   s.wipes = even(random, 50, 200);
 }
 
-// Of «rot» those alone in which one sleeps over its copies, all alike.
+// Of "rot" those alone in which one sleeps over its copies, all alike.
 void doze(Scenario& s, Random random) {
   rot(s, random);
   s.pool = s.buckets = s.per_key = 3;

@@ -64,7 +64,7 @@ ClientStream::Sent ClientStream::send_some(std::string_view body, std::size_t& s
   return body.empty() ? Sent::kAll : Sent::kSome;
 }
 
-// What the client took is what its machine acknowledged: the kernel says «writable» only when much of its buffer is
+// What the client took is what its machine acknowledged: the kernel says "writable" only when much of its buffer is
 // free, which a slow client that keeps up may not reach in time; and it takes more than that when it is tried, so a
 // client that is late is let go before.
 Task<bool> ClientStream::send(Bytes body) {

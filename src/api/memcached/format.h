@@ -4,7 +4,7 @@
 // two writes of a key in one microsecond, or with the same X-Timestamp over HTTP, are two versions, and a `cas` that
 // takes one for the other overwrites what it never saw. As a hash, a unique of another version passes for the one at
 // hand with a probability of 2^-63 each time it is compared. The top bit stays clear because clients exist that read
-// it as a signed number; 0 is left out because others take it for «none». It says nothing of order, and needs not:
+// it as a signed number; 0 is left out because others take it for "none". It says nothing of order, and needs not:
 // a record's version and no counter is what is compared, so every proxy, and every restart, gives the same.
 #pragma once
 

@@ -1,7 +1,7 @@
 // Collector: forgets tombstones, and what has expired, when no older write, promise or copy of their keys can come any
 // more (protocol rule 20). What a fence and a floor are: model/record.h; where they are kept: store/floors.h.
 //
-// Why it takes more than «all owners have the tombstone». After one owner has dropped it, a delayed write that is older
+// Why it takes more than "all owners have the tombstone". After one owner has dropped it, a delayed write that is older
 // reaches that one, is stored, and is answered, or resurrects what was deleted. So, for a partition and a time F:
 //  1. fence: each owner takes nothing from proposers at ballots up to F any more, durably, and says so. What is at such
 //     ballots from then on was on some owner's disk, or is on its way as a copy, before;
@@ -10,7 +10,7 @@
 //  3. floor: when all have said of themselves that they are synced at F, all owners have the same there, and whatever
 //     is not the newest of its key is dead. Each writes its floor down, and drops what has ended by it. A promise above
 //     F stays: a proposer may have decided upon what was there, which was nothing.
-// From then on «absent» is a tombstone at F, for everybody: acceptors refuse what is not above it (store/store.h),
+// From then on "absent" is a tombstone at F, for everybody: acceptors refuse what is not above it (store/store.h),
 // proxies count it as that (model/verdict.h), passes copy it over live records at such ballots (node/repair/pass.h):
 // those can only be copies that were on their way, or stood on a disk that went back in time unnoticed. The fence is a
 // promise like any other to a proposer, who comes back under a newer ballot (rules 10 and 11). No clock is believed for

@@ -9,7 +9,7 @@
 //  3. when both are durable, the row is erased, if it is still unreadable then: the key is absent, and no vote says so;
 //  4. repair reads all peers anew, which brings the key back, and the partition votes again by the usual rule.
 // A crash between 3 and 4 finds the vote lost; one before 3 finds the row unreadable, and all of it begins again.
-// Where no other node owns the partition nobody could bring the key back, so its row stays: an error, not «nothing».
+// Where no other node owns the partition nobody could bring the key back, so its row stays: an error, not "nothing".
 // Stretches that an engine cannot name keys of fail the listing, and stay an operator's business.
 //
 // A damaged value is less: its version, and so the vote, is sound. The value is fetched from whoever of the owners has

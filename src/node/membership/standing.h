@@ -1,7 +1,7 @@
 // Standing: which of a node's answers are votes. The amnesia rule (protocol rules 6 and 21 to 25).
 //
 // Why it is needed. A quorum read is right because two majorities share a replica that remembers. A replica whose disk
-// was emptied, or went back in time, does not: asked after the loss it says «nothing» about a write it helped to
+// was emptied, or went back in time, does not: asked after the loss it says "nothing" about a write it helped to
 // choose, and with one other that never had it makes a majority for a history that did not happen. So a node that may
 // have forgotten stores and serves at once, but is no voter in a partition until it is informed there again. (Owners in
 // the target alone are the one exception, see below.) To be informed:
@@ -19,7 +19,7 @@
 //  - it takes the newest of each key, and the highest promise; where sources differ below what was promised, the key
 //    has to be settled first (23), and its partition stays without vote here (node/repair/pass.h);
 //  - then, partition by partition, it votes (24).
-// A brand-new cluster is the case «all others have answered, all of them blank» (25), which costs one exchange of
+// A brand-new cluster is the case "all others have answered, all of them blank" (25), which costs one exchange of
 // empty lists; a node alone has nobody to ask and votes at once.
 //
 // "Arrived" (27) is said of owners in the target, and of one {A,B} only; control/arrival.h asks them. An owner in the
@@ -37,10 +37,10 @@
 // and one of i is on X's disk. So of the votes for W that were counted in B all are still held. (An unreadable row of
 // X counts as a loss of votes here too, and raises i.) It holds for {A,B} alone: under {B} the others may decide
 // without anybody who remembers. So the vote is for requests of exactly the configuration that this node goes by: one
-// that slept, or was told late, is asked by those who know more, and does not vote. And «nothing» from it is no
+// that slept, or was told late, is asked by those who know more, and does not vote. And "nothing" from it is no
 // knowledge: a read that is content with less than a majority does not take it for an absence (wire::Voter::informed).
 //
-// One bit a partition: «informed». It says: of what this node acknowledged here, or read when it became a voter, it
+// One bit a partition: "informed". It says: of what this node acknowledged here, or read when it became a voter, it
 // has forgotten nothing. It is durable only after the data it stands for (the write-ahead log keeps order).
 //
 // Configurations (adopt()). The bit is kept with the configuration it was last valid for, durably. Under another one:
@@ -68,7 +68,7 @@
 // and reads everybody anew, like a wiped one. Until it is told, it must not vote: after a start on a used folder its
 // votes are suspended, in each partition until as many other owners have answered an announcement as it takes to make
 // a majority with it (in each live deployment). No quorum could be reached without so many, so that takes away no
-// answer that was possible, but that of a node that stands alone: «nothing» is no answer from it then.
+// answer that was possible, but that of a node that stands alone: "nothing" is no answer from it then.
 // What that does not see: if not one of those peers heard of the later life of this disk (they were away while others
 // voted with it, and those are away now), or if all that was lost is younger than the last announcement, a second.
 //

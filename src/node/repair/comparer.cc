@@ -112,7 +112,7 @@ wire::DigestSum root_of(const Sums& groups) {
 
 bool both_known(const wire::DigestSum& a, const wire::DigestSum& b) { return a.known && b.known; }
 
-// RETURNS whether they are as good as equal; «unknown» is not.
+// RETURNS whether they are as good as equal; "unknown" is not.
 bool agree(const wire::DigestSum& mine, const wire::DigestSum& theirs) {
   if (!both_known(mine, theirs)) return planted(Plant::kUnknownIsEqual);
   return mine.sum == theirs.sum;

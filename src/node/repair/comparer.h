@@ -4,7 +4,7 @@
 // which is all if they agree; else down, only below what differs. Some 2 KiB for the first step down, then 11 bytes
 // each way for each of the 16 nodes below one that differs.
 // A difference may be a write that one side has and the other has not yet: whoever acts on it looks a second time,
-// after a pause, at just the partitions in question. «Equal» is said of sums that both know only: what is being counted
+// after a pause, at just the partitions in question. "Equal" is said of sums that both know only: what is being counted
 // is `unknown`, never equal. Sums cannot be compared across configurations, since what is shared is another set. Equal
 // sums of different contents are a chance of 2^-64 a comparison, or somebody's work who can choose ballots; the full
 // cycle by listings (repair.h) does not believe them.

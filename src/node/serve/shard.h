@@ -8,7 +8,7 @@
 // write or a promise is held to the configuration once more when it is in the store, and is no vote if that has changed
 // meanwhile; and a listing counts from when it began: all loops go by the configuration then, and none has changed it
 // since. What its store cannot read costs the partition's vote here at once, and is reported (node/integrity/mender.h);
-// until the row is erased, answers about the key are errors, never «nothing». Pieces of large values are staged, freed
+// until the row is erased, answers about the key are errors, never "nothing". Pieces of large values are staged, freed
 // and read under whatever configuration: there is no vote in them.
 #pragma once
 

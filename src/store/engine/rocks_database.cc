@@ -169,7 +169,7 @@ std::optional<RocksDatabase::Found> RocksDatabase::get_cached(Family family, con
   rocksdb::PinnableSlice value;
   const rocksdb::Status status = open_->db->Get(options, open_->at(family), key, &value);
   // Where the table that may hold the key is not among the open ones, RocksDB says kOk of an empty value: it means
-  // «perhaps» (TableCache::Get, as for KeyMayExist). After a start, and with many files, that is most of them.
+  // "perhaps" (TableCache::Get, as for KeyMayExist). After a start, and with many files, that is most of them.
   if (status.ok() && value.empty()) return std::nullopt;
   if (status.ok()) return Found(value.ToString());
   if (status.IsNotFound()) return Found(std::nullopt);

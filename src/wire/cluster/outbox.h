@@ -4,7 +4,7 @@
 // take turns: a write carries either small messages or one piece, alternately where both wait, and the pieces of
 // several long messages go round. Control frames (ping, pong, cancel) go first. As many long messages are begun at a
 // time as the receiver's Assembler allows; the others wait, in order.
-// Its bytes have a limit, given by the owner: push() refuses what would exceed it, and the caller says «overloaded».
+// Its bytes have a limit, given by the owner: push() refuses what would exceed it, and the caller says "overloaded".
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ class Violation(Exception):
 
 
 def absence_excused(history, read, floor):
-    """An answer «absent» carries no version. A deletion explains it if it is not certainly older than the floor."""
+    """An answer "absent" carries no version. A deletion explains it if it is not certainly older than the floor."""
     return any(op.kind == 'delete' and op.outcome != 'no' and op.t0 < read.t1
                and (op.version is None or op.version >= floor) for op in history.ops)
 
@@ -27,7 +27,7 @@ def below(history, read, floor, writer):
     if read.got is None:
         if absence_excused(history, read, floor):
             return None
-        return f'answers «absent», though this had ended before it began:\n  {writer.line()}'
+        return f'answers "absent", though this had ended before it began:\n  {writer.line()}'
     if read.version >= floor or read.got == writer.value:
         return None
     return (f'answers version {show_version(read.version)}, older than {show_version(floor)}, though this had ended '

@@ -6,7 +6,7 @@
   meta   memcached's ma, and mg and ms with C
 
 What was overtaken is tried again at once. One counter is hot: most increments are of it, and in all four ways. A
-refusal (412, EXISTS, NOT_STORED) says that nothing was done; so does any error but «out of time», and that one too
+refusal (412, EXISTS, NOT_STORED) says that nothing was done; so does any error but "out of time", and that one too
 where its text says so; all else is unknown. counting.py judges what was told.
 """
 import random

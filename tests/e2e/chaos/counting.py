@@ -9,7 +9,7 @@ and only if
      had begun by then. Of one that was decided on a value read before (PUT, cas) it is known which value it can have
      made; an `incr` may have made any.
 From these follows the sum: answered <= value <= answered + unknown. And a refusal has to be right as well:
-  4. where it says «changed since», another increment can have changed it; where it says that there is no counter, none
+  4. where it says "changed since", another increment can have changed it; where it says that there is no counter, none
      had been told of.
 
 1, 2 and the second half of 4 are held to live, as each operation ends; the rest by judge(), when all is known.

@@ -15,9 +15,9 @@ What is checked, and why:
   - what is read was written, for that key, byte for byte (values.py): no mixture, no torn value, no other key's
   - one version names one value
   - a quorum read never answers a version older than one that an operation at quorum had finished with before it
-    began (checks.py): this is what «linearizable» means between two clients who talk to each other
+    began (checks.py): this is what "linearizable" means between two clients who talk to each other
   - a default read does not miss what was answered for w=two or more before it began, as long as one machine at most
-    is disturbed and no link: «a write that was answered survives the loss of any one machine»
+    is disturbed and no link: "a write that was answered survives the loss of any one machine"
   - keys that see quorum operations alone have linearizable histories (linear.py), unknown outcomes included
   - 16 clients increment counters by HTTP's conditions and by memcached's incr, cas and meta commands, together: what
     they are told fits into one order of the increments, and the sums are right (counting.py); always, and alone with

@@ -25,7 +25,7 @@ WARM_SECONDS = 2.0
 # Of the proxy: two pieces for each upload, one for each download and 48 MiB a loop are 171 MiB on two, in pages
 # of 2 MiB that are used in part; 356 MiB were seen.
 RESIDENT_MIB_MAX = 400
-SLOWER_MAX = 1.2               # «no more than a fifth»
+SLOWER_MAX = 1.2               # "no more than a fifth"
 SMALL_CLIENTS = 2
 SMALL_BYTES = 1000
 SMALL_KEYS = 500
