@@ -18,10 +18,10 @@
 //      on B alone again. So a node takes over, before it reads anything, which incarnations its sources know, their
 //      own among them (node/membership/standing.h). And "stored" without a vote, of a node that has perhaps not got so
 //      far, makes up `two` only with a replica that it has *met*: that has told it itself, since it forgot, in which
-//      incarnation it is, and that is the one in which the other has stored. Why it is safe: let W be counted for A in
-//      its incarnation i and for B without vote in j, and let A lose W by the loss that ends i. B has met A in i after
-//      j had begun. So A's loss comes after B's, and A tells B of it before it reads B. That is case (a): B has stored
-//      W by then, and A reads it; or B names A's newer incarnation.
+//      incarnation it is, and that is the one in which the other has stored.
+//      Why it is safe: let W be counted for A in its incarnation i and for B without vote in j, and let A lose W by the
+//      loss that ends i. B has met A in i after j had begun. So A's loss comes after B's, and A tells B of it before it
+//      reads B. That is case (a): B has stored W by then, and A reads it; or B names A's newer incarnation.
 // A stricter rule would be simpler: nothing without a vote counts for `two`. It would take away what is promised
 // (src/protocol.md, section 1). Of two replicas, or of three of which one is down, one that comes back empty could take
 // part in no write at the default level until it has caught up, for hours, or until the third is back. With "met" it

@@ -122,8 +122,9 @@ Task<Result<WriteAnswer>> Replicator::propose(Proposal proposal) {
     const bool lost = !quorum && refused_by_newer(*round, record.version);
     const auto safe = lost ? model::safe_version(proposal.level, record.version, round->replies) : std::nullopt;
     if (safe) {
-      ++counters_.writes_lost;
-      co_return WriteAnswer{*safe, *safe == record.version};
+      const bool won = *safe == record.version;  // the newer one is on too few disks to be named
+      counters_.writes_lost += !won;
+      co_return WriteAnswer{*safe, won};
     }
     if (lost && !round->pending() && !round->no_space && loop_.now() < proposal.deadline) {
       // Something newer has won, but too few hold it yet, and a promise may keep others from taking it.

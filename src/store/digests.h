@@ -8,11 +8,10 @@
 // Exactness. A partition is *known* or not; what is said of a known one is exact whenever nothing is being written
 // there. A write holds its key's lock, so it knows what it replaces; it is a Change from before the batch is handed to
 // the engine until its outcome is known, and then takes the old away and adds the new.
-//  - Outcome unknown (an error, or the frame ended): the row may be the old one or the new: the partition is *in
-//  doubt*,
-//    that is unknown until it is counted again, by a count that begins after a later write has succeeded: a log that
-//    failed may bring the row back when the database opens itself anew (engine/rocks_database.h), and does not write
-//    before.
+//  - Outcome unknown (an error, or the frame ended): the row may be the old one or the new: the partition is
+//    *in doubt*. It is unknown until it is counted again, by a count that begins after a later write has succeeded: a
+//    log that failed may bring the row back when the database opens itself anew (engine/rocks_database.h), and does not
+//    write before.
 //  - An unreadable row: what it adds cannot be taken away: in doubt too, until it is erased.
 // Counting beside writes. Pages of the meta family are read in storage order, each a snapshot of some moment between
 // its request and its answer. Writes of keys behind the page's begin are in what was counted, or will be by their

@@ -335,6 +335,22 @@ TEST_CASE_FIXTURE(Fixture, "a plain write that lost to a newer one is answered b
   CHECK(replicas.prepares == 0);
 }
 
+// The newer one is on one disk: it is not named. Ours, or the newer one, is on two.
+TEST_CASE_FIXTURE(Fixture, "a plain write that is on as many disks as it asked for, or passed there, has not lost") {
+  replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
+    if (node == "n1") return refused({2000, 1});
+    if (node == "n2") return stored(request, voter(true, 1));
+    return Error(ErrorCode::kUnavailable, "away");
+  };
+
+  const auto answer = write(model::WriteLevel::kTwo, 1000);
+
+  REQUIRE(answer.ok());
+  CHECK(answer->won);
+  CHECK(answer->winner.timestamp == 1000);
+  CHECK(replicator.counters().writes_lost == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a plain write that fails does not wait for votes, which it does not need") {
   replicas.answer = [&](const std::string& node, const wire::Request& request) -> Body {
     if (node == "n3") return Error(ErrorCode::kUnavailable, "away");

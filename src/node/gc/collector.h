@@ -22,13 +22,13 @@
 // incarnation is forgotten here before it is answered, so before it reads anything from us (renewed()).
 // A node that catches up, also as a target's owner, takes the fence of its sources before it votes, and their floors
 // with what it reads; so does one that lags behind: whoever has a floor proves that all owners had synced
-// (node/repair/pass.h). All of this is said of what is here when it is found out. By the time the floor is raised
-// copies may have been handed off: the pass was slow, and the partition was nobody's here for a while. Then it is not
-// raised (store/floors.h). Collection waits for so long after a configuration has taken partitions away from somebody,
-// that those have handed off what they have: a floor would refuse a write that is left there alone, and was answered at
-// a level of one. That wait goes by a clock, so nothing rests on it that was answered at `quorum`: with none at all a
-// chosen write is on a majority of the new owners when they are promoted (28), and all of them have it when they are
-// synced.
+// (node/repair/pass.h).
+// All of this is said of what is here when it is found out. By the time the floor is raised copies may have been handed
+// off: the pass was slow, and the partition was nobody's here for a while. Then it is not raised (store/floors.h).
+// Collection waits for so long after a configuration has taken partitions away from somebody, that those have handed
+// off what they have: a floor would refuse a write that is left there alone, and was answered at a level of one. That
+// wait goes by a clock, so nothing rests on it that was answered at `quorum`: with none at all a chosen write is on a
+// majority of the new owners when they are promoted (28), and all of them have it when they are synced.
 //
 // How it goes on. A turn every few seconds while there is something to collect, here or at a peer who asks; else
 // seldom. Each asks each other one in one small message. One turn raises the fence to the last point of a grid of times

@@ -5,13 +5,14 @@
 // asks for both, the other only when it was not asked for a while. The interval grows with the number of peers, so that
 // a node asks no more than kComparisonsPerSecond whatever the size of the cluster. What differs twice, with a pause
 // between, is put on the source's list (`todo`), and so is what nobody could say for a while because it was being
-// counted. A pass (pass.h) is a merge of two listings in storage order, over what is on the list. All that is shared is
-// put there each configured interval: the full cycle, which believes no digest. What a pass has read is also what makes
-// a node that has forgotten a voter again (node/membership/standing.h): where a vote is missing the list does not wait
-// for digests, since votes need promises too. A Source keeps, by partition, whether its peer has been read since we
-// announced ourselves to it, and whether the peer was a voter then; when it becomes one later, and votes are missing
-// here, it is read again. The announcements (every second, to each peer) tell of losses, and lift what suspends the
-// votes after a start.
+// counted.
+// A pass (pass.h) is a merge of two listings in storage order, over what is on the list. All that is shared is put
+// there each configured interval: the full cycle, which believes no digest.
+// What a pass has read is also what makes a node that has forgotten a voter again (node/membership/standing.h): where a
+// vote is missing the list does not wait for digests, since votes need promises too. A Source keeps, by partition,
+// whether its peer has been read since we announced ourselves to it, and whether the peer was a voter then; when it
+// becomes one later, and votes are missing here, it is read again.
+// The announcements (every second, to each peer) tell of losses, and lift what suspends the votes after a start.
 //
 // On the node's first loop.
 #pragma once

@@ -3,15 +3,16 @@
 //
 // A proposer that stopped half-way leaves a promise: replicas that gave it refuse copies of what is below, and a node
 // that catches up may not take such a value for chosen. Somebody has to settle the key: to prepare a ballot above the
-// promise and have a majority accept the newest value under it. That is what the agreement does, which a node is
-// given (replication/replicator.h: agree()). What a settled key leaves is a record above all that was promised, and
-// copies of that go through; so the next pass finishes what this one had to leave. And what a settled key may have
-// cost: a write that was answered at a level below a majority, and that the majority which settled the key did not know
-// of, is replaced by an older version under a higher ballot. It was never chosen, so no strict operation has seen it;
-// it takes effect now, again as if written, above what replaced it. Versions tell: any that was built on it is newer.
-// It is kept in memory only until then: each replica that had it does the same. Harmless beside everything else, since
-// it is a strict read of one more client. On the node's first loop. Bounded in keys; what finds no place is found again
-// by the next pass.
+// promise and have a majority accept the newest value under it. That is what the agreement does, which a node is given
+// (replication/replicator.h: agree()). What a settled key leaves is a record above all that was promised, and copies of
+// that go through; so the next pass finishes what this one had to leave.
+// And what a settled key may have cost: a write that was answered at a level below a majority, and that the majority
+// which settled the key did not know of, is replaced by an older version under a higher ballot. It was never chosen, so
+// no strict operation has seen it; it takes effect now, again as if written, above what replaced it. Versions tell: any
+// that was built on it is newer.
+// It is kept in memory only until then: each replica that had it does the same.
+// Harmless beside everything else, since it is a strict read of one more client. On the node's first loop. Bounded in
+// keys; what finds no place is found again by the next pass.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,15 @@
 // Shard: one loop's part of a node: the Service that owns the partitions with partition % shards == index.
 //
-// It answers reads, writes and listings from its Store, by the rules of protocol.md that a replica has to keep:
-// the acceptor's are in store/store.h, votes in node/membership/standing.h, and here those about configurations (rule
-// 5): a request by an older configuration than ours is refused as stale, because a majority of the old one may no
-// longer hold what the new one decides. That holds to the end: whatever a target owner reads here after this node has
-// said that it goes by the newer configuration has to show every write that was counted under the older one (27). So a
-// write or a promise is held to the configuration once more when it is in the store, and is no vote if that has changed
-// meanwhile; and a listing counts from when it began: all loops go by the configuration then, and none has changed it
-// since. What its store cannot read costs the partition's vote here at once, and is reported (node/integrity/mender.h);
-// until the row is erased, answers about the key are errors, never "nothing". Pieces of large values are staged, freed
-// and read under whatever configuration: there is no vote in them.
+// It answers reads, writes and listings from its Store, by the rules of protocol.md that a replica has to keep: the
+// acceptor's are in store/store.h, votes in node/membership/standing.h, and here those about configurations (rule 5): a
+// request by an older configuration than ours is refused as stale, because a majority of the old one may no longer hold
+// what the new one decides. That holds to the end: whatever a target owner reads here after this node has said that it
+// goes by the newer configuration has to show every write that was counted under the older one (27). So a write or a
+// promise is held to the configuration once more when it is in the store, and is no vote if that has changed meanwhile;
+// and a listing counts from when it began: all loops go by the configuration then, and none has changed it since.
+// What its store cannot read costs the partition's vote here at once, and is reported (node/integrity/mender.h); until
+// the row is erased, answers about the key are errors, never "nothing".
+// Pieces of large values are staged, freed and read under whatever configuration: there is no vote in them.
 #pragma once
 
 #include <atomic>
