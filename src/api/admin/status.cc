@@ -2,25 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "base/json.h"
 
 namespace tako::api {
 namespace {
-
-constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string base64(std::string_view bytes) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = (bits << 8) | static_cast<unsigned char>(c);
-    for (count += 8; count >= 6; count -= 6) out += kBase64[(bits >> (count - 6)) & 63];
-  }
-  if (count > 0) out += kBase64[(bits << (6 - count)) & 63];
-  while (out.size() % 4) out += '=';
-  return out;
-}
 
 std::string hex(std::uint64_t number) { return model::to_string(model::Version{number, 0}).substr(0, 16); }
 
@@ -29,7 +15,7 @@ std::string hex(std::uint64_t number) { return model::to_string(model::Version{n
 nlohmann::json stat_json(const std::string& key, const replication::StatAnswer& answer) {
   nlohmann::json out;
   out["key"] = key;
-  if (!is_utf8(key)) out["key_base64"] = base64(key);
+  if (!is_utf8(key)) out["key_base64"] = base64_encode(key);
   const auto& record = answer.record;
   out["deleted"] = record && record->tombstone();
   out["timestamp"] = nullptr;
