@@ -63,7 +63,7 @@ void Loop::arrive(std::function<void()> message) {
   const bool at_once = !foreign() || stopping_ || current_->stopping_;
   const Duration way = at_once ? Duration::zero() : driver_->crossing(*current_, *this);
   if (way > Duration::zero()) {
-    add_timer(now() + way, std::move(message));
+    add_timer(now() + way, [this, message = std::move(message)]() mutable { post(std::move(message)); });
     return;
   }
   asio::post(io_, std::move(message));

@@ -43,13 +43,19 @@ class TimerQueue {
     }
   }
 
+  // Fires all that was there when it was called, whatever they add or cancel meanwhile.
   void fire_all() {
     const std::uint64_t last = sequence_;
-    for (auto it = entries_.begin(); it != entries_.end(); it = entries_.begin()) {
-      if (it->first.second > last) return;
+    for (auto it = entries_.begin(); it != entries_.end();) {
+      const Id id = it->first;
+      if (id.second > last) {
+        ++it;
+        continue;
+      }
       auto fire = std::move(it->second);
       entries_.erase(it);
       fire();
+      it = entries_.upper_bound(id);
     }
   }
 

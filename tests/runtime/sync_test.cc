@@ -46,6 +46,23 @@ TEST_CASE("timers of the same instant fire in the order they were set") {
   CHECK(fired == std::vector<int>{0, 1, 2, 3});
 }
 
+TEST_CASE("all timers fire when a loop stops, whatever they set or cancel meanwhile") {
+  TimerQueue queue;
+  std::vector<int> fired;
+  TimerQueue::Id fourth{};
+  queue.add(TimePoint{seconds(1)}, [&] {
+    fired.push_back(1);
+    queue.add(TimePoint{seconds(2)}, [&] { fired.push_back(9); });  // before the ones that are left
+    queue.cancel(fourth);
+  });
+  queue.add(TimePoint{seconds(3)}, [&] { fired.push_back(3); });
+  fourth = queue.add(TimePoint{seconds(4)}, [&] { fired.push_back(4); });
+  queue.add(TimePoint::max(), [&] { fired.push_back(5); });
+  queue.fire_all();
+  CHECK(fired == std::vector<int>{1, 3, 5});
+  CHECK(queue.size() == 1);
+}
+
 TEST_CASE("a gate is drained when the last task has left") {
   test::VirtualLoop world(1);
   Loop& loop = world.loop();

@@ -70,15 +70,17 @@ class Scheduler final : public runtime::Loop::Driver {
 
   void set_crossing(Crossing crossing) { crossing_ = crossing; }
 
-  // All that can run now, until nothing can. Loops take turns in a drawn order.
+  // All that can run now, until nothing can. Loops take turns in a drawn order. What runs may call it: whoever switches
+  // a machine off lets its loops run to their end.
   void drain() {
-    std::vector<SimLoop*> waiting;  // ready, and held or stalled
+    ready_.insert(ready_.end(), waiting_.begin(), waiting_.end());
+    waiting_.clear();
     while (!ready_.empty()) {
       std::swap(ready_[ready_.size() == 1 ? 0 : random_.below(ready_.size())], ready_.back());
       SimLoop& loop = *ready_.back();
       ready_.pop_back();
       if (!runs(loop)) {
-        waiting.push_back(&loop);
+        waiting_.push_back(&loop);
         continue;
       }
       loop.ready_ = false;
@@ -87,7 +89,7 @@ class Scheduler final : public runtime::Loop::Driver {
       loop.io().poll();
       if (loop.pause_max_ > Duration::zero()) pause(loop);
     }
-    ready_ = std::move(waiting);
+    std::swap(ready_, waiting_);
   }
 
   // Runs what is ready, then moves on to the next moment at which a loop has something to do. False: there is none up
@@ -166,6 +168,7 @@ class Scheduler final : public runtime::Loop::Driver {
   // By loop: it fires no timer before that. There are many loops and as many moments: to ask each at each is slow.
   std::vector<TimePoint> fires_at_;
   std::vector<SimLoop*> ready_;
+  std::vector<SimLoop*> waiting_;  // while it drains: ready, and held or stalled
 };
 
 inline SimLoop::SimLoop(Scheduler& scheduler, const runtime::Clock& clock, std::uint64_t seed)
@@ -180,6 +183,7 @@ inline SimLoop::~SimLoop() {
   scheduler_.fires_at_.erase(scheduler_.fires_at_.begin() + static_cast<std::ptrdiff_t>(place_));
   for (std::size_t i = place_; i < loops.size(); ++i) loops[i]->place_ = i;
   std::erase(scheduler_.ready_, this);
+  std::erase(scheduler_.waiting_, this);
 }
 
 inline void SimLoop::hold(bool held) {
