@@ -266,6 +266,16 @@ def world(path, code):
             yield line_of(code, m.start()), f'{m.group(0).strip()} outside the interfaces to the world: {instead}'
 
 
+# What stored rows of slots are written by: the digest and all else that follows a slot hangs there.
+SLOT_WRITE = re.compile(r'\b(?:put|erase|erase_range)\(Family::kMeta\b')
+SLOT_WRITER = 'src/store/slot_writes.cc'
+
+
+def slot_rows(path, code):
+    for m in () if path == SLOT_WRITER else SLOT_WRITE.finditer(code):
+        yield line_of(code, m.start()), f'a row of a slot is written or erased by {SLOT_WRITER} alone'
+
+
 def check(path, text, known=()):
     """All findings about one file: (line, message). `path` is relative to the project, with slashes."""
     is_code = path.endswith(('.cc', '.h', '.cpp', '.c'))
@@ -278,6 +288,7 @@ def check(path, text, known=()):
         if path.startswith('src/'):
             yield from layers(path, text, known)
             yield from world(path, code)
+            yield from slot_rows(path, code)
 
 
 def project_files(root):

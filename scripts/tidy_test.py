@@ -15,6 +15,16 @@ def coroutine(statement):
     return found('Task<void> f() {\n  ' + statement + '\n}\n')
 
 
+class Slots(unittest.TestCase):
+    def test_rows_are_written_in_one_file(self):
+        for write in ('put(Family::kMeta, a, b);', 'erase(Family::kMeta, a);', 'erase_range(Family::kMeta, a, b);'):
+            code = f'void f() {{ batch.{write} }}\n'
+            self.assertTrue(found(code, 'src/store/store.cc'))
+            self.assertFalse(found(code, 'src/store/slot_writes.cc'))
+            self.assertFalse(found(code, 'tests/store/a.cc'))
+        self.assertFalse(found('void f() { engine.get(Family::kMeta, row); }\n', 'src/store/store.cc'))
+
+
 class Coroutines(unittest.TestCase):
     def test_forms_that_the_compiler_gets_wrong_are_found(self):
         for bad in [

@@ -75,7 +75,7 @@ class Random;
   X(kAckBeforeWrite, "1", "a write is answered before it is in the log")                                             \
   X(kErrorIsSuccess, "-", "a group commit that failed is answered as done")                                          \
   X(kDigestDropKept, "-", "a digest still counts a copy that was dropped")                                           \
-  X(kDigestErasedStays, "-", "a digest counts a damaged record that was erased once more")                           \
+  X(kDigestErasedStays, "-", "a digest still counts a damaged record that was erased")                               \
   X(kDigestUnsure, "-", "a write whose outcome is unknown leaves the digest as it was")                              \
   X(kDigestCountsTwice, "-", "what is written while its partition is counted may be counted twice")                  \
   X(kFloorUnfenced, "20", "a proposal below the fence is taken")                                                     \

@@ -12,7 +12,8 @@ bool KeyLock::try_lock() {
   return held_;
 }
 
-runtime::Task<Status> KeyLock::wait() {
+runtime::Task<Status> KeyLock::acquire() {
+  if (try_lock()) co_return ok_status();
   std::deque<KeyLock*>& waiters = table_.held_[key_];  // lives until the last waiter has had the key
   const bool full = buggify(table_.loop_.random(), "key_locks/full");
   if (full || waiters.size() >= KeyLocks::kWaitersMax) {

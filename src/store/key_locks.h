@@ -3,7 +3,6 @@
 // The table has an entry only for a key that is held. A KeyLock lives in the frame of the coroutine that locks and
 // lets go in its destructor, handing the key to the first who waits. There are no deadlocks, since nobody who holds one
 // waits for another.
-// A wait ends when the loop stops (kStopping); too many at one key are refused (kOverloaded).
 #pragma once
 
 #include <deque>
@@ -40,9 +39,10 @@ class KeyLock {
   KeyLock(const KeyLock&) = delete;
   KeyLock& operator=(const KeyLock&) = delete;
 
-  // The usual case, without a wait. If false: wait().
+  // Waits its turn. kOverloaded: too many wait; kStopping: the loop stops.
+  runtime::Task<Status> acquire();
+  // False: somebody holds it. For work that can leave the key to the next time.
   bool try_lock();
-  runtime::Task<Status> wait();
 
  private:
   KeyLocks& table_;

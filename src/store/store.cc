@@ -150,10 +150,8 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   if (!valid) co_return Result<Accepted>(valid.error());
   if (buggify(state_->loop.random(), "store/late_accept")) co_await state_->loop.sleep(milliseconds(1));
   KeyLock lock(state_->locks, key);
-  if (!lock.try_lock()) {
-    const Status locked = co_await lock.wait();
-    if (!locked) co_return Result<Accepted>(locked.error());
-  }
+  const Status locked = co_await lock.acquire();
+  if (!locked) co_return Result<Accepted>(locked.error());
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<Accepted>(loaded.error());
   StoredSlot& stored = *loaded;
@@ -193,17 +191,13 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   accepted.ballot = ballot;
   accepted.version = version;
 
-  const std::uint64_t position = model::position_of(key);
-  const Digests::Held before = Digests::held(position, stored.slot);
-  const Digests::Held after = Digests::held(position, record);
-  Batch batch;
-  batch.frees_space = record.tombstone();
-  const auto fresh = state_->replace(batch, key, stored, std::move(record), upload, promise);
-  if (!fresh) co_return Result<Accepted>(fresh.error());
-  const Status written = co_await state_->commit(std::move(batch), key, before, after);
+  SlotWrites writes(state_->digests);
+  writes.batch.frees_space = record.tombstone();
+  const Status put = state_->replace(writes, key, stored, std::move(record), upload, promise);
+  if (!put) co_return Result<Accepted>(put.error());
+  const Status written = co_await state_->commit(writes);
   if (!written) co_return Result<Accepted>(written.error());
 
-  state_->damaged.erase(key);
   if (upload) state_->staging.end(key, *upload);
   accepted.stored = accepted.written = true;
   accepted.promise = std::max(accepted.promise, promise);
@@ -219,21 +213,34 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record) {
   return accept(std::move(key), std::move(record), std::nullopt, Ballot(), Origin::kCopy);
 }
 
-Task<Status> Store::State::commit(Batch batch, std::string key, Digests::Held before, Digests::Held after) {
-  if (closing) co_return Status(ErrorCode::kStopping, "the node is stopping; try another one");
-  Digests::Change change(digests, key, before, after);
-  const Status written = co_await engine.write(std::move(batch));
-  if (written) {
-    change.written();
-  } else if (written.code() == ErrorCode::kOverloaded) {
-    change.not_written();
+// A floor falls in the batch that loses a record. What is refused as overloaded was not written; of any other error
+// nobody knows.
+Task<Status> Store::State::commit(SlotWrites& writes) {
+  Status written(ErrorCode::kStopping, "the node is stopping; try another one");
+  const bool refused = closing;
+  if (!refused) {
+    for (const auto& change : writes.records_) {
+      if (change.loss) begin_loss(writes.batch, model::partition_of(change.key));
+    }
+    written = co_await engine.write(std::move(writes.batch));
+  }
+  const bool not_written = refused || (!written && written.code() == ErrorCode::kOverloaded);
+  for (auto& change : writes.records_) {
+    if (written) {
+      change.digest.written();
+      damaged.erase(change.key);
+    } else if (not_written) {
+      change.digest.not_written();
+    }
+    if (change.loss && !refused) end_loss(model::partition_of(change.key), written);
+    if (change.unreadable) digests.doubt(model::partition_of(change.key));
   }
   co_return written;
 }
 
 // The slot with the record in the place of the one stored, and its value from where it is: in the record, staged, or
 // in the pieces of the version stored.
-Status Store::State::replace(Batch& batch, const std::string& key, const StoredSlot& stored, Record record,
+Status Store::State::replace(SlotWrites& writes, const std::string& key, const StoredSlot& stored, Record record,
                              const std::optional<UploadId>& upload, const Ballot& promise) {
   const std::uint64_t position = model::position_of(key);
   const bool carried = record.tombstone() || record.value;
@@ -243,89 +250,64 @@ Status Store::State::replace(Batch& batch, const std::string& key, const StoredS
   fresh.slot.record = std::move(record);
   const Record& now = *fresh.slot.record;
   if (carried) {
-    put_value(batch, position, key, draw_id(), fresh);
+    put_value(writes.batch, position, key, draw_id(), fresh);
   } else if (staged) {
     const Status complete = planted(Plant::kVisibleEarly) ? ok_status() : staged->complete(now);
     if (!complete) return complete;
     fresh.pieces = model::pieces_of(now.size);
     fresh.pieces_id = staged->local;
-    batch.erase(Family::kSystem, staged_key(position, key, staged->local));
+    writes.batch.erase(Family::kSystem, staged_key(position, key, staged->local));
   } else if (stored.pieces > 0 && same_value(*stored.slot.record, now) && !is_damaged(key, stored.slot.ballot())) {
     fresh.pieces = stored.pieces;
     fresh.pieces_id = stored.pieces_id;
   } else {
     return {ErrorCode::kNotFound, "the value's pieces are not here; send them, or say who has them"};
   }
-  const bool kept = fresh.pieces > 0 && fresh.pieces_id == stored.pieces_id;
-  if (!kept && !planted(Plant::kPiecesLeak)) erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
-  batch.put(Family::kMeta, slot_key(position, key), encode_slot(fresh));
+  writes.put(key, stored, fresh);
   return ok_status();
 }
 
 Task<Result<bool>> Store::drop(std::string key, Ballot ballot) {
   state_->check_here(key);
   KeyLock lock(state_->locks, key);
-  if (!lock.try_lock()) {
-    const Status locked = co_await lock.wait();
-    if (!locked) co_return Result<bool>(locked.error());
-  }
+  const Status locked = co_await lock.acquire();
+  if (!locked) co_return Result<bool>(locked.error());
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<bool>(loaded.error());
   StoredSlot& stored = *loaded;
   const bool changed = stored.slot.ballot() != ballot;
   if (!stored.slot.record || changed) co_return Result<bool>(false);
 
-  const std::uint64_t position = model::position_of(key);
-  Batch batch;
-  batch.frees_space = true;
-  state_->begin_loss(batch, model::partition_of_position(position));
-  erase_pieces(batch, position, key, stored.pieces_id, stored.pieces);
-  if (stored.slot.promise.none()) {
-    batch.erase(Family::kMeta, slot_key(position, key));
-  } else {
-    StoredSlot promise_only;
-    promise_only.slot.promise = stored.slot.promise;
-    batch.put(Family::kMeta, slot_key(position, key), encode_slot(promise_only));
-  }
-  const Digests::Held before = Digests::held(position, stored.slot);
-  const Digests::Held after = planted(Plant::kDigestDropKept) ? before : Digests::Held();
-  const Status written = co_await state_->commit(std::move(batch), key, before, after);
-  state_->end_loss(model::partition_of_position(position), written);
+  SlotWrites writes(state_->digests);
+  writes.drop(key, stored);
+  const Status written = co_await state_->commit(writes);
   if (!written) co_return Result<bool>(written.error());
-  state_->damaged.erase(key);
   co_return Result<bool>(true);
 }
 
 Task<Result<bool>> Store::erase_unreadable(std::string key) {
   state_->check_here(key);
   KeyLock lock(state_->locks, key);
-  if (!lock.try_lock()) {
-    const Status locked = co_await lock.wait();
-    if (!locked) co_return Result<bool>(locked.error());
-  }
+  const Status locked = co_await lock.acquire();
+  if (!locked) co_return Result<bool>(locked.error());
   const auto loaded = co_await state_->load(key);
   if (loaded && !state_->is_damaged(key, loaded->slot.ballot())) co_return Result<bool>(false);
   if (!loaded && loaded.code() != ErrorCode::kCorrupt) co_return Result<bool>(loaded.error());
 
-  const std::uint64_t position = model::position_of(key);
-  Batch batch;
-  batch.frees_space = true;
-  state_->begin_loss(batch, model::partition_of_position(position));
-  batch.erase(Family::kMeta, slot_key(position, key));
-  batch.erase_range(Family::kChunks, pieces_begin(position, key), pieces_end(position, key));
+  SlotWrites writes(state_->digests);
+  if (loaded) {
+    writes.erase_damaged(key, loaded->slot);
+  } else {
+    writes.erase_unreadable(key);
+  }
   const auto staged = state_->staging.of_key(key);
   for (const UploadId& upload : staged) {
-    batch.erase(Family::kSystem, staged_key(position, key, state_->staging.find(key, upload)->local));
+    const UploadId local = state_->staging.find(key, upload)->local;
+    writes.batch.erase(Family::kSystem, staged_key(model::position_of(key), key, local));
     state_->staging.end(key, upload);
   }
-  Digests::Held before = loaded ? Digests::held(position, loaded->slot) : Digests::Held();
-  Digests::Held after;
-  if (planted(Plant::kDigestErasedStays)) std::swap(before, after);
-  const Status written = co_await state_->commit(std::move(batch), key, before, after);
-  state_->end_loss(model::partition_of_position(position), written);
-  if (!loaded) state_->digests.doubt(model::partition_of_position(position));  // what it held cannot be taken away
+  const Status written = co_await state_->commit(writes);
   if (!written) co_return Result<bool>(written.error());
-  state_->damaged.erase(key);
   co_return Result<bool>(true);
 }
 

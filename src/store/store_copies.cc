@@ -32,13 +32,12 @@ Task<> Store::State::accept_new(std::vector<Copy>& copies, std::size_t begin, st
                                 std::vector<std::optional<Result<Accepted>>>& outcomes) {
   std::vector<std::size_t> taken;
   std::deque<KeyLock> held;
-  std::deque<Digests::Change> changes;
-  Batch batch;
+  SlotWrites writes(digests);
   for (std::size_t i = begin; i < end && !closing; ++i) {
     check_here(copies[i].key);
     KeyLock& lock = held.emplace_back(locks, copies[i].key);
     const bool free = lock.try_lock();
-    auto accepted = free ? put_new(batch, copies[i], changes) : std::nullopt;
+    auto accepted = free ? put_new(writes, copies[i]) : std::nullopt;
     if (!accepted) {
       held.pop_back();
       continue;
@@ -48,22 +47,14 @@ Task<> Store::State::accept_new(std::vector<Copy>& copies, std::size_t begin, st
   }
   if (taken.empty()) co_return;
 
-  const Status written = co_await engine.write(std::move(batch));
-  for (Digests::Change& change : changes) {
-    if (written) {
-      change.written();
-    } else if (written.code() == ErrorCode::kOverloaded) {
-      change.not_written();
-    }
-  }
+  const Status written = co_await commit(writes);
   for (const std::size_t i : taken) {
-    damaged.erase(copies[i].key);
     if (!written) outcomes[i] = Result<Accepted>(written.error());
   }
 }
 
 // None: it is not known to be new, or the copy is not in order. REQUIRES: the key is locked
-std::optional<Accepted> Store::State::put_new(Batch& batch, Copy& copy, std::deque<Digests::Change>& changes) {
+std::optional<Accepted> Store::State::put_new(SlotWrites& writes, Copy& copy) {
   const bool whole = copy.record.tombstone() || copy.record.value;
   if (!whole || !check_record(copy.key, copy.record)) return std::nullopt;
   const std::uint64_t position = model::position_of(copy.key);
@@ -78,10 +69,8 @@ std::optional<Accepted> Store::State::put_new(Batch& batch, Copy& copy, std::deq
   accepted.ballot = copy.record.ballot;
   accepted.version = copy.record.version;
   accepted.promise = model::promise_of_fence(floors.fence());
-  const Digests::Held after = Digests::held(position, copy.record);
-  const Status put = replace(batch, copy.key, nothing, std::move(copy.record), std::nullopt, model::Ballot());
+  const Status put = replace(writes, copy.key, nothing, std::move(copy.record), std::nullopt, model::Ballot());
   ASSERT(put.ok());  // it carries its value
-  changes.emplace_back(digests, copy.key, Digests::Held(), after);
   return accepted;
 }
 

@@ -222,13 +222,10 @@ Task<Result<Store::Dropped>> Store::drop_ended(Partition p, Timestamp floor) {
 // Keys that somebody writes just now are left for the next time.
 Task<Status> Store::State::drop_some(std::vector<std::string> keys, Timestamp floor, Dropped& dropped) {
   std::deque<KeyLock> held;
-  std::deque<Digests::Change> changes;
-  Batch batch;
-  batch.frees_space = true;
+  SlotWrites writes(digests);
   Dropped here;
   for (const std::string& key : keys) {
-    const std::uint64_t position = model::position_of(key);
-    const Partition p = model::partition_of_position(position);
+    const Partition p = model::partition_of(key);
     held.emplace_back(locks, key);
     if (!held.back().try_lock()) {
       held.pop_back();
@@ -248,27 +245,11 @@ Task<Status> Store::State::drop_some(std::vector<std::string> keys, Timestamp fl
     if (!slot.record && slot.promise.none()) continue;
     here.rows += slot.record.has_value();
     here.promises += !keeps_promise && !slot.promise.none();
-    erase_pieces(batch, position, key, stored->pieces_id, stored->pieces);
-    if (keeps_promise) {
-      StoredSlot promise_only;
-      promise_only.slot.promise = slot.promise;
-      batch.put(Family::kMeta, slot_key(position, key), encode_slot(promise_only));
-      digests.lower_ends(p, slot.promise.timestamp);
-    } else {
-      batch.erase(Family::kMeta, slot_key(position, key));
-    }
-    changes.emplace_back(digests, key, Digests::held(position, slot), Digests::Held());
+    writes.drop_ended(key, *stored, keeps_promise ? slot.promise : model::Ballot());
+    if (keeps_promise) digests.lower_ends(p, slot.promise.timestamp);
   }
-  if (batch.operations.empty()) co_return ok_status();
-  Status written(ErrorCode::kOverloaded, "the node is stopping");
-  if (!closing) written = co_await engine.write(std::move(batch));
-  for (Digests::Change& change : changes) {
-    if (written) {
-      change.written();
-    } else if (written.code() == ErrorCode::kOverloaded) {
-      change.not_written();
-    }
-  }
+  if (writes.empty()) co_return ok_status();
+  const Status written = co_await commit(writes);
   if (!written) co_return written;
   dropped.rows += here.rows;
   dropped.promises += here.promises;

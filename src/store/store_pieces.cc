@@ -57,13 +57,6 @@ Error damaged_error() {
   return Error(ErrorCode::kCorrupt, "the stored value does not match its checksum; a replica's copy will mend it");
 }
 
-void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const UploadId& id,
-                  std::uint32_t pieces) {
-  if (pieces == 1) batch.erase(Family::kChunks, piece_key(position, key, id, 0));
-  if (pieces <= 1) return;
-  batch.erase_range(Family::kChunks, piece_key(position, key, id, 0), piece_key(position, key, id, model::kPiecesMax));
-}
-
 // One name for all: the pieces of one version would be taken for another's.
 UploadId Store::State::draw_id() {
   if (planted(Plant::kPiecesByKey)) return UploadId{1, 1};
@@ -102,10 +95,8 @@ Task<Result<Slot>> Store::State::load_value(std::string key, StoredSlot stored) 
   KeyLock lock(locks, key);
   if (!value && value.code() == ErrorCode::kNotFound) {
     // Replaced meanwhile, most likely: once more, and nobody may write.
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      if (!locked) co_return Result<Slot>(locked.error());
-    }
+    const Status locked = co_await lock.acquire();
+    if (!locked) co_return Result<Slot>(locked.error());
     auto again = co_await load(key);
     if (!again) co_return Result<Slot>(again.error());
     stored = std::move(*again);
@@ -237,10 +228,8 @@ Task<Result<StoredPiece>> Store::read_staged(std::string key, UploadId upload, s
 Task<Status> Store::discard(std::string key, UploadId upload) {
   state_->check_here(key);
   KeyLock lock(state_->locks, key);
-  if (!lock.try_lock()) {
-    const Status locked = co_await lock.wait();
-    if (!locked) co_return locked;
-  }
+  const Status locked = co_await lock.acquire();
+  if (!locked) co_return locked;
   co_return co_await state_->end_upload(key, upload);
 }
 
@@ -278,10 +267,8 @@ Task<> Store::sweep() {
   const auto idle = state_->staging.idle_since(state_->loop.now() - idle_max);
   for (const Staging::Name& name : idle) {
     KeyLock lock(state_->locks, name.first);
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      if (!locked) co_return;
-    }
+    const Status locked = co_await lock.acquire();
+    if (!locked) co_return;
     const Staging::Upload* upload = state_->staging.find(name.first, name.second);
     if (!upload || upload->touched > state_->loop.now() - idle_max) continue;
     log::info("upload_given_up", {{"key", name.first}, {"pieces", upload->checksums.size()}});
@@ -309,11 +296,9 @@ Task<std::string> Store::State::free_leftovers(std::string begin) {
     const auto parsed = parse_staged_key(row_key);
     if (!parsed || !digests.ours(model::partition_of(parsed->key))) continue;
     KeyLock lock(locks, parsed->key);
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      leftovers |= !locked.ok();
-      if (!locked) continue;  // the next sweep's
-    }
+    const Status locked = co_await lock.acquire();
+    leftovers |= !locked.ok();
+    if (!locked) continue;  // the next sweep's
     if (staging.knows_local(parsed->key, parsed->local)) continue;
     const Status freed = co_await free_rows(parsed->key, parsed->local);
     leftovers |= !freed.ok();

@@ -16,10 +16,8 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
   const Timestamp floor = state_->floors.of(model::partition_of(key));
   {
     KeyLock lock(state_->locks, key);
-    if (!lock.try_lock()) {
-      const Status locked = co_await lock.wait();
-      if (!locked) co_return Result<Promised>(locked.error());
-    }
+    const Status locked = co_await lock.acquire();
+    if (!locked) co_return Result<Promised>(locked.error());
     auto loaded = co_await state_->load(key);
     if (!loaded) co_return Result<Promised>(loaded.error());
     StoredSlot& stored = *loaded;
@@ -28,10 +26,10 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
     promised.slot = stored.slot;
     if (promised.given) {
       stored.slot.promise = promised.slot.promise = ballot;
-      Batch batch;
-      batch.put(Family::kMeta, slot_key(model::position_of(key), key), encode_slot(stored));
+      SlotWrites writes(state_->digests);
+      writes.promise(key, stored);
       if (!planted(Plant::kPromiseNotKept)) {
-        const Status written = co_await state_->engine.write(std::move(batch));
+        const Status written = co_await state_->commit(writes);
         if (!written) co_return Result<Promised>(written.error());
       }
     }
@@ -52,21 +50,17 @@ Task<Result<Promised>> Store::promise(std::string key, Ballot ballot, bool want_
 Task<Result<Ballot>> Store::withdraw_promise(std::string key) {
   state_->check_here(key);
   KeyLock lock(state_->locks, key);
-  if (!lock.try_lock()) {
-    const Status locked = co_await lock.wait();
-    if (!locked) co_return Result<Ballot>(locked.error());
-  }
+  const Status locked = co_await lock.acquire();
+  if (!locked) co_return Result<Ballot>(locked.error());
   auto loaded = co_await state_->load(key);
   if (!loaded) co_return Result<Ballot>(loaded.error());
   StoredSlot& stored = *loaded;
   const Ballot promised = stored.slot.promise;
   if (promised.none()) co_return Result<Ballot>(promised);
   stored.slot.promise = Ballot();
-  const std::string row = slot_key(model::position_of(key), key);
-  Batch batch;
-  if (stored.slot.record) batch.put(Family::kMeta, row, encode_slot(stored));
-  else batch.erase(Family::kMeta, row);
-  const Status written = co_await state_->engine.write(std::move(batch));
+  SlotWrites writes(state_->digests);
+  writes.promise(key, stored);
+  const Status written = co_await state_->commit(writes);
   if (!written) co_return Result<Ballot>(written.error());
   co_return Result<Ballot>(promised);
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "store/digests.h"
 #include "store/key_locks.h"
 #include "store/slot_codec.h"
+#include "store/slot_writes.h"
 #include "store/staging.h"
 #include "store/store.h"
 
@@ -47,9 +47,9 @@ struct Store::State {
 
   // --- store.cc
   Task<Result<StoredSlot>> load(std::string key);
-  // Writes a batch that changes what the slot holds. REQUIRES: the key is locked
-  Task<Status> commit(Batch batch, std::string key, Digests::Held before, Digests::Held after);
-  Status replace(Batch& batch, const std::string& key, const StoredSlot& stored, model::Record record,
+  // The one way by which a change of a slot comes to the engine (slot_writes.h). REQUIRES: `writes` outlives it
+  Task<Status> commit(SlotWrites& writes);
+  Status replace(SlotWrites& writes, const std::string& key, const StoredSlot& stored, model::Record record,
                  const std::optional<model::UploadId>& upload, const model::Ballot& promise);
   void note_damaged(const std::string& key, const model::Ballot& ballot);
   bool is_damaged(const std::string& key, const model::Ballot& ballot) const;
@@ -62,7 +62,7 @@ struct Store::State {
   // --- store_copies.cc
   Task<> accept_new(std::vector<Copy>& copies, std::size_t begin, std::size_t end,
                     std::vector<std::optional<Result<Accepted>>>& outcomes);
-  std::optional<Accepted> put_new(Batch& batch, Copy& copy, std::deque<Digests::Change>& changes);
+  std::optional<Accepted> put_new(SlotWrites& writes, Copy& copy);
 
   // --- store_floor.cc
   // A row of the partition that may be alive goes with this batch; and what became of it.
@@ -112,9 +112,6 @@ struct Store::State {
   Findings findings;
 };
 
-// Operations of a batch: all pieces that the slot names, and the row of an upload that is staged no more.
-void erase_pieces(Batch& batch, std::uint64_t position, const std::string& key, const model::UploadId& id,
-                  std::uint32_t pieces);
 Error damaged_error();
 // Is it whole, and within its limits?
 Status check_record(const std::string& key, const model::Record& record);
