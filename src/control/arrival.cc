@@ -28,13 +28,11 @@ runtime::Task<> ask(std::shared_ptr<Round> round, std::size_t index) {
   const bool turn = co_await round->turns.acquire(round->deadline);
   if (!turn) co_return;
   const auto& node = round->placement->nodes()[index];
-  wire::Request request;
-  request.config = stamp_of(round->placement->config());
-  request.body = round->query;
-  net::Peer peer{node.id, node.host, node.port};
-  auto answer = co_await round->transport.call(std::move(peer), std::move(request), round->deadline);
+  const wire::ConfigStamp stamp = wire::stamp_of(*round->placement);
+  const net::Peer peer{node.id, node.host, node.port};
+  auto answer = co_await net::call(round->transport, peer, stamp, round->query, round->deadline);
   round->turns.release();
-  round->answers[index] = net::expect<wire::ArrivalReply>(std::move(answer));
+  round->answers[index] = std::move(answer);
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -71,7 +69,7 @@ runtime::Task<Answers> ask_nodes(runtime::Loop& loop, net::Transport& transport,
 
 Arrival arrival_of(const model::Placement& placement, const Answers& answers) {
   ASSERT(answers.size() == placement.nodes().size());
-  const wire::ConfigStamp stamp = stamp_of(placement.config());
+  const wire::ConfigStamp stamp = wire::stamp_of(placement.config());
   Arrival arrival;
   std::vector<bool> fenced;
   for (std::size_t n = 0; n < answers.size(); ++n) {

@@ -18,7 +18,7 @@ constexpr std::size_t kDigits = 20;  // of the largest 64-bit number
 constexpr std::size_t kFileBytesMax = wire::kConfigBytesMax + 100;  // and the first line
 
 std::string first_line(const model::Configuration& configuration) {
-  return "# tako configuration " + to_text(stamp_of(configuration)) + "\n";
+  return "# tako configuration " + to_text(wire::stamp_of(configuration)) + "\n";
 }
 
 std::string name_of(std::uint64_t counter) {

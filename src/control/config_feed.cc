@@ -50,8 +50,8 @@ runtime::Task<> ConfigFeed::start_from_disk() {
   std::optional<model::Configuration> first = co_await cache_.newest();
   const std::optional<model::Configuration>& file = options_.file;
   if (first && file && first->counter > file->counter && !planted(Plant::kConfigBack)) {
-    log::warn("config_file_given_not_used", {{"stored", to_text(stamp_of(*first))},
-                                             {"given", to_text(stamp_of(*file))},
+    log::warn("config_file_given_not_used", {{"stored", to_text(wire::stamp_of(*first))},
+                                             {"given", to_text(wire::stamp_of(*file))},
                                              {"reason", "a newer version is in the data folder"}});
   } else if (file) {
     first = file;
@@ -66,7 +66,7 @@ runtime::Task<> ConfigFeed::adopt(model::Configuration configuration) {
   if (configuration.counter > 0 && !forgetful) {
     const Status saved = co_await cache_.save(configuration);
     if (!saved) {
-      const std::string version = to_text(stamp_of(configuration));
+      const std::string version = to_text(wire::stamp_of(configuration));
       log::error("config_not_stored", {{"version", version}, {"error", saved.error().message}});
     }
   }
@@ -85,7 +85,7 @@ runtime::Task<> ConfigFeed::adopt_newer() {
     }
     model::Configuration next = std::move(*newer_);
     newer_.reset();
-    newest_ = stamp_of(next);
+    newest_ = wire::stamp_of(next);
     if (buggify(loop_.random(), "feed/slow")) co_await loop_.sleep(milliseconds(loop_.random().below(2000)));
     co_await adopt(std::move(next));
     if (loop_.stopping()) break;
@@ -96,7 +96,7 @@ runtime::Task<> ConfigFeed::adopt_newer() {
 
 // The version in force, or the one that is about to be.
 wire::ConfigStamp ConfigFeed::have() const {
-  if (newer_) return stamp_of(*newer_);
+  if (newer_) return wire::stamp_of(*newer_);
   return judge(stamp(), newest_) == Judgement::kNewer ? newest_ : stamp();
 }
 
@@ -117,7 +117,9 @@ void ConfigFeed::follow() {
   follower_.follow(contacts);
 }
 
-wire::ConfigStamp ConfigFeed::stamp() const { return current_ ? stamp_of(current_->config()) : wire::ConfigStamp(); }
+wire::ConfigStamp ConfigFeed::stamp() const {
+  return current_ ? wire::stamp_of(current_->config()) : wire::ConfigStamp();
+}
 
 std::string ConfigFeed::waiting_for() const {
   std::string all;

@@ -34,7 +34,7 @@ Coordinator::Coordinator(runtime::Loop& loop, runtime::Workers& workers, runtime
       options_(std::move(options)),
       cache_(files, workers),
       taken_(loop),
-      follower_(loop, workers, transport, [this] { return newer_ ? stamp_of(*newer_) : stamp(); },
+      follower_(loop, workers, transport, [this] { return newer_ ? wire::stamp_of(*newer_) : stamp(); },
                 [this](model::Configuration configuration) { take(std::move(configuration)); }, options_.parse),
       gate_(loop) {}
 
@@ -177,7 +177,7 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig requ
     if (!allowed) co_return allowed.error();
   }
   parsed->counter = next_counter();
-  reply.stamp = stamp_of(*parsed);
+  reply.stamp = wire::stamp_of(*parsed);
   const Status installed = co_await install(std::move(*parsed));
   if (!installed) co_return installed.error();
   co_return reply;
@@ -186,7 +186,7 @@ runtime::Task<Result<wire::ConfigReply>> Coordinator::push(wire::PushConfig requ
 runtime::Task<Coordinator::Placed> Coordinator::placed() {
   Placed known = placed_;
   const auto current = current_;
-  if (known && stamp_of(known->config()) == stamp_of(*current)) co_return known;
+  if (known && wire::stamp_of(known->config()) == wire::stamp_of(*current)) co_return known;
   auto place = [this, current, known] { return options_.place(*current, known.get()); };
   known = co_await workers_.run(std::move(place));
   placed_ = known;
@@ -242,7 +242,7 @@ runtime::Task<Result<wire::StatusReply>> Coordinator::status(TimePoint deadline)
     const auto counted = co_await ask_nodes_about(placement, query, deadline);
     if (!counted) co_return counted.error();
     arrival = *counted;
-    pace_.note(stamp_of(placement->config()), loop_.now(), arrival->read);
+    pace_.note(wire::stamp_of(placement->config()), loop_.now(), arrival->read);
   }
   co_return wire::StatusReply{progress_json(*placement, arrival, pace_, loop_.now())};
 }
@@ -266,7 +266,7 @@ Status Coordinator::may_push(const model::Configuration& pushed, std::uint64_t e
 
 // REQUIRES: !storing_, and it is newer than the one in force
 runtime::Task<Status> Coordinator::install(model::Configuration configuration) {
-  ASSERT(!storing_ && judge(stamp(), stamp_of(configuration)) == Judgement::kNewer);
+  ASSERT(!storing_ && judge(stamp(), wire::stamp_of(configuration)) == Judgement::kNewer);
   storing_ = true;
   Status saved = co_await cache_.save(configuration);
   storing_ = false;
@@ -289,10 +289,11 @@ runtime::Task<> Coordinator::mirror() {
       continue;
     }
     model::Configuration next = *newer_;
-    if (judge(stamp(), stamp_of(next)) == Judgement::kNewer) {
+    if (judge(stamp(), wire::stamp_of(next)) == Judgement::kNewer) {
       const Status installed = co_await install(next);
       if (!installed) {
-        log::error("config_not_stored", {{"version", to_text(stamp_of(next))}, {"error", installed.error().message}});
+        log::error("config_not_stored",
+                   {{"version", to_text(wire::stamp_of(next))}, {"error", installed.error().message}});
         co_await loop_.sleep(kDiskPause);
       }
     }
@@ -337,7 +338,7 @@ void Coordinator::hold(model::Configuration configuration) {
   current_ = std::make_shared<const model::Configuration>(std::move(configuration));
 }
 
-wire::ConfigStamp Coordinator::stamp() const { return current_ ? stamp_of(*current_) : wire::ConfigStamp(); }
+wire::ConfigStamp Coordinator::stamp() const { return current_ ? wire::stamp_of(*current_) : wire::ConfigStamp(); }
 
 std::uint64_t Coordinator::next_counter() const {
   const std::uint64_t heard = planted(Plant::kCounterReused) ? 0 : counter_heard_;

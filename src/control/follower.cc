@@ -64,11 +64,9 @@ runtime::Task<Status> Follower::ask(std::shared_ptr<Followed> one) {
   fetch.have = have_();
   fetch.wait_ms = kWaitMs;
   const wire::ConfigStamp asked_with = fetch.have;
-  wire::Request request;
-  request.config = fetch.have;
-  request.body = fetch;
-  Result<wire::Reply> reply = co_await transport_.call(one->contact.peer(), std::move(request), begun + kAnswerTimeMax);
-  Result<wire::ConfigReply> answer = net::expect<wire::ConfigReply>(std::move(reply));
+  const net::Peer coordinator = one->contact.peer();
+  Result<wire::ConfigReply> answer =
+      co_await net::call(transport_, coordinator, asked_with, fetch, begun + kAnswerTimeMax);
   if (!answer) co_return answer.error();
   if (answer->text.empty()) {
     // It did not wait: do not ask again at once, or two processes keep each other busy.
@@ -101,8 +99,8 @@ runtime::Task<Status> Follower::consider(std::shared_ptr<Followed> one, wire::Co
   auto parse = [this, &reply] { return parse_(reply.text, "the configuration"); };
   Result<model::Configuration> parsed = co_await workers_.run(std::move(parse));
   if (!parsed) co_return parsed.error();
-  if (stamp_of(*parsed) != reply.stamp) {
-    const std::string actual = to_text(stamp_of(*parsed));
+  if (wire::stamp_of(*parsed) != reply.stamp) {
+    const std::string actual = to_text(wire::stamp_of(*parsed));
     co_return Error(ErrorCode::kCorrupt, "a configuration " + actual + " that is said to be " + version);
   }
   // What is in force may have changed meanwhile.

@@ -10,13 +10,6 @@ Judgement judge(const wire::ConfigStamp& ours, const wire::ConfigStamp& theirs) 
   return theirs.hash == ours.hash ? Judgement::kSame : Judgement::kConflict;
 }
 
-wire::ConfigStamp stamp_of(const model::Configuration& configuration) {
-  wire::ConfigStamp stamp;
-  stamp.counter = configuration.counter;
-  stamp.hash = configuration.hash;
-  return stamp;
-}
-
 std::string to_text(const wire::ConfigStamp& stamp) {
   char hash[17];
   std::snprintf(hash, sizeof hash, "%016llx", static_cast<unsigned long long>(stamp.hash));

@@ -31,8 +31,6 @@ Judgement judge(const wire::ConfigStamp& ours, const wire::ConfigStamp& theirs);
 // Counters above this are nonsense: one false word must not use up the numbers.
 constexpr std::uint64_t kCounterMax = std::uint64_t{1} << 48;
 
-wire::ConfigStamp stamp_of(const model::Configuration& configuration);
-
 // For the log: "17-0123456789abcdef".
 std::string to_text(const wire::ConfigStamp& stamp);
 

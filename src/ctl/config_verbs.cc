@@ -42,7 +42,7 @@ int show_config(Console& console, const model::Configuration& configuration) {
     console.out << text << (text.ends_with('\n') ? "" : "\n");
   } else {
     console.out << "# " << (configuration.counter == 0 ? "a file given by hand" : "tako configuration") << ", version "
-                << control::to_text(control::stamp_of(configuration)) << '\n'
+                << control::to_text(wire::stamp_of(configuration)) << '\n'
                 << model::to_yaml(configuration);
   }
   return finish(console, kExitYes);

@@ -29,11 +29,11 @@ bool unreachable(const Error& error) {
   return error.code == ErrorCode::kUnsent || error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kTimeout;
 }
 
-template <class Answer>
-Task<Result<Answer>> ask(net::Transport& transport, runtime::Loop& loop, Contact coordinator, wire::Request request) {
-  const TimePoint deadline = loop.now() + kCoordinatorTimeMax;
-  Result<wire::Reply> reply = co_await transport.call(coordinator.peer(), std::move(request), deadline);
-  Result<Answer> answer = net::expect<Answer>(std::move(reply));
+template <class Question>
+Task<Result<wire::ReplyTo<Question>>> ask(Coordinators coordinators, Contact coordinator, Question question) {
+  const TimePoint deadline = coordinators.loop.now() + kCoordinatorTimeMax;
+  const wire::ConfigStamp any;
+  auto answer = co_await net::call(coordinators.transport, coordinator.peer(), any, std::move(question), deadline);
   if (!answer) co_return Error(answer.code(), "coordinator at " + coordinator.text() + ": " + answer.error().message);
   co_return answer;
 }
@@ -44,10 +44,8 @@ Task<Result<model::Configuration>> fetch_config(Coordinators coordinators) {
   Result<model::Configuration> newest =
       Error(ErrorCode::kInvalid, "there is no coordinator to ask; give one with -c HOST:PORT");
   for (const Contact& coordinator : coordinators.contacts) {
-    wire::Request request;
-    request.body = wire::FetchConfig();
-    const Result<wire::ConfigReply> answer =
-        co_await ask<wire::ConfigReply>(coordinators.transport, coordinators.loop, coordinator, std::move(request));
+    const wire::FetchConfig fetch;
+    const Result<wire::ConfigReply> answer = co_await ask(coordinators, coordinator, fetch);
     if (answer) {
       const std::string source = "the configuration of " + coordinator.text();
       Result<model::Configuration> found = model::parse_config(answer->text, source);
@@ -69,10 +67,7 @@ Task<Result<wire::ConfigReply>> push_change(Coordinators coordinators, wire::Pus
   Result<wire::ConfigReply> answer = Error(ErrorCode::kUnavailable, "there is no coordinator to push to");
   std::optional<Error> refusal;
   for (const Contact& coordinator : contacts) {
-    wire::Request request;
-    request.body = change;
-    answer =
-        co_await ask<wire::ConfigReply>(coordinators.transport, coordinators.loop, coordinator, std::move(request));
+    answer = co_await ask(coordinators, coordinator, change);
     if (answer) co_return answer;
     if (master && !unreachable(answer.error())) co_return answer;
     if (!unreachable(answer.error())) refusal = answer.error();
@@ -87,10 +82,8 @@ Task<Result<std::string>> fetch_progress(Coordinators coordinators, model::Confi
   if (const auto master = master_of(in_force)) put_first(contacts, *master);
   Error problem(ErrorCode::kUnavailable, "there is no coordinator to ask");
   for (const Contact& coordinator : contacts) {
-    wire::Request request;
-    request.body = wire::StatusQuery();
-    const Result<wire::StatusReply> answer =
-        co_await ask<wire::StatusReply>(coordinators.transport, coordinators.loop, coordinator, std::move(request));
+    const wire::StatusQuery query;
+    const Result<wire::StatusReply> answer = co_await ask(coordinators, coordinator, query);
     if (answer) co_return answer->json;
     problem = answer.error();
   }

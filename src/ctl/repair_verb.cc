@@ -58,12 +58,11 @@ Task<> ask(std::shared_ptr<Run> run, std::size_t index, Action action) {
   const bool turn = co_await run->turns.acquire(TimePoint::max());
   if (!turn) co_return;
   Node& node = run->nodes[index];
-  wire::Request request;
-  request.body = wire::RepairQuery{action};
-  net::Peer peer{node.at.id, node.at.host, node.at.port};
-  auto answer = co_await run->transport.call(std::move(peer), std::move(request), run->loop.now() + kRepairCallMax);
+  const wire::RepairQuery query{action};
+  const net::Peer peer{node.at.id, node.at.host, node.at.port};
+  const wire::ConfigStamp any;
+  const auto reply = co_await net::call(run->transport, peer, any, query, run->loop.now() + kRepairCallMax);
   run->turns.release();
-  const auto reply = net::expect<wire::RepairReply>(std::move(answer));
   const TimePoint now = run->loop.now();
   if (reply) {
     take(node, *reply, now);

@@ -80,7 +80,7 @@ Record make_tombstone(Version version);
 
 // The lowest floor under which a record is dropped: a tombstone's ballot; where a value expires, kExpiryMargin later,
 // so that who decides under a ballot knows by that ballot alone what no floor below it can have dropped
-// (replication/replicator_strict.cc). kNeverEnds: it stays.
+// (replication/updater.h). kNeverEnds: it stays.
 inline constexpr Timestamp kNeverEnds = ~Timestamp{0};
 inline constexpr Timestamp kExpiryMargin = 60'000'000;
 Timestamp ends_at(const Record& record);

@@ -43,13 +43,26 @@ class Transport {
   virtual bool reachable(const Peer& peer) const = 0;
 };
 
-// The reply's body as T, or the error that came in its place (the transport's or the peer's).
+// The reply's body as T, or the error that came in its place: the transport's, the peer's, or kInternal where it
+// answered with another kind.
 template <class T>
 Result<T> expect(Result<wire::Reply> reply) {
   if (!reply) return reply.error();
   if (auto* body = std::get_if<T>(&reply->body)) return std::move(*body);
   if (auto* error = std::get_if<Error>(&reply->body)) return *error;
   return {ErrorCode::kInternal, "the peer answered with another kind of message"};
+}
+
+// Asks one peer, and takes the kind of reply that such a question has. `by`: the configuration that the asker goes by.
+// REQUIRES: the transport outlives it
+template <class RequestBody>
+Task<Result<wire::ReplyTo<RequestBody>>> call(Transport& transport, Peer to, wire::ConfigStamp by, RequestBody body,
+                                              TimePoint deadline) {
+  wire::Request request;
+  request.config = by;
+  request.body = std::move(body);
+  auto reply = co_await transport.call(to, std::move(request), deadline);
+  co_return expect<wire::ReplyTo<RequestBody>>(std::move(reply));
 }
 
 }  // namespace tako::net

@@ -162,7 +162,7 @@ Task<> Node::sweep_uploads() {
 // while the configuration's own file is not; then a start brings an older one, of which this node has said that it
 // refuses it (arrival()). So it waits for a newer one, and serves nothing until then.
 void Node::adopt(std::shared_ptr<const model::Placement> placement) {
-  const wire::ConfigStamp stamp = stamp_of(*placement);
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement);
   if (stamp.counter != 0 && stamp.counter < standing_.newest_counter() && !planted(Plant::kConfigUnstored)) {
     log::warn("config_outdated", {{"node", parts_.id},
                                   {"given", stamp.counter},
@@ -192,7 +192,7 @@ void Node::adopt(std::shared_ptr<const model::Placement> placement) {
 
 // Until the configuration in force is durable in the mark.
 Task<> Node::save_standing() {
-  while (!first().loop().stopping() && !standing_.durable_for(stamp_of(*placement_))) {
+  while (!first().loop().stopping() && !standing_.durable_for(wire::stamp_of(*placement_))) {
     const Status saved = co_await standing_.save(engine());
     if (saved) continue;
     log::warn("standing_not_saved", {{"node", parts_.id}, {"reason", saved.error().message}});

@@ -1,6 +1,6 @@
 #include "replication/commit.h"
 
-#include "replication/replicating.h"
+#include "replication/rounds.h"
 
 namespace tako::replication {
 namespace {
@@ -9,17 +9,13 @@ using State = model::ReplicaReply::State;
 
 constexpr Duration kStagingPoll = milliseconds(10);
 
-bool is_error(const Result<wire::Reply>& answer, ErrorCode code) {
-  if (!answer) return answer.code() == code;
-  const auto* error = std::get_if<Error>(&answer->body);
-  return error && error->code == code;
-}
+bool is_error(const Result<wire::WriteReply>& answer, ErrorCode code) { return !answer && answer.code() == code; }
 
 }  // namespace
 
-Commit::Commit(const CallContext& call_context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload,
+Commit::Commit(Context& context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload,
                std::string key, model::Record record, TimePoint deadline)
-    : reach_(call_context),
+    : context_(context),
       round_(std::move(round)),
       upload_(std::move(upload)),
       key_(std::move(key)),
@@ -33,31 +29,31 @@ void Commit::begin() {
     } else {
       ++asked_;
       upload_->commit_begins(round_->peer(i).id);
-      reach_.loop.spawn(reach_.gate, ask(shared_from_this(), i));
+      context_.loop.spawn(context_.gate, ask(shared_from_this(), i));
     }
   }
   send_for_pieces();
 }
 
-wire::Request Commit::request() const {
-  wire::Request request = request_by(*round_->placement);
+wire::Write Commit::write() const {
   wire::Write write;
   write.key = key_;
   write.record = record_;
-  request.body = std::move(write);
-  return request;
+  return write;
 }
 
 Task<> Commit::ask([[maybe_unused]] std::shared_ptr<Commit> self, std::size_t i) {
   const net::Peer peer = round_->peer(i);
-  while (upload_->at(peer.id) == Upload::At::kOnTheWay && reach_.loop.now() < deadline_ && !reach_.loop.stopping()) {
-    co_await reach_.loop.sleep(kStagingPoll);
+  while (upload_->at(peer.id) == Upload::At::kOnTheWay && context_.loop.now() < deadline_ &&
+         !context_.loop.stopping()) {
+    co_await context_.loop.sleep(kStagingPoll);
   }
   bool certain = true;  // that it was not carried out
   if (upload_->at(peer.id) == Upload::At::kStaged) {
-    wire::Request request = this->request();
-    std::get<wire::Write>(request.body).upload = upload_->id();
-    auto answer = co_await reach_.transport.call(peer, std::move(request), deadline_);
+    wire::Write write = this->write();
+    write.upload = upload_->id();
+    const wire::ConfigStamp stamp = wire::stamp_of(*round_->placement);
+    auto answer = co_await net::call(context_.transport, peer, stamp, std::move(write), deadline_);
     certain = is_error(answer, ErrorCode::kNotFound);  // what was staged is gone
     if (certain) upload_->lost_at(peer.id);
     if (!certain) round_->heard_write(i, record_.ballot, std::move(answer));
@@ -85,7 +81,7 @@ void Commit::send_for_pieces() {
   if (first && (!first->staged || asked_ == 0)) {
     for (const std::size_t i : std::exchange(without_, {})) {
       ++fetching_;
-      reach_.loop.spawn(reach_.gate, fetch(shared_from_this(), i));
+      context_.loop.spawn(context_.gate, fetch(shared_from_this(), i));
     }
   } else if (asked_ == 0) {
     for (const std::size_t i : std::exchange(without_, {})) {
@@ -96,21 +92,21 @@ void Commit::send_for_pieces() {
 }
 
 Task<> Commit::fetch([[maybe_unused]] std::shared_ptr<Commit> self, std::size_t i) {
-  Result<wire::Reply> answer(ErrorCode::kTimeout, "out of time before it could be told where to fetch the value");
+  Result<wire::WriteReply> answer(ErrorCode::kTimeout, "out of time before it could be told where to fetch the value");
   std::size_t tries = 0;
-  for (; reach_.loop.now() < deadline_ && !reach_.loop.stopping(); ++tries) {
+  for (; context_.loop.now() < deadline_ && !context_.loop.stopping(); ++tries) {
     const auto from = source(tries);
     if (!from) break;
-    wire::Request request = this->request();
-    auto& write = std::get<wire::Write>(request.body);
+    wire::Write write = this->write();
     write.value_from = from->node;
     if (from->staged) write.upload = upload_->id();
-    answer = co_await reach_.transport.call(round_->peer(i), std::move(request), deadline_);
+    const wire::ConfigStamp stamp = wire::stamp_of(*round_->placement);
+    answer = co_await net::call(context_.transport, round_->peer(i), stamp, std::move(write), deadline_);
     // The holder may be the one that fails.
     if (!is_error(answer, ErrorCode::kUnavailable) && !is_error(answer, ErrorCode::kNotFound)) break;
   }
   // Out of time is no answer: the replica goes on, and says so in the next round.
-  if (is_error(answer, ErrorCode::kTimeout) && reach_.loop.now() >= deadline_) co_return;
+  if (is_error(answer, ErrorCode::kTimeout) && context_.loop.now() >= deadline_) co_return;
   --fetching_;
   round_->heard_write(i, record_.ballot, std::move(answer));
   // Refused now, or not reached now, says nothing of the tries before.

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "replication/call_context.h"
+#include "replication/context.h"
 #include "replication/round.h"
 #include "replication/upload.h"
 
@@ -20,7 +20,7 @@ namespace tako::replication {
 class Commit : public std::enable_shared_from_this<Commit> {
  public:
   // REQUIRES: record's value is left out, upload->bring() has returned
-  Commit(const CallContext& call_context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload, std::string key,
+  Commit(Context& context, std::shared_ptr<Round> round, std::shared_ptr<Upload> upload, std::string key,
          model::Record record, TimePoint deadline);
 
   // Once.
@@ -31,7 +31,7 @@ class Commit : public std::enable_shared_from_this<Commit> {
  private:
   Task<> ask(std::shared_ptr<Commit> self, std::size_t i);
   Task<> fetch(std::shared_ptr<Commit> self, std::size_t i);
-  wire::Request request() const;
+  wire::Write write() const;
   void send_for_pieces();
   struct Source {
     std::string node;
@@ -39,7 +39,7 @@ class Commit : public std::enable_shared_from_this<Commit> {
   };
   std::optional<Source> source(std::size_t tries) const;
 
-  const CallContext reach_;
+  Context& context_;
   const std::shared_ptr<Round> round_;
   const std::shared_ptr<Upload> upload_;
   const std::string key_;

@@ -6,7 +6,7 @@
 
 #include "base/plant.h"
 #include "model/checksum.h"
-#include "replication/replicating.h"
+#include "replication/rounds.h"
 
 namespace tako::replication {
 namespace {
@@ -21,7 +21,7 @@ constexpr std::uint32_t kAheadAlways = 1;  // beside the next piece: what keeps 
 // Whom to ask, in which order. Shared by the pieces under way.
 class Download::Replicas {
  public:
-  Replicas(const CallContext& call_context, const Plan& plan) : reach_(call_context) {
+  Replicas(Context& context, const Plan& plan) : context_(context) {
     take(*plan.round, plan.record.ballot);
   }
 
@@ -34,10 +34,10 @@ class Download::Replicas {
     for (std::size_t i = 0; i < round.replicas.size(); ++i) {
       const auto& reply = round.replies[i];
       const bool holds = reply.state == model::ReplicaReply::State::kPresent && reply.ballot == ballot;
-      const bool good = holds && !round.damaged[i] && reach_.transport.reachable(round.peer(i));
+      const bool good = holds && !round.damaged[i] && context_.transport.reachable(round.peer(i));
       (good ? all_ : others).push_back(Replica{round.replicas[i].node});
     }
-    current_ = all_.empty() ? 0 : reach_.loop.random().below(all_.size());
+    current_ = all_.empty() ? 0 : context_.loop.random().below(all_.size());
     all_.insert(all_.end(), others.begin(), others.end());
   }
 
@@ -82,7 +82,7 @@ class Download::Replicas {
     model::NodeIndex node = 0;
     bool over = false;
   };
-  const CallContext reach_;
+  Context& context_;
   std::shared_ptr<const model::Placement> placement_;
   std::vector<Replica> all_;
   std::size_t current_ = 0;
@@ -98,8 +98,8 @@ struct Download::Piece {
 };
 
 struct Download::State : std::enable_shared_from_this<State>, PieceBudget::Reader {
-  State(const CallContext& r, Plan p)
-      : call_context(r), plan(std::move(p)), ballot(plan.record.ballot), replicas(r, plan), arrived(r.loop) {
+  State(Context& r, Plan p)
+      : context(r), plan(std::move(p)), ballot(plan.record.ballot), replicas(r, plan), arrived(r.loop) {
     ASSERT(plan.begin <= plan.end && plan.end <= plan.record.size);
     next_to_ask = static_cast<std::uint32_t>(plan.begin / model::kPieceBytes);
     last = plan.end > plan.begin ? static_cast<std::uint32_t>((plan.end - 1) / model::kPieceBytes) : 0;
@@ -113,7 +113,7 @@ struct Download::State : std::enable_shared_from_this<State>, PieceBudget::Reade
   Result<Bytes> take(Piece& piece);
   void give_back() override;
 
-  const CallContext call_context;
+  Context& context;
   const Plan plan;
   model::Ballot ballot;  // under which the version is stored
   Replicas replicas;
@@ -127,11 +127,11 @@ struct Download::State : std::enable_shared_from_this<State>, PieceBudget::Reade
   runtime::Signal arrived;
 };
 
-Download::Download(const CallContext& call_context, Plan plan)
-    : state_(std::make_shared<State>(call_context, std::move(plan))) {}
+Download::Download(Context& context, Plan plan)
+    : state_(std::make_shared<State>(context, std::move(plan))) {}
 
 Download::~Download() {
-  state_->call_context.places.moves(*state_);
+  state_->context.places.moves(*state_);
   state_->give_back();
 }
 
@@ -149,11 +149,11 @@ void Download::State::read_ahead() {
   while (ahead.size() < wanted && next_to_ask <= last) {
     auto piece = std::make_shared<Piece>();
     // The other half is left to uploads, which cannot do without.
-    if (call_context.places.has_free(PieceBudget::kPlaces / 2 + 1)) piece->place = call_context.places.take_if_free();
+    if (context.places.has_free(PieceBudget::kPlaces / 2 + 1)) piece->place = context.places.take_if_free();
     if (!piece->place && ahead.size() > kAheadAlways) return;
     piece->index = next_to_ask++;
     ahead.push_back(piece);
-    call_context.loop.spawn(call_context.gate, fetch(shared_from_this(), std::move(piece)));
+    context.loop.spawn(context.gate, fetch(shared_from_this(), std::move(piece)));
   }
 }
 
@@ -163,10 +163,8 @@ Task<Result<wire::PieceReply>> Download::State::ask(std::uint32_t index, std::si
   read.key = plan.key;
   read.ballot = ballot;
   read.index = index;
-  wire::Request request = request_by(*placement);
-  request.body = std::move(read);
-  auto called = co_await call_context.transport.call(replicas.peer(i), std::move(request), deadline);
-  auto reply = net::expect<wire::PieceReply>(std::move(called));
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement);
+  auto reply = co_await net::call(context.transport, replicas.peer(i), stamp, std::move(read), deadline);
   if (!reply || planted(Plant::kChecksumUnseen)) co_return reply;
   const bool whole = reply->piece.size() == model::piece_size(plan.record.size, index);
   if (!whole || model::piece_checksum(reply->piece.view()) != reply->checksum) {
@@ -191,7 +189,7 @@ Task<bool> Download::State::find_again(TimePoint deadline) {
 }
 
 Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std::shared_ptr<Piece> piece) {
-  const TimePoint deadline = call_context.loop.now() + plan.step;
+  const TimePoint deadline = context.loop.now() + plan.step;
   Error problem(ErrorCode::kUnavailable, "no replica that holds the value can be reached");
   std::vector<bool> asked;
   bool conflict = false;
@@ -209,12 +207,12 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
         if (!there) break;
         continue;
       }
-      if (call_context.loop.now() + kAgainAfter >= deadline || call_context.loop.stopping()) break;
-      if (!renewed) co_await call_context.loop.sleep(kAgainAfter);
+      if (context.loop.now() + kAgainAfter >= deadline || context.loop.stopping()) break;
+      if (!renewed) co_await context.loop.sleep(kAgainAfter);
       continue;
     }
     const unsigned generation = replicas.generation();
-    const TimePoint patience = call_context.loop.now() + std::max(plan.step / 4, kAskMin);
+    const TimePoint patience = context.loop.now() + std::max(plan.step / 4, kAskMin);
     auto reply = co_await ask(piece->index, *i, std::min(patience, deadline));
     if (reply) {
       piece->checksum = reply->checksum;
@@ -231,7 +229,7 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
     } else {
       asked.clear();
     }
-    if (call_context.loop.stopping()) break;
+    if (context.loop.stopping()) break;
   }
   if (!piece->result) piece->result = std::move(problem);
   arrived.notify();
@@ -240,19 +238,19 @@ Task<> Download::State::fetch([[maybe_unused]] std::shared_ptr<State> self, std:
 Task<Result<Bytes>> Download::next() {
   State& state = *state_;
   if (state.at >= state.plan.end) co_return Bytes();
-  state.call_context.places.moves(state);
+  state.context.places.moves(state);
   state.read_ahead();
   const std::shared_ptr<Piece> piece = state.ahead.front();
   while (!piece->result) {
-    const bool woken = co_await state.arrived.wait(state.call_context.loop.now() + state.plan.step);
-    if (!woken && state.call_context.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    const bool woken = co_await state.arrived.wait(state.context.loop.now() + state.plan.step);
+    if (!woken && state.context.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
   }
   state.ahead.pop_front();
   piece->place.reset();
   auto bytes = state.take(*piece);
   if (bytes && state.at < state.plan.end) {
     state.read_ahead();
-    state.call_context.places.waits(state);
+    state.context.places.waits(state);
   }
   co_return bytes;
 }

@@ -21,7 +21,7 @@
 #include <string>
 
 #include "net/byte_source.h"
-#include "replication/call_context.h"
+#include "replication/context.h"
 #include "replication/round.h"
 
 namespace tako::replication {
@@ -48,7 +48,7 @@ class Download final : public net::ByteSource {
     std::function<Task<std::optional<Found>>(TimePoint deadline)> look;  // at the key, as it is now
   };
 
-  Download(const CallContext& call_context, Plan plan);
+  Download(Context& context, Plan plan);
   ~Download() override;
 
   Task<Result<Bytes>> next() override;

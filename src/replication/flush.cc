@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "base/plant.h"
-#include "replication/replicating.h"
+#include "replication/round.h"
+#include "replication/rounds.h"
 
 namespace tako::replication {
 namespace {
@@ -53,11 +54,9 @@ Task<Status> Flush::empty(std::string id, net::Peer node, TimePoint deadline) {
 }
 
 Task<Status> Flush::page(const net::Peer& node, wire::List& list, TimePoint deadline) {
-  wire::Request request = request_by(*replicator_.placement());
-  request.body = list;
+  const wire::ConfigStamp stamp = wire::stamp_of(*replicator_.placement());
   const TimePoint until = std::min(deadline, loop_.now() + kPageDeadline);
-  auto called = co_await transport_.call(node, std::move(request), until);
-  auto answer = net::expect<wire::ListReply>(std::move(called));
+  auto answer = co_await net::call(transport_, node, stamp, list, until);
   if (!answer) {
     co_return Error(ErrorCode::kUnavailable, "a node cannot be asked for its keys, so some may be left; flush again (" +
                                                  answer.error().message + ")");

@@ -13,7 +13,7 @@ void adopt_newer(Replicator& replicator, std::shared_ptr<const model::Placement>
   replicator.adopt(std::move(placement));
 }
 
-Task<Replicator::Counters> counters_of(const Replicator* replicator) { co_return replicator->counters(); }
+Task<Counters> counters_of(const Replicator* replicator) { co_return replicator->counters(); }
 
 }  // namespace
 
@@ -34,11 +34,11 @@ void Replicators::adopt(std::shared_ptr<const model::Placement> placement) {
   }
 }
 
-Task<Replicator::Counters> Replicators::counters() {
-  Replicator::Counters all;
+Task<Counters> Replicators::counters() {
+  Counters all;
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     auto read = counters_of(replicators_[i].get());
-    const Replicator::Counters of_loop = co_await runtime::run_on(*loops_[i].loop, std::move(read));
+    const Counters of_loop = co_await runtime::run_on(*loops_[i].loop, std::move(read));
     all += of_loop;
   }
   co_return all;

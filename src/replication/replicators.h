@@ -28,7 +28,7 @@ class Replicators {
   std::shared_ptr<const model::Placement> placement() const { return replicators_.front()->placement(); }
 
   // Of all loops together, each read on its own loop. From any of them.
-  Task<Replicator::Counters> counters();
+  Task<Counters> counters();
 
   // REQUIRES: the loops are stopping
   Task<> stop();

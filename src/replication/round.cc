@@ -135,8 +135,7 @@ void Round::take_slot(std::size_t i, model::Slot slot) {
   records[i] = std::move(slot.record);
 }
 
-void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
-  auto reply = net::expect<wire::ReadReply>(std::move(answer));
+void Round::heard_read(std::size_t i, Result<wire::ReadReply> reply) {
   if (!reply) {
     failed(i, reply.error());
   } else {
@@ -149,8 +148,7 @@ void Round::heard_read(std::size_t i, Result<wire::Reply> answer) {
   changed.notify();
 }
 
-void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer) {
-  auto reply = net::expect<wire::WriteReply>(std::move(answer));
+void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::WriteReply> reply) {
   if (!reply) {
     failed(i, reply.error());
   } else {
@@ -166,8 +164,7 @@ void Round::heard_write(std::size_t i, const model::Ballot& ballot, Result<wire:
   changed.notify();
 }
 
-void Round::heard_promise(std::size_t i, Result<wire::Reply> answer) {
-  auto reply = net::expect<wire::PromiseReply>(std::move(answer));
+void Round::heard_promise(std::size_t i, Result<wire::PromiseReply> reply) {
   if (!reply) {
     failed(i, reply.error());
   } else {

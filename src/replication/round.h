@@ -36,9 +36,9 @@ struct Round {
   bool behind(std::size_t i, const model::Ballot& ballot) const;
 
   // Takes a replica's answer, and wakes the request.
-  void heard_read(std::size_t i, Result<wire::Reply> answer);
-  void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::Reply> answer);
-  void heard_promise(std::size_t i, Result<wire::Reply> answer);
+  void heard_read(std::size_t i, Result<wire::ReadReply> reply);
+  void heard_write(std::size_t i, const model::Ballot& ballot, Result<wire::WriteReply> reply);
+  void heard_promise(std::size_t i, Result<wire::PromiseReply> reply);
   // The next phase of an operation knows what was named in the one before. REQUIRES: the same key and placement
   void learn_from(const Round& before);
 
@@ -70,5 +70,7 @@ struct Round {
   // For each, those that it has met; empty: none. Empty as a whole until one names any: so nearly always.
   std::vector<Lives> met_;
 };
+
+using SharedRound = std::shared_ptr<Round>;
 
 }  // namespace tako::replication

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/plant.h"
-#include "replication/replicating.h"
+#include "replication/rounds.h"
 
 namespace tako::replication {
 namespace {
@@ -43,14 +43,14 @@ struct Upload::Piece {
   const std::uint64_t checksum;
 };
 
-Upload::Upload(const CallContext& call_context, Plan plan)
-    : reach_(call_context),
+Upload::Upload(Context& context, Plan plan)
+    : context_(context),
       plan_(std::move(plan)),
-      id_(draw_id(call_context.loop.random())),
+      id_(draw_id(context.loop.random())),
       replicas_(plan_.placement->replicas(model::partition_of(plan_.key))),
       lanes_(replicas_.size()),
-      began_(call_context.loop.now()),
-      changed_(call_context.loop) {
+      began_(context.loop.now()),
+      changed_(context.loop) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const auto& node = plan_.placement->nodes()[replicas_[i].node];
     lanes_[i].peer = net::Peer{node.id, node.host, node.port};
@@ -107,7 +107,7 @@ Task<Status> Upload::bring(Bytes first, Bytes second, net::ByteSource& rest) {
 }
 
 Task<Status> Upload::add(Bytes bytes) {
-  PieceBudget::Place place = co_await reach_.places.take(reach_.loop.now() + plan_.step);
+  PieceBudget::Place place = co_await context_.places.take(context_.loop.now() + plan_.step);
   if (!place) co_return Error(ErrorCode::kOverloaded, "too many large values are written at once; try again");
   size_ += bytes.size();
   auto piece = std::make_shared<const Piece>(std::move(place), std::move(bytes));
@@ -120,21 +120,21 @@ Task<Status> Upload::add(Bytes bytes) {
 
 // Where places for pieces are few, each upload takes fewer, so that one more can always begin.
 std::uint32_t Upload::lag_allowed() const {
-  if (reach_.places.has_free(PieceBudget::kPlaces / 2)) return kLagMax;
-  return reach_.places.has_free(PieceBudget::kPlaces / 4) ? kLagMax / 2 : 1;
+  if (context_.places.has_free(PieceBudget::kPlaces / 2)) return kLagMax;
+  return context_.places.has_free(PieceBudget::kPlaces / 4) ? kLagMax / 2 : 1;
 }
 
 Task<Status> Upload::wait_for_room(std::uint32_t behind_max) {
   const auto slow = [&](const Lane& lane) { return lane.live && behind(lane) > behind_max; };
   while (std::any_of(lanes_.begin(), lanes_.end(), slow)) {
-    if (reach_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    if (context_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
     // Do the others have nothing left to do, and are enough?
     const bool held_up = enough([this](const Lane& lane) { return lane.live && behind(lane) == 0; });
-    const TimePoint since = reach_.loop.now();
+    const TimePoint since = context_.loop.now();
     const Duration allowed = kHoldMax + (since - began_) / 10;
     const TimePoint until = since + (held_up ? std::max(allowed - held_, Duration::zero()) : plan_.step);
     const bool woken = co_await changed_.wait(until);
-    if (held_up) held_ += reach_.loop.now() - since;
+    if (held_up) held_ += context_.loop.now() - since;
     if (held_up && !woken) {
       for (Lane& lane : lanes_) {
         if (slow(lane)) drop(lane);
@@ -148,9 +148,9 @@ Task<Status> Upload::wait_for_room(std::uint32_t behind_max) {
 Task<Status> Upload::wait_for_enough() {
   const auto complete = [this](const Lane& lane) { return lane.live && behind(lane) == 0; };
   while (!enough(complete)) {
-    if (reach_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
+    if (context_.loop.stopping()) co_return Error(ErrorCode::kStopping, "this proxy is stopping");
     if (!enough([](const Lane& lane) { return lane.live; })) co_return failure();
-    co_await changed_.wait(reach_.loop.now() + plan_.step);
+    co_await changed_.wait(context_.loop.now() + plan_.step);
   }
   co_return ok_status();
 }
@@ -168,7 +168,7 @@ void Upload::push() {
     while (lane.live && lane.sent < count_ && lane.under_way < kWindow) {
       ++lane.under_way;
       const std::uint32_t index = lane.sent++;
-      reach_.loop.spawn(reach_.gate, send(shared_from_this(), i, index, window_[index - first_]));
+      context_.loop.spawn(context_.gate, send(shared_from_this(), i, index, window_[index - first_]));
     }
     if (lane.live) all_sent = std::min(all_sent, lane.sent);
   }
@@ -178,7 +178,7 @@ void Upload::push() {
 Task<> Upload::send([[maybe_unused]] std::shared_ptr<Upload> self, std::size_t i, std::uint32_t index,
                     std::shared_ptr<const Piece> piece) {
   Lane& lane = lanes_[i];
-  const TimePoint deadline = reach_.loop.now() + plan_.step;
+  const TimePoint deadline = context_.loop.now() + plan_.step;
   while (lane.live) {
     wire::WritePiece write;
     write.key = plan_.key;
@@ -186,22 +186,20 @@ Task<> Upload::send([[maybe_unused]] std::shared_ptr<Upload> self, std::size_t i
     write.index = index;
     write.piece = piece->bytes;
     write.checksum = piece->checksum;
-    wire::Request request = request_by(*plan_.placement);
-    request.body = std::move(write);
-    auto called = co_await reach_.transport.call(lane.peer, std::move(request), deadline);
-    const auto stored = net::expect<wire::PieceStored>(std::move(called));
+    const wire::ConfigStamp stamp = wire::stamp_of(*plan_.placement);
+    const auto stored = co_await net::call(context_.transport, lane.peer, stamp, std::move(write), deadline);
     if (stored) {
       ++lane.stored;
       break;
     }
     const bool busy = stored.code() == ErrorCode::kOverloaded;
-    const bool again = may_pass(stored.code()) && reach_.loop.now() + kAgainAfter < deadline;
-    if (!again || reach_.loop.stopping() || (!busy && enough_without(lane))) {
+    const bool again = may_pass(stored.code()) && context_.loop.now() + kAgainAfter < deadline;
+    if (!again || context_.loop.stopping() || (!busy && enough_without(lane))) {
       if (lane.live) last_error_ = stored.error();
       drop(lane);
       break;
     }
-    co_await reach_.loop.sleep(kAgainAfter);
+    co_await context_.loop.sleep(kAgainAfter);
   }
   piece.reset();
   --lane.under_way;
@@ -273,24 +271,47 @@ void Upload::lost_at(std::string_view node) {
 void Upload::discard(Lane& lane) {
   if (lane.live || lane.discarded || lane.under_way > 0 || lane.sent == 0) return;
   lane.discarded = true;
-  reach_.loop.spawn(reach_.gate, free_at(shared_from_this(), lane.peer));
+  context_.loop.spawn(context_.gate, free_at(shared_from_this(), lane.peer));
 }
 
 // A replica that is busy is asked again: it would keep the pieces until its sweep.
 Task<> Upload::free_at([[maybe_unused]] std::shared_ptr<Upload> self, net::Peer peer) {
-  const TimePoint deadline = reach_.loop.now() + kDiscardDeadline;
-  while (!reach_.loop.stopping()) {
+  const TimePoint deadline = context_.loop.now() + kDiscardDeadline;
+  while (!context_.loop.stopping()) {
     wire::Discard discard;
     discard.key = plan_.key;
     discard.upload = id_;
-    wire::Request request = request_by(*plan_.placement);
-    request.body = std::move(discard);
-    const TimePoint by = std::min(deadline, reach_.loop.now() + plan_.step);
-    auto called = co_await reach_.transport.call(peer, std::move(request), by);
-    const auto done = net::expect<wire::Discarded>(std::move(called));
-    if (done || !may_pass(done.code()) || reach_.loop.now() + kDiscardAgainAfter >= deadline) co_return;
-    co_await reach_.loop.sleep(kDiscardAgainAfter);
+    const wire::ConfigStamp stamp = wire::stamp_of(*plan_.placement);
+    const TimePoint by = std::min(deadline, context_.loop.now() + plan_.step);
+    const auto done = co_await net::call(context_.transport, peer, stamp, std::move(discard), by);
+    if (done || !may_pass(done.code()) || context_.loop.now() + kDiscardAgainAfter >= deadline) co_return;
+    co_await context_.loop.sleep(kDiscardAgainAfter);
   }
+}
+
+Task<Result<TakenBody>> take_body(Context& context, std::string key, model::WriteLevel level, net::ByteSource& body,
+                                  Duration step) {
+  TakenBody taken;
+  Result<Bytes> first = co_await body.next();
+  if (!first) co_return first.error();
+  Result<Bytes> second{Bytes()};
+  if (first->size() == model::kPieceBytes) second = co_await body.next();
+  if (!second) co_return second.error();
+  if (second->empty()) {
+    taken.value = std::move(*first);
+    co_return taken;
+  }
+  if (!context.placement) co_return no_configuration();
+  Upload::Plan plan;
+  plan.key = std::move(key);
+  plan.placement = context.placement;
+  plan.level = level;
+  plan.step = step;
+  taken.upload = std::make_shared<Upload>(context, std::move(plan));
+  const Status brought = co_await taken.upload->bring(std::move(*first), std::move(*second), body);
+  if (brought) co_return taken;
+  taken.upload->end();
+  co_return brought.error();
 }
 
 }  // namespace tako::replication

@@ -53,11 +53,9 @@
 #include "model/placement.h"
 #include "model/verdict.h"
 #include "net/byte_source.h"
-#include "replication/call_context.h"
+#include "replication/context.h"
 
 namespace tako::replication {
-
-using runtime::Task;
 
 class Upload : public std::enable_shared_from_this<Upload> {
  public:
@@ -72,7 +70,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
     Duration step{};  // a piece, from the source being read to enough replicas having stored it
   };
 
-  Upload(const CallContext& call_context, Plan plan);
+  Upload(Context& context, Plan plan);
 
   // Brings the first two pieces, then the rest of the source, to as many replicas as the level asks. An error: it
   // cannot become visible any more. REQUIRES: `first` has kPieceBytes, `second` is not empty; once
@@ -131,7 +129,7 @@ class Upload : public std::enable_shared_from_this<Upload> {
   std::uint32_t behind(const Lane& lane) const;
   Error failure() const;
 
-  const CallContext reach_;
+  Context& context_;
   const Plan plan_;
   const model::UploadId id_;
   const model::ReplicaSet replicas_;
@@ -147,5 +145,14 @@ class Upload : public std::enable_shared_from_this<Upload> {
   Error last_error_;
   runtime::Signal changed_;
 };
+
+// A body of any size: its value if that has up to a piece, else the upload that has brought it to the replicas.
+struct TakenBody {
+  Bytes value;
+  std::shared_ptr<Upload> upload;
+};
+// Reads the body to its end. `step`: see Upload::Plan. REQUIRES: whoever takes the upload calls its end()
+Task<Result<TakenBody>> take_body(Context& context, std::string key, model::WriteLevel level, net::ByteSource& body,
+                                  Duration step);
 
 }  // namespace tako::replication

@@ -179,7 +179,7 @@ Task<Result<Accepted>> Store::accept(std::string key, Record record, std::option
   std::optional<Record> overtaken;
   const auto& replaced = stored.slot.record;
   // A conditional one that was never chosen is dead: its condition held for what is not there any more.
-  // And one whose writer knew what he wrote over (replication/replicator_strict.cc, finish()) has overtaken nothing.
+  // And one whose writer knew what he wrote over (replication/updater.cc, finish()) has overtaken nothing.
   const bool unknowing = replaced && std::max(record.version, record.base) < replaced->version;
   if (unknowing && replaced->root == replaced->version) {
     overtaken = co_await state_->whole_record(key, stored);

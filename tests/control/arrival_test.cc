@@ -38,7 +38,7 @@ struct Fixture {
       wire::Reply reply;
       const auto* query = std::get_if<wire::ArrivalQuery>(&request.body);
       wire::ArrivalReply said = saying[n];
-      if (said.adopted.counter == 0) said.adopted = control::stamp_of(*coordinator->current());
+      if (said.adopted.counter == 0) said.adopted = wire::stamp_of(*coordinator->current());
       said.durable = said.durable && query && query->durably;
       reply.body = said;
       return reply;

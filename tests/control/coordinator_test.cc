@@ -181,7 +181,7 @@ TEST_CASE_FIXTURE(Fixture, "what could not be stored is not in force, and nobody
 TEST_CASE_FIXTURE(Fixture, "a request for something newer is held until there is something, or its time is over") {
   Server c1(world, network, files, "c1", parsed(text_of(1)));
   wire::FetchConfig body;
-  body.have = control::stamp_of(*c1.coordinator.current());
+  body.have = wire::stamp_of(*c1.coordinator.current());
   body.wait_ms = 20'000;
   const TimePoint far = c1.machine.loop_.now() + minutes(1);
 
@@ -198,7 +198,7 @@ TEST_CASE_FIXTURE(Fixture, "a request for something newer is held until there is
   REQUIRE(answer->has_value());
   CHECK(std::get<wire::ConfigReply>((*answer)->body).stamp.counter == 2);
 
-  body.have = control::stamp_of(*c1.coordinator.current());
+  body.have = wire::stamp_of(*c1.coordinator.current());
   answer = c1.machine.begin(c1.ask(body, c1.machine.loop_.now() + seconds(2)));
   world.advance(seconds(2));
   CHECK(answer->has_value());  // in time for the caller's deadline, though it would have waited longer
@@ -207,7 +207,7 @@ TEST_CASE_FIXTURE(Fixture, "a request for something newer is held until there is
 TEST_CASE_FIXTURE(Fixture, "those who wait are answered when a coordinator is about to close") {
   Server c1(world, network, files, "c1", parsed(text_of(1)));
   wire::FetchConfig body;
-  body.have = control::stamp_of(*c1.coordinator.current());
+  body.have = wire::stamp_of(*c1.coordinator.current());
   body.wait_ms = 20'000;
   auto answer = c1.machine.begin(c1.ask(body, c1.machine.loop_.now() + minutes(1)));
   world.settle();

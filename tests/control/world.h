@@ -227,7 +227,7 @@ inline model::Configuration version_of(std::uint64_t counter, int port) {
 
 inline wire::Reply reply_of(const model::Configuration& configuration) {
   wire::ConfigReply body;
-  body.stamp = control::stamp_of(configuration);
+  body.stamp = wire::stamp_of(configuration);
   body.text = model::to_yaml(configuration);
   wire::Reply reply;
   reply.body = body;

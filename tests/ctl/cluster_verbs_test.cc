@@ -217,7 +217,7 @@ class FakeCoordinators final : public net::Transport {
 
   static Result<wire::Reply> held(const model::Configuration& configuration) {
     wire::ConfigReply body;
-    body.stamp = control::stamp_of(configuration);
+    body.stamp = wire::stamp_of(configuration);
     body.text = model::to_yaml(configuration);
     wire::Reply reply;
     reply.body = body;

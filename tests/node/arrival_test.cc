@@ -48,7 +48,7 @@ TEST_CASE("a target owner says that all has arrived when it has read the active 
   c[4].cut_off = false;
   REQUIRE(c.run_until([&] { return all_there(c[4]); }));
   CHECK(c[4].get("k") == "v");
-  CHECK(arrival(c[4]).adopted == node::stamp_of(*c.placement));
+  CHECK(arrival(c[4]).adopted == wire::stamp_of(*c.placement));
 }
 
 TEST_CASE("an owner in both deployments has arrived only when it has read what the others decided without it") {

@@ -144,7 +144,7 @@ TEST_CASE("the same value asked for twice is fetched once, and from another node
   std::vector<wire::Reply> replies(2);
   const auto ask = [&](std::string from, wire::Reply* reply) -> Task<> {
     wire::Request request;
-    request.config = node::stamp_of(*c.placement);
+    request.config = wire::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), from);
     const net::Shards shards = c[2].node->shards();
     *reply = co_await shards.dispatch(c[2].loop(), std::move(request), TimePoint::max());
@@ -181,7 +181,7 @@ TEST_CASE("a fetch that cannot be finished leaves nothing, and one that takes lo
   std::optional<wire::Reply> reply;
   const auto ask = [&](TimePoint deadline) -> Task<> {
     wire::Request request;
-    request.config = node::stamp_of(*c.placement);
+    request.config = wire::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), "n1");
     const net::Shards shards = c[2].node->shards();
     reply = co_await shards.dispatch(c[2].loop(), std::move(request), deadline);
@@ -326,7 +326,7 @@ TEST_CASE("a vote is not given by an older configuration when the fetch took so 
   std::optional<wire::Reply> reply;
   const auto ask = [&]() -> Task<> {
     wire::Request request;
-    request.config = node::stamp_of(*c.placement);
+    request.config = wire::stamp_of(*c.placement);
     request.body = copy_from("k", head_of(10, value), "n1");
     const net::Shards shards = c[2].node->shards();
     reply = co_await shards.dispatch(c[2].loop(), std::move(request), TimePoint::max());

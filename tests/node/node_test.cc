@@ -22,7 +22,7 @@ class Slow {
  public:
   Slow(Machine& machine, decltype(wire::Request::body) body) : open_(machine.loop()) {
     wire::Request request;
-    request.config = node::stamp_of(*machine.cluster.placement);
+    request.config = wire::stamp_of(*machine.cluster.placement);
     request.body = std::move(body);
     auto asking = [](Machine* of, wire::Request question, std::optional<wire::Reply>* answer) -> Task<> {
       const net::Shards shards = of->node->shards();

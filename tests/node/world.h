@@ -259,7 +259,7 @@ inline void Machine::die() {
 
 inline wire::Reply Machine::ask(decltype(wire::Request::body) body) {
   wire::Request request;
-  request.config = node::stamp_of(*cluster.placement);
+  request.config = wire::stamp_of(*cluster.placement);
   request.body = std::move(body);
   std::optional<wire::Reply> reply;
   auto asking = [](Machine* self, wire::Request* question, std::optional<wire::Reply>* answer) -> Task<> {

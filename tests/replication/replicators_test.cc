@@ -44,7 +44,7 @@ TEST_CASE_FIXTURE(TwoLoops, "the counters of a process are those of all its loop
   for (int i = 0; i < 3; ++i) REQUIRE(write(0).ok());
   for (int i = 0; i < 4; ++i) REQUIRE(write(1).ok());
 
-  const auto counters = world.run([&]() -> Task<replication::Replicator::Counters> { return replicators.counters(); });
+  const auto counters = world.run([&]() -> Task<replication::Counters> { return replicators.counters(); });
 
   CHECK(replicators.at(0).counters().writes == 3);
   CHECK(replicators.at(1).counters().writes == 4);

@@ -1,5 +1,6 @@
 // Large values on their way to replicas: who is waited for, what is visible when, and what is left behind.
 #include "fake_cluster.h"
+#include "replication/upload.h"
 
 namespace tako::test {
 

@@ -64,12 +64,11 @@ Task<> StatusBoard::ask(std::shared_ptr<Gathering> gathering, std::size_t index)
   nlohmann::json& out = gathering->nodes[index];
   const bool turn = co_await questions_.acquire(loop_.now() + kTurnDeadline);
   if (turn) {
-    wire::Request request;
-    request.body = wire::StatusQuery{};
+    const wire::StatusQuery query;
     const net::Peer peer{node.id, node.host, node.port};
-    auto answer = co_await transport_.call(peer, std::move(request), loop_.now() + kNodeDeadline);
+    const wire::ConfigStamp any;
+    const auto reply = co_await net::call(transport_, peer, any, query, loop_.now() + kNodeDeadline);
     questions_.release();
-    const auto reply = net::expect<wire::StatusReply>(std::move(answer));
     if (reply) {
       out = parse_json(reply->json);
       if (!out.is_object()) out = nlohmann::json::object();
@@ -96,7 +95,7 @@ Task<Result<nlohmann::json>> StatusBoard::gather() {
   turn_.release();
 
   const model::Configuration& config = placement->config();
-  const replication::Replicator::Counters counters = co_await replicators_.counters();
+  const replication::Counters counters = co_await replicators_.counters();
   nlohmann::json out;
   out["proxy"] = {{"id", proxy_id_},
                   {"version", TAKO_VERSION},

@@ -173,11 +173,8 @@ Task<Mender::Outcome> Mender::fetch(std::string key, model::Ballot ballot, net::
   if (buggify(loop().random(), "mender/fetch")) co_return Outcome::kLater;
   wire::Read read;
   read.key = key;
-  wire::Request question;
-  question.config = stamp_of(*placement_);
-  question.body = std::move(read);
-  auto answer = co_await parts_.transport->call(from, std::move(question), loop().now() + kCallDeadline);
-  auto held = net::expect<wire::ReadReply>(std::move(answer));
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement_);
+  auto held = co_await net::call(*parts_.transport, from, stamp, std::move(read), loop().now() + kCallDeadline);
   if (!held) co_return Outcome::kLater;
   if (held->slot.ballot() < ballot) co_return Outcome::kNobodyHasIt;
   model::Record record = std::move(*held->slot.record);

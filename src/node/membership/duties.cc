@@ -9,13 +9,9 @@ constexpr std::uint8_t kInBoth = model::kInActive | model::kInTarget;
 
 }  // namespace
 
-wire::ConfigStamp stamp_of(const model::Placement& placement) {
-  return wire::ConfigStamp{placement.config().counter, placement.config().hash};
-}
-
 std::shared_ptr<const Duties> duties_of(const model::Placement& placement, std::string_view node_id) {
   auto duties = std::make_shared<Duties>();
-  duties->stamp = stamp_of(placement);
+  duties->stamp = wire::stamp_of(placement);
   const auto self = placement.find(node_id);
   if (!self) return duties;
   struct OfSet {  // what a set of replicas means to this node

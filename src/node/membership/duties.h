@@ -16,8 +16,6 @@ namespace tako::node {
 
 using model::PartitionSet;
 
-wire::ConfigStamp stamp_of(const model::Placement& placement);
-
 struct Duties {
   wire::ConfigStamp stamp;
   PartitionSet active;                              // owned in the active deployment

@@ -36,7 +36,7 @@ Task<> Handoff::run() {
     if (buggify(loop().random(), "handoff/late_start")) co_await loop().sleep(seconds(5));
     changed_ = false;
     const bool allowed = placement_->policy().background_repair;
-    const bool ready = parts_.standing->durable_for(stamp_of(*placement_));
+    const bool ready = parts_.standing->durable_for(wire::stamp_of(*placement_));
     if (allowed && ready && !loop().stopping()) co_await cycle();
     if (loop().stopping()) break;
     const Duration interval = placement_->policy().background_repair_interval;
@@ -134,7 +134,7 @@ Task<bool> Handoff::settle(store::Listing::Entry entry) {
   const model::Partition partition = model::partition_of_position(entry.position);
   const auto owners = placement->replicas(partition);
   if (owners.size() == 0) co_return false;
-  const wire::ConfigStamp stamp = stamp_of(*placement);
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement);
   const bool small = entry.size <= store::Store::kInlineBytesMax;
   std::vector<net::Peer> unread;
   for (const auto& owner : owners) {
@@ -180,11 +180,8 @@ Task<Handoff::Word> Handoff::word_of(net::Peer owner, wire::ConfigStamp stamp, c
   read.key = entry.key;
   read.want_value = false;
   read.verify = verify && !planted(Plant::kHandoffUnverified);
-  wire::Request question;
-  question.config = stamp;
-  question.body = std::move(read);
-  auto answer = co_await parts_.transport->call(owner, std::move(question), loop().now() + copy_deadline(entry.size));
-  auto held = net::expect<wire::ReadReply>(std::move(answer));
+  const TimePoint deadline = loop().now() + copy_deadline(entry.size);
+  auto held = co_await net::call(*parts_.transport, owner, stamp, std::move(read), deadline);
   const bool damaged = !held && held.code() == ErrorCode::kCorrupt;
   if (!held && !damaged) co_return Word::kHasNot;
   if (held && held->slot.ballot() == entry.ballot) co_return verify ? Word::kSound : Word::kHas;
@@ -211,13 +208,10 @@ Task<Result<wire::WriteReply>> Handoff::send(net::Peer owner, wire::ConfigStamp 
   write.record = std::move(record);
   write.source = wire::Write::Source::kCopy;
   const bool large = left_out(write.record);
-  wire::Request copy;
-  copy.config = stamp;
-  copy.body = write;
-  if (large) std::get<wire::Write>(copy.body).value_from = parts_.id;
+  wire::Write copy = write;
+  if (large) copy.value_from = parts_.id;
   const TimePoint deadline = loop().now() + copy_deadline(write.record.size);
-  auto called = co_await parts_.transport->call(owner, std::move(copy), deadline);
-  auto reply = net::expect<wire::WriteReply>(std::move(called));
+  auto reply = co_await net::call(*parts_.transport, owner, stamp, std::move(copy), deadline);
   const bool unknown = !reply && reply.code() == ErrorCode::kNotFound && large;
   if (!unknown) co_return reply;
   co_return co_await send_by_pieces(owner, stamp, std::move(write));
@@ -240,21 +234,14 @@ Task<Result<wire::WriteReply>> Handoff::send_by_pieces(net::Peer owner, wire::Co
     part.index = i;
     part.checksum = piece->checksum;
     part.piece = std::move(piece->bytes);
-    wire::Request request;
-    request.config = stamp;
-    request.body = std::move(part);
-    auto called = co_await parts_.transport->call(owner, std::move(request), loop().now() + kCallDeadline);
-    const auto stored = net::expect<wire::PieceStored>(std::move(called));
+    const auto stored =
+        co_await net::call(*parts_.transport, owner, stamp, std::move(part), loop().now() + kCallDeadline);
     sent = stored.ok();
     if (!sent) outcome = stored.error();
   }
   if (!sent || loop().stopping()) co_return outcome;  // the owner sweeps what it has
-  wire::Request request;
-  request.config = stamp;
   write.upload = upload;
-  request.body = std::move(write);
-  auto called = co_await parts_.transport->call(owner, std::move(request), loop().now() + kCallDeadline);
-  outcome = net::expect<wire::WriteReply>(std::move(called));
+  outcome = co_await net::call(*parts_.transport, owner, stamp, std::move(write), loop().now() + kCallDeadline);
   co_return outcome;
 }
 

@@ -34,13 +34,6 @@ Pass::Pass(Parts parts, Source& source, Counters& counters)
       asking_(loop()),
       copies_(loop(), kCopiesMax) {}
 
-wire::Request Pass::request(decltype(wire::Request::body) body) const {
-  wire::Request request;
-  request.config = stamp_of(*parts_.placement);
-  request.body = std::move(body);
-  return request;
-}
-
 Task<bool> Pass::run() {
   source_.spoiled.clear();
   source_.sweeping = PartitionSet::all();
@@ -237,7 +230,7 @@ bool Pass::wants_values() {
   return with_values_;
 }
 
-wire::Request Pass::list_request() {
+wire::List Pass::their_next_page() {
   wire::List list;
   list.asker = parts_.id;
   list.position = theirs_.next_position;
@@ -245,32 +238,37 @@ wire::Request Pass::list_request() {
   list.position_last = position_last_;
   list.entries_max = buggify(loop().random(), "pass/their-page") ? 1 : kPageEntries;
   list.values = wants_values();
-  return request(std::move(list));
+  return list;
 }
 
 Task<Result<wire::Reply>> Pass::their_page() {
   co_await asking_.drained();
   if (!ahead_) {
-    wire::Request asked = list_request();
-    co_return co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+    co_return co_await ask(their_next_page());
   }
   auto page = std::move(*ahead_);
   ahead_.reset();
   co_return page;
 }
 
-// The next one comes while this one is being stored.
-Task<> Pass::ask_ahead(wire::Request asked) {
-  ahead_ = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + kListDeadline);
+// With the configuration that the source answers by.
+Task<Result<wire::Reply>> Pass::ask(wire::List list) {
+  wire::Request request;
+  request.config = stamp();
+  request.body = std::move(list);
+  co_return co_await parts_.transport->call(source_.peer(), std::move(request), loop().now() + kListDeadline);
 }
+
+// The next one comes while this one is being stored.
+Task<> Pass::ask_ahead(wire::List list) { ahead_ = co_await ask(std::move(list)); }
 
 Task<bool> Pass::refill_theirs() {
   if (buggify(loop().random(), "pass/late_page")) co_await loop().sleep(seconds(3));
   auto answer = co_await their_page();
   if (!answer) co_return false;
   // A source counts only if it is fenced before it is read: it has our configuration, or a later one (rule 27).
-  const wire::ConfigStamp stamp = stamp_of(*parts_.placement);
-  const bool fenced = stamp.counter == 0 || answer->config.counter >= stamp.counter;
+  const std::uint64_t ours = stamp().counter;
+  const bool fenced = ours == 0 || answer->config.counter >= ours;
   if (!fenced && !planted(Plant::kReadBeforeFenced)) co_return false;
   auto page = net::expect<wire::ListReply>(std::move(answer));
   if (!page) co_return false;
@@ -300,7 +298,7 @@ Task<bool> Pass::refill_theirs() {
   theirs_.complete = page->complete || planted(Plant::kPassHalf);
   theirs_.next_position = page->next_position;
   theirs_.next_key = std::move(page->next_key);
-  if (with_values_ && !theirs_.complete) loop().spawn(asking_, ask_ahead(list_request()));
+  if (with_values_ && !theirs_.complete) loop().spawn(asking_, ask_ahead(their_next_page()));
   co_return true;
 }
 

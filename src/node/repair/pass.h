@@ -109,9 +109,10 @@ class Pass {
   Task<bool> merge(std::uint32_t first, std::uint32_t end);
   Task<bool> refill_mine();
   bool wants_values();
-  wire::Request list_request();
+  wire::List their_next_page();
   Task<Result<wire::Reply>> their_page();
-  Task<> ask_ahead(wire::Request asked);
+  Task<Result<wire::Reply>> ask(wire::List list);
+  Task<> ask_ahead(wire::List list);
   Task<bool> refill_theirs();
   void compare_heads();
   std::optional<Difference> difference(const Entry* ours, const Entry* peers) const;
@@ -141,7 +142,7 @@ class Pass {
   Task<> pause(TimePoint page_began);
 
   runtime::Loop& loop() const { return parts_.shards->loop(); }
-  wire::Request request(decltype(wire::Request::body) body) const;
+  wire::ConfigStamp stamp() const { return wire::stamp_of(*parts_.placement); }
 
   const Parts parts_;
   Source& source_;

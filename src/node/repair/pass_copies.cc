@@ -35,9 +35,8 @@ Task<> Pass::store_listed(Shard& shard, std::vector<Entry> entries) {
 Task<bool> Pass::pull(Entry entry) {
   wire::Read read;
   read.key = entry.key;
-  wire::Request asked = request(std::move(read));
-  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), loop().now() + copy_deadline(0));
-  auto reply = net::expect<wire::ReadReply>(std::move(answer));
+  const TimePoint deadline = loop().now() + copy_deadline(0);
+  auto reply = co_await net::call(*parts_.transport, source_.peer(), stamp(), std::move(read), deadline);
   if (!reply) co_return false;
   const bool gone = reply->slot.ballot() < entry.ballot;
   if (gone) co_return reply->voter.informed && reply->slot.covers(entry.ballot);  // else handed off meanwhile, or lost
@@ -127,10 +126,8 @@ Task<bool> Pass::push_record(std::string key, model::Record record) {
   const model::Ballot ballot = write.record.ballot;
   const std::uint64_t bytes = write.record.size;
   if (left_out(write.record)) write.value_from = parts_.id;
-  wire::Request asked = request(std::move(write));
   const TimePoint deadline = loop().now() + copy_deadline(bytes);
-  auto answer = co_await parts_.transport->call(source_.peer(), std::move(asked), deadline);
-  auto reply = net::expect<wire::WriteReply>(std::move(answer));
+  auto reply = co_await net::call(*parts_.transport, source_.peer(), stamp(), std::move(write), deadline);
   if (!reply) co_return false;
   if (reply->outcome == wire::WriteReply::Outcome::kStored) {
     ++counters_.keys_pushed;

@@ -176,7 +176,7 @@ Task<> Repairer::follow(std::shared_ptr<Source> source) {
 
 // --- announcements ----------------------------------------------------------------------------------------------
 
-wire::Request Repairer::announcement() const {
+wire::Announce Repairer::announcement() const {
   const Standing& standing = *parts_.standing;
   wire::Announce announce;
   announce.node = parts_.id;
@@ -187,10 +187,7 @@ wire::Request Repairer::announcement() const {
   announce.previous_nonce = standing.previous_nonce();
   announce.sequence = parts_.shards->engine().sequence();
   announce.start_sequence = standing.start_sequence();
-  wire::Request request;
-  request.config = stamp_of(*placement_);
-  request.body = std::move(announce);
-  return request;
+  return announce;
 }
 
 // True: the peer knows us as we are now.
@@ -201,9 +198,9 @@ Task<bool> Repairer::contact(Source& source) {
     if (!saved) co_return false;
   }
   const std::uint64_t announced = standing.incarnation();
-  wire::Request request = announcement();
-  auto answer = co_await parts_.transport->call(source.peer(), std::move(request), loop().now() + kContactDeadline);
-  auto reply = net::expect<wire::AnnounceReply>(std::move(answer));
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement_);
+  const TimePoint deadline = loop().now() + kContactDeadline;
+  auto reply = co_await net::call(*parts_.transport, source.peer(), stamp, announcement(), deadline);
   if (!reply) {
     source.up = false;
     co_return false;
@@ -323,7 +320,7 @@ Task<> Repairer::compare_with(Source& source) {
   const bool passing = !source.todo.none() && loop().now() >= source.pass_at;
   if (!placement->policy().background_repair || loop().now() < source.compare_at || passing) co_return;
   if (informing(source) || source.shared.none() || !asks(source)) co_return;
-  const wire::ConfigStamp stamp = stamp_of(*placement);
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement);
   auto outcome = co_await comparer_.compare(source.peer(), source.shared, stamp);
   if (outcome.answered && !outcome.differing.none()) {
     const PartitionSet unknown = outcome.unknown;
@@ -359,7 +356,7 @@ void Repairer::not_known(Source& source, const PartitionSet& unknown) {
 
 Task<Result<wire::DigestReply>> Repairer::compared(wire::DigestQuery question, wire::ConfigStamp config) {
   const auto found = sources_.find(question.asker);
-  if (!placement_ || found == sources_.end() || config != stamp_of(*placement_)) {
+  if (!placement_ || found == sources_.end() || config != wire::stamp_of(*placement_)) {
     co_return Error(ErrorCode::kStale, "node " + parts_.id + " does not share partitions with " + question.asker +
                                            " in the configuration that it goes by");
   }

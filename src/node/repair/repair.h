@@ -125,7 +125,7 @@ class Repairer {
  private:
   Task<> follow(std::shared_ptr<Source> source);
   Task<bool> contact(Source& source);
-  wire::Request announcement() const;
+  wire::Announce announcement() const;
   Task<> went_back(std::string peer, std::uint64_t known_incarnation);
   void learn(Source& source, const wire::AnnounceReply& reply);
   void lift_suspensions();

@@ -182,11 +182,8 @@ Task<Status> Fetcher::copy_piece(Job& job, From source, std::uint32_t index) {
   read.ballot = job.record.ballot;
   read.index = index;
   read.staged = source.staged;
-  wire::Request request;
-  request.config = stamp_of(*placement);
-  request.body = std::move(read);
-  auto answer = co_await parts_.transport->call(*peer, std::move(request), loop().now() + kStepDeadline);
-  auto piece = net::expect<wire::PieceReply>(std::move(answer));
+  const wire::ConfigStamp stamp = wire::stamp_of(*placement);
+  auto piece = co_await net::call(*parts_.transport, *peer, stamp, std::move(read), loop().now() + kStepDeadline);
   if (!piece) co_return Status(piece.error());
   Shard& shard = shard_of(job.key);
   auto staging = shard.store().stage(job.key, job.upload, index, std::move(piece->piece), piece->checksum);

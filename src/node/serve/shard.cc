@@ -59,11 +59,11 @@ bool Shard::shared_with_others(model::Partition partition) const {
 // Messages between loops may overtake one another.
 void Shard::adopt(std::shared_ptr<const model::Placement> placement, std::shared_ptr<const Duties> duties) {
   loop_.check_here();
-  if (placement_ && stamp_of(*placement).counter < stamp_.counter) return;
+  if (placement_ && wire::stamp_of(*placement).counter < stamp_.counter) return;
   duties_ = std::move(duties);
   placement_ = std::move(placement);
   self_ = placement_->find(id_);
-  stamp_ = stamp_of(*placement_);
+  stamp_ = wire::stamp_of(*placement_);
   std::erase_if(met_, [this](const auto& one) { return !placement_->find(one.first); });
   adopted_.store(stamp_.counter, std::memory_order_release);
 }

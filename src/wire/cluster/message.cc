@@ -7,6 +7,7 @@
 // record, version: record_codec.cc; flag, varint, text: codec.h; the bodies: request_codec.cc, reply_codec.cc
 #include "wire/cluster/message_codec.h"
 
+#include "model/placement.h"
 #include "wire/cluster/record_codec.h"
 
 namespace tako::wire {
@@ -105,5 +106,14 @@ std::string take_node(Reader& in) { return in.text(kNodeIdBytesMax); }
 std::size_t size_of(const model::Record& record) {
   return kRecordHeadBytesMax + record.content_type.size() + (record.value ? record.value->size() : 0);
 }
+
+ConfigStamp stamp_of(const model::Configuration& configuration) {
+  ConfigStamp stamp;
+  stamp.counter = configuration.counter;
+  stamp.hash = configuration.hash;
+  return stamp;
+}
+
+ConfigStamp stamp_of(const model::Placement& placement) { return stamp_of(placement.config()); }
 
 }  // namespace tako::wire

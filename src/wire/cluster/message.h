@@ -15,6 +15,11 @@
 #include "base/result.h"
 #include "model/record.h"
 
+namespace tako::model {
+struct Configuration;
+class Placement;
+}  // namespace tako::model
+
 namespace tako::wire {
 
 constexpr std::uint16_t kProtocolVersion = 1;
@@ -41,6 +46,8 @@ struct ConfigStamp {
   std::uint64_t hash = 0;
   friend bool operator==(const ConfigStamp&, const ConfigStamp&) = default;
 };
+ConfigStamp stamp_of(const model::Configuration& configuration);
+ConfigStamp stamp_of(const model::Placement& placement);
 
 // Partitions, first and last.
 using PartitionRun = std::pair<model::Partition, model::Partition>;
@@ -353,6 +360,28 @@ struct Reply {
   ConfigStamp config;
   Body<ReplyBodies> body;
 };
+
+// The kind of reply that a kind of request has, unless it is an Error.
+template <class RequestBody>
+struct ReplyOf;
+template <> struct ReplyOf<Ping> { using Type = Pong; };
+template <> struct ReplyOf<Read> { using Type = ReadReply; };
+template <> struct ReplyOf<Write> { using Type = WriteReply; };
+template <> struct ReplyOf<Prepare> { using Type = PromiseReply; };
+template <> struct ReplyOf<WritePiece> { using Type = PieceStored; };
+template <> struct ReplyOf<Discard> { using Type = Discarded; };
+template <> struct ReplyOf<ReadPiece> { using Type = PieceReply; };
+template <> struct ReplyOf<List> { using Type = ListReply; };
+template <> struct ReplyOf<DigestQuery> { using Type = DigestReply; };
+template <> struct ReplyOf<CollectQuery> { using Type = CollectReply; };
+template <> struct ReplyOf<Announce> { using Type = AnnounceReply; };
+template <> struct ReplyOf<StatusQuery> { using Type = StatusReply; };
+template <> struct ReplyOf<FetchConfig> { using Type = ConfigReply; };
+template <> struct ReplyOf<PushConfig> { using Type = ConfigReply; };
+template <> struct ReplyOf<ArrivalQuery> { using Type = ArrivalReply; };
+template <> struct ReplyOf<RepairQuery> { using Type = RepairReply; };
+template <class RequestBody>
+using ReplyTo = typename ReplyOf<RequestBody>::Type;
 
 extern template struct Body<RequestBodies>;
 extern template struct Body<ReplyBodies>;
