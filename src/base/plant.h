@@ -43,6 +43,7 @@ class Random;
   X(kValueOfAnother, "16", "a value is answered with another record's version")                                      \
   X(kReadRepairSkips, "-", "read repair forgets one replica")                                                        \
   X(kSettlesBelow, "18", "a key is settled under a ballot below the promise that is in its way")                      \
+  X(kBuildsOnHigher, "12", "an update is decided on a record above the ballot that it prepared")                     \
   X(kDirtyRefusal, "12", "a condition fails on what may never have been written")                                    \
   X(kAppliedTwice, "13", "a conditional write that was partly stored is decided anew without looking")               \
   X(kPromiseTwice, "14", "one promise given ahead serves two writes")                                                \

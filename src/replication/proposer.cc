@@ -76,6 +76,9 @@ Task<bool> Proposer::complete_value(Prepared& prepared, std::string key, bool wa
   const auto best = model::newest(round.replies);
   if (best) prepared.newest = round.records[*best];
   prepared.floor = best ? 0 : model::deciding_floor(round.replies);
+  // Only a node without vote names what is above the ballot: a voter refuses. What is decided on it would lie below it.
+  const bool above = best && round.replies[*best].ballot > prepared.ballot;
+  if (above && !planted(Plant::kBuildsOnHigher)) co_return false;
   prepared.settled = model::settled(best ? round.replies[*best].ballot : Ballot(), round.replies);
   // Where it has to be written again, too.
   const bool needed = prepared.newest && lacks_value(*prepared.newest) && (want_value || !prepared.settled);

@@ -142,6 +142,19 @@ TEST_CASE_FIXTURE(StrictFixture, "a key is settled above the promise that is in 
   CHECK(held("n1").version == newest.version);
 }
 
+// Else the update would lie below what it replaces, and repair would undo it.
+TEST_CASE_FIXTURE(StrictFixture, "an update lies above what it was decided on, though only one without vote has it") {
+  const Record far_ahead = model::make_value({world.clock().wall() + 3'600'000'000, 1}, Bytes(std::string("7")));
+  node("n3").votes = false;
+  store("n3", far_ahead);
+  const auto updated = update(increment);
+  REQUIRE(updated.ok());
+  CHECK(updated->before->value->view() == "7");
+  CHECK(updated->version > far_ahead.version);
+  wait(seconds(1));
+  for (const char* id : {"n1", "n2", "n3"}) CHECK(held(id).value->view() == "8");
+}
+
 // A floor may be at a client's timestamp: those that are given are as round as the grid that floors are on.
 TEST_CASE_FIXTURE(StrictFixture, "a write at the owners' floor has been agreed on, and one above it is brought back") {
   constexpr Timestamp kFloor = 1000;
